@@ -147,7 +147,7 @@ def _work() -> dict[str, Any]:
     """Copy all videos; returns the figures of this process in seconds and bytes."""
     runtime = Runtime(load_settings())
     install(runtime)
-    runtime.objects.ensure_bucket()
+    runtime.objects.check_bucket()
     began_s, cpu_s = time.monotonic(), time.process_time()
     done = 0
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from typing import Self
@@ -26,6 +27,7 @@ from seedance.errors import (
     NotServed,
     Operation,
     OutcomeUnknown,
+    TaskUnknown,
     TooLate,
     Unavailable,
     redact,
@@ -235,6 +237,15 @@ class GatewayClient:
             if by_id is not None or not page.tasks:
                 return None
         return None
+
+    async def check_key(self) -> None:
+        """Send one free call with the account's key.
+
+        Raises:
+            GatewayError: the gateway refuses the key, was not reached, or did not answer as a gateway of its kind does.
+        """
+        with suppress(TaskUnknown):  # it knows the key, or it would not have looked
+            self.dialect.read_free(await self._exchange("query", self.dialect.free_call()))
 
     async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
         """Send any other call of this gateway; as a `submit` if it must not be repeated when its outcome is unknown.

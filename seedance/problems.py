@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,9 @@ def shorten(value: object, limit: int = 80) -> str:
     """A value for use in a message: quoted, and cut so that a data URI does not fill the screen."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def similar(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None: none is close."""
+    found = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return found[0] if found else None

@@ -247,6 +247,9 @@ class GenerationRequest(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+UNKNOWN_FIELD = "is not a field we know"
+
+
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
     """Pydantic's errors in our words: the field as the caller wrote it, what is allowed, what was given."""
     return tuple(_problem_of(dict(item)) for item in error.errors(include_url=False))
@@ -269,7 +272,7 @@ def _problem_of(item: dict[str, Any]) -> Problem:
         case "missing":
             message = "is required"
         case "extra_forbidden":
-            message = "is not a field we know"
+            message = UNKNOWN_FIELD
         case "literal_error":
             message = f"must be {context['expected']}, not {given}"
         case "int_parsing" | "int_type" | "int_from_float" | "finite_number" | "int_parsing_size":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -14,6 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from storage.broker_url import BrokerUrl
+from storage.faults import Fault
 
 PROTOCOL = 2
 """RESP2: every server speaks it, without HELLO."""
@@ -35,12 +38,27 @@ _NEEDED: tuple[tuple[str, ...], ...] = (
 )
 
 
-class BrokerUnavailable(Exception):
+class BrokerUnavailable(Fault):
     """The broker does not respond at the moment. The text is one line, without the password."""
+
+    code = "broker_down"
 
 
 class BrokerUnfit(BrokerUnavailable):
     """The server cannot be the broker until the server or the configuration is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFacts:
+    """What a server that can be the broker says of itself; a user without INFO sees nothing of it.
+
+    `name`: its kind and version, "" if unknown. `evicts`: the policy by which it drops messages when its memory is
+    full; None: it drops none. `used`: the share of its memory that is in use, from 0 to 1; None: it has no limit.
+    """
+
+    name: str = ""
+    evicts: str | None = None
+    used: float | None = None
 
 
 def tls_arguments(target: BrokerUrl) -> dict[str, Any] | None:
@@ -89,12 +107,12 @@ def client(target: BrokerUrl, timeout_s: float) -> redis.Redis:
     return redis.Redis(host=host, port=port, retry=once, **arguments)
 
 
-def check(connection: redis.Redis, target: BrokerUrl) -> str:
-    """Check in one round trip whether the server can be the broker. Returns its name and version, "" if unknown.
+def check(connection: redis.Redis, target: BrokerUrl) -> BrokerFacts:
+    """Check in one round trip whether the server can be the broker, and takes writes.
 
     Raises:
         BrokerUnfit: it is too old, a cluster, has an untrusted certificate, or refuses the user or a needed command.
-        BrokerUnavailable: it does not respond, or is a replica at the moment.
+        BrokerUnavailable: it does not respond, or refuses writes at the moment.
     """
     try:
         pipe: Any = connection.pipeline(transaction=False)
@@ -104,6 +122,8 @@ def check(connection: redis.Redis, target: BrokerUrl) -> str:
             pipe.execute_command(name, *(word.replace("{db}", str(target.db)) for word in rest))
         pinged, info, *answers = pipe.execute(raise_on_error=False)
     except (RedisError, OSError) as exc:
+        if isinstance(exc, redis.TimeoutError) and _accepts(target):
+            raise _silent(target) from exc
         raise _explained(exc, target) from exc
     if isinstance(pinged, Exception):
         raise _explained(pinged, target) from pinged
@@ -112,14 +132,44 @@ def check(connection: redis.Redis, target: BrokerUrl) -> str:
     if str(facts.get("cluster_enabled", "0")) == "1" or any(_of_cluster(answer) for answer in answers):
         raise BrokerUnfit(
             f"broker at {target.where} is a Redis Cluster, in which one command may not use the keys of several "
-            "queues, as Celery's do; use a server or a replica set without cluster mode"
+            "queues, as Celery's do; use a server or a replica set without cluster mode",
+            code="broker_cluster",
         )
     if facts.get("role") == "slave":
-        raise BrokerUnavailable(f"broker at {target.where} is a read-only replica")
+        raise BrokerUnavailable(
+            f"broker at {target.where} is a read-only replica; name its master, or Sentinels", code="broker_replica"
+        )
     for command, answer in zip(_NEEDED, answers, strict=True):
         if isinstance(answer, Exception):
             raise _explained(answer, target, " ".join(command[:2]))
-    return name
+    return _facts(name, facts)
+
+
+def _silent(target: BrokerUrl) -> BrokerUnavailable:
+    where = f"broker at {target.where} accepts connections, but does not"
+    if target.tls is not None:
+        hint = "if it speaks no TLS at this port, use redis:// in broker_url"
+        return BrokerUnavailable(f"{where} begin TLS; {hint}", code="broker_tls")
+    hint = "restart it if it hangs, or correct broker_url if it is no Redis or Valkey"
+    return BrokerUnavailable(f"{where} answer; {hint}", code="broker_silent")
+
+
+def _accepts(target: BrokerUrl) -> bool:
+    """Whether the server takes connections, whatever it speaks: one without TLS waits for the end of a command."""
+    try:
+        with socket.create_connection(target.hosts[0], PROBE_S):
+            return True
+    except (OSError, IndexError):
+        return False
+
+
+def _facts(name: str, facts: Mapping[str, Any]) -> BrokerFacts:
+    policy, most = str(facts.get("maxmemory_policy", "noeviction")), int(facts.get("maxmemory", 0))
+    return BrokerFacts(
+        name,
+        policy if most and policy != "noeviction" else None,
+        int(facts.get("used_memory", 0)) / most if most else None,
+    )
 
 
 def _check_version(facts: Mapping[str, Any], target: BrokerUrl) -> str:
@@ -129,7 +179,10 @@ def _check_version(facts: Mapping[str, Any], target: BrokerUrl) -> str:
     name = f"{'Valkey' if valkey else 'Redis'} {said}".strip()
     if numbers and numbers < MIN_VERSION:
         least = ".".join(str(number) for number in MIN_VERSION)
-        raise BrokerUnfit(f"broker at {target.where} is {name}; reelq needs Redis {least} or later, or Valkey")
+        raise BrokerUnfit(
+            f"broker at {target.where} is {name}; reelq needs Redis {least} or later, or Valkey",
+            code="broker_version",
+        )
     return name
 
 
@@ -140,17 +193,54 @@ def _of_cluster(answer: object) -> bool:
 
 
 def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUnavailable:
-    text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__).rstrip(".")
     for secret in (target.password, target.sentinel_password):
         text = text.replace(secret, "***") if secret else text
     where = f"broker at {target.where}"
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         return BrokerUnfit(
             f"{where}: its certificate cannot be verified ({text}); name its authority in ca_file, "
-            "with ssl_ca_certs=FILE in broker_url or in SSL_CERT_FILE, or trust any server with ssl_cert_reqs=none"
+            "with ssl_ca_certs=FILE in broker_url or in SSL_CERT_FILE, or trust any server with ssl_cert_reqs=none",
+            code="broker_tls",
         )
     if isinstance(exc, redis.exceptions.AuthenticationError) or re.match(r"NOAUTH|WRONGPASS", text):
-        return BrokerUnfit(f"{where} refuses the user or password of broker_url: {text}")
+        return BrokerUnfit(f"{where} refuses the user or password of broker_url: {text}", code="broker_password")
     if isinstance(exc, redis.exceptions.NoPermissionError) or text.startswith("NOPERM"):
-        return BrokerUnfit(f"{where}: the user of broker_url lacks a right that reelq needs ({command}): {text}")
+        missing = f"the user of broker_url lacks a right that reelq needs ({command})"
+        return BrokerUnfit(f"{where}: {missing}: {text}", code="broker_right")
+    for pattern, code, advice in _ADVICE:
+        if re.search(pattern, text):
+            return BrokerUnavailable(f"{where}: {text}; {advice}", code=code)
     return BrokerUnavailable(f"{where}: {text}")
+
+
+_ADVICE = (
+    (
+        r"^OOM|command not allowed when used memory|maxmemory",
+        "broker_full",
+        "it takes no message, so nothing runs: raise its maxmemory, or remove what else fills it",
+    ),
+    (
+        r"^MISCONF",
+        "broker_misconf",
+        "it cannot write its snapshot: free its disk, or switch snapshots off (`save ''`), which reelq does not need",
+    ),
+    (r"^READONLY", "broker_replica", "name its master, or Sentinels"),
+    (r"max number of clients", "broker_connections", "raise its maxclients, or use a server that others do not share"),
+    (
+        r"WRONG_VERSION_NUMBER|wrong version number|record layer failure",
+        "broker_tls",
+        "it speaks no TLS at this port: use redis:// in broker_url, or the port for TLS",
+    ),
+    (
+        r"Protocol Error: b?['\"]\\x15\\x03",
+        "broker_tls",
+        "it expects TLS: use rediss:// in broker_url",
+    ),
+    (
+        r"Protocol Error|Connection closed by server|reset by peer|unknown command",
+        "broker_other_server",
+        "is this a Redis or Valkey? Correct the host and port of broker_url, and use rediss:// if it expects TLS",
+    ),
+)
+"""What a server says, the row of docs/doctor.md, and what to do."""

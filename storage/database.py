@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -16,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from storage import revisions
 from storage.database_errors import REPLACE, DatabaseUnavailable, LocksHeld, translated
 from storage.database_session import Prepared, Session, introduce
 from storage.database_url import DatabaseUrl, UnusableUrl, parse_database_url
@@ -23,7 +23,6 @@ from storage.forks import renew_after_fork
 
 __all__ = ["DatabaseUnavailable", "LocksHeld"]
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 3.0
 ANSWER_S = 5.0
@@ -259,19 +258,22 @@ class Database:
 def upgrade(url: str) -> None:
     """Upgrade the schema to the newest version; if several processes call this at once, one of them upgrades.
 
+    A schema that is newer than this program, and fits it, stays as it is.
+
     Raises:
-        DatabaseUnavailable: as `connect`.
+        DatabaseUnavailable: as `connect`; or the schema is newer than this program and does not fit it.
     """
     # Alembic and SQLAlchemy take most of a second to import, and only this function needs them.
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine, pool
     from sqlalchemy.exc import DBAPIError
 
     target = _read(url)
     conninfo = target.conninfo("reelq migration", CONNECT_TIMEOUT_S)
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(revisions.MIGRATIONS))
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(conninfo, prepare_threshold=None),
@@ -290,8 +292,15 @@ def upgrade(url: str) -> None:
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")
                 _check_fit(driver, target)
+                found = revisions.current_revision(driver)
+                if found is not None and found > revisions.newest_revision():
+                    revisions.check_schema(driver)
+                    return
                 config.attributes["connection"] = conn
                 command.upgrade(config, "head")
+                steps = ScriptDirectory.from_config(config).walk_revisions()
+                oldest = max(getattr(step.module, "oldest_program", step.revision) for step in steps)
+                revisions.keep_oldest_program(driver, oldest)
         except DBAPIError as exc:
             raise exc.orig or exc from exc
 
@@ -306,7 +315,7 @@ def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
     ):
         held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
         held.execute(sql.SQL(Limits(idle_s=0, statement_s=0).statements) + _search_path(target), prepare=False)
-        build_ahead(held, own, current_revision(held))
+        build_ahead(held, own, revisions.current_revision(held))
 
 
 def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
@@ -314,7 +323,8 @@ def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
     version = conn.info.server_version // 10000
     if version < MIN_VERSION:
         raise DatabaseUnavailable(
-            f"database at {target.where} is PostgreSQL {version}; reelq needs {MIN_VERSION} or later"
+            f"database at {target.where} is PostgreSQL {version}; reelq needs {MIN_VERSION} or later",
+            code="database_version",
         )
     row = conn.execute("SELECT current_setting('server_encoding')").fetchone()
     if row is None or row[0] not in _ENCODINGS:
@@ -326,18 +336,3 @@ def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
         found = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone()
         if found is None:
             conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target.schema)))
-
-
-def newest_revision() -> str:
-    """The revision that this code is written for."""
-    revisions = sorted(path.name.split("_", 1)[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
-    return revisions[-1]
-
-
-def current_revision(conn: Connection) -> str | None:
-    """The schema's revision, None before the first migration."""
-    row = conn.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
-    if row is None or not row[0]:
-        return None
-    row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
-    return None if row is None else str(row[0])

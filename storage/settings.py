@@ -19,12 +19,13 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
-from seedance.problems import InvalidInput, Problem
-from seedance.request import problems_of
+from seedance.problems import InvalidInput, Problem, similar
+from seedance.request import UNKNOWN_FIELD, problems_of
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.configuration.access import AccessSettings
 from storage.configuration.account_book import AccountSettings
 from storage.configuration.account_models import with_models_file
+from storage.configuration.logs import LogSettings
 from storage.configuration.mail import MailSettings
 from storage.configuration.network import NetworkSettings
 from storage.configuration.secrets import SecretSettings, with_secret_files
@@ -34,13 +35,19 @@ from storage.webhooks.signing import secret_bytes, tenant_secret
 DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"
 API_KEY_FILE = "api_key"
-_PREFIX = "REELQ_"
-_NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
+PREFIX = "REELQ_"
+NOT_SETTINGS = frozenset({
+    "REELQ_CONFIG", "REELQ_DATA_DIR", "REELQ_API_URL", "REELQ_LOGIN_FILE",
+    "REELQ_FAILPOINTS", "REELQ_FAILPOINTS_ALLOWED", "REELQ_FAILPOINTS_ONCE",
+})  # fmt: skip
+"""Variables of ours that are no settings."""
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, SecretSettings):
+class Settings(
+    AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, LogSettings, SecretSettings
+):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
@@ -263,7 +270,7 @@ def _number(value: object) -> float | None:
 def _required(value: str | None, key: str) -> str:
     if not value:
         raise InvalidInput(
-            [Problem(key, f"is not set; start `reelq up`, or set it in reelq.toml or as {_PREFIX}{key.upper()}")]
+            [Problem(key, f"is not set; start `reelq up`, or set it in reelq.toml or as {PREFIX}{key.upper()}")]
         )
     return value
 
@@ -308,7 +315,7 @@ def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os
         where = ""
         if path is not None and not any(_root(problem) in from_environ for problem in problems):
             where = str(path)
-        raise InvalidInput([_named(problem, from_environ) for problem in problems], where) from exc
+        raise InvalidInput([_named(_with_hint(problem), from_environ) for problem in problems], where) from exc
     settings.outbound(environ)  # a missing file or a wrong proxy is found at the start
     return settings
 
@@ -335,10 +342,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in with_secret_files(environ, Settings.model_fields, _PREFIX).items():
-        if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
+    for name, value in with_secret_files(environ, Settings.model_fields, PREFIX).items():
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
-        key = name.removeprefix(_PREFIX).lower()
+        key = name.removeprefix(PREFIX).lower()
         if key not in Settings.model_fields:
             continue  # other variables may have this prefix, such as an account's api_key_env
         if key == "accounts":
@@ -389,9 +396,19 @@ def _root(problem: Problem) -> str:
     return problem.field.split("[")[0].split(".")[0]
 
 
+def _with_hint(problem: Problem) -> Problem:
+    """The problem; of an unknown key, with the key that was probably meant."""
+    if problem.message != UNKNOWN_FIELD:
+        return problem
+    key = problem.field.rpartition(".")[2]
+    known = Account.model_fields if _root(problem) == "accounts" else Settings.model_fields
+    meant = similar(key, known)
+    return Problem(problem.field, f"{problem.message}; did you mean {meant}?" if meant else problem.message)
+
+
 def _named(problem: Problem, from_environ: Mapping[str, Any]) -> Problem:
     """The problem, with the name under which the caller set the value."""
     root = _root(problem)
     if root in from_environ:
-        return Problem(_PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)
+        return Problem(PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)
     return problem

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import sys
 import threading
 from typing import Any
@@ -56,13 +54,13 @@ def _prepare(running: Runtime) -> None:
     """Load the store's client, which takes half a second, and learn where the bucket is, so that the first copies and
     links need not wait for it."""
     try:
-        running.objects.ensure_bucket()
+        running.objects.check_bucket()
     except StoreUnavailable as exc:
         log.warning("prepare.no_store error=%s", exc)
 
 
 def _beat(running: Runtime, queues: list[str]) -> None:
-    instance = f"{socket.gethostname()}:{os.getpid()}"
+    instance = heartbeats.own_instance()
     while True:
         try:
             with running.database.begin() as conn:

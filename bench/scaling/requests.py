@@ -136,7 +136,7 @@ def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeat
         with servers.gateway(size) as gateway:
             servers.enqueue(video_url(gateway), batch * times)
             with _runtime(servers, gateway) as runtime:
-                runtime.objects.ensure_bucket()
+                runtime.objects.check_bucket()
                 work = _claim_transfers(runtime, batch)
                 found[name] = _each(runtime, times, work, lambda x, r=runtime: transfer_batch(r, x))  # type: ignore[misc] # mypy cannot type the default
                 with runtime.database.begin() as conn:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Annotated
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Query
 from starlette.responses import Response
 
 from producer.api import openapi
@@ -25,6 +26,7 @@ from producer.api.campaign_rows.videos import campaign_video_routes
 from producer.api.campaigns.plans import plan_routes
 from producer.api.campaigns.results import campaign_result_routes
 from producer.api.campaigns.routes import campaign_routes
+from producer.api.heartbeat import Heartbeat
 from producer.api.information import information_routes
 from producer.api.jobs.details import job_detail_routes
 from producer.api.jobs.files import job_file_routes
@@ -33,7 +35,7 @@ from producer.api.jobs.streams import event_routes
 from producer.api.mcp.mounting import McpDoor
 from producer.api.models import model_routes
 from producer.api.monitoring.metrics import metrics_routes
-from producer.api.monitoring.readiness import Readiness
+from producer.api.monitoring.readiness import Purpose, Readiness
 from producer.api.operation_ids import operation_id
 from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.uploads import upload_routes
@@ -54,6 +56,7 @@ from producer.http.service import Service
 from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
 from producer.web.site import Site
+from storage import heartbeats
 from storage.database import Database
 from storage.own_addresses import is_loopback
 from storage.settings import Settings, load_settings
@@ -61,6 +64,8 @@ from storage.settings import Settings, load_settings
 DESCRIPTION = (
     "A durable job queue for Seedance video generation. See docs/api.md for the guide and docs/jobs.md for every field."
 )
+FOR = """`jobs`: 503 unless jobs can run. `intake`: 503 only if jobs cannot be taken and stored, for a load balancer:
+while the broker, the bucket or a worker is down, the API still takes jobs, which run later."""
 DATABASE_WAIT_S = 5.0
 """How long a request waits for a connection to the database."""
 
@@ -82,6 +87,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S, prepared=prepared)
     # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S, prepared=prepared)
+    heartbeat = Heartbeat(database)
     site = Site(service)
     failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
@@ -93,8 +99,10 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.start()
         runner.start()
+        heartbeat.start()
         async with door.running():
             yield
+        heartbeat.stop()
         await runner.stop()
         await site.close()
         await service.close()
@@ -162,12 +170,18 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         "/readyz",
         tags=["health"],
         response_model=ReadinessReport,
-        response_description="Jobs can run.",
-        responses=openapi.also(503, "Jobs cannot run; `missing` says why.", model=ReadinessReport),
+        response_description="Ready.",
+        responses=openapi.also(503, "Not ready; `missing` says why.", model=ReadinessReport),
     )
-    async def readyz() -> Response:
+    async def readyz(
+        purpose: Annotated[Purpose, Query(alias="for", description=FOR)] = "jobs",
+    ) -> Response:
         """Check every part that jobs need: database, broker, bucket, scheduler and workers."""
-        missing = await readiness.missing()
-        return answer(ReadinessReport(ready=not missing, missing=missing), 503 if missing else 200)
+        found = await readiness.look()
+        ready = found.ready(purpose)
+        report = ReadinessReport(
+            ready=ready, missing=found.missing, warnings=found.warnings, version=heartbeats.own_version()
+        )
+        return answer(report, 200 if ready else 503)
 
     return app

@@ -183,6 +183,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "db": Group(
         "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
     ),
+    "bucket": Group("Create the bucket.", {"create": Command("setup.bucket", "create", "Create the buckets.")}),
     "login": Command("login.commands", "login", "Use the API of a server elsewhere from now on."),
     "logout": Command("login.commands", "logout", "Forget the API and its key."),
     "whoami": Command("login.commands", "whoami", "Show the API in use, the tenant and what the key may do."),

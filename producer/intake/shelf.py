@@ -71,7 +71,7 @@ class Shelf:
 
         by_reference = {file.reference: file for file in files}
         objects = Objects(self._settings)
-        objects.ensure_bucket()
+        objects.check_bucket()
         new = [self._as_new(objects.keys, file) for file in by_reference.values()]
         limits = UploadLimits(self._settings.uploads_max_files, int(self._settings.uploads_max_gb * GB))
         with self._database.begin() as conn:

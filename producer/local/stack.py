@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -28,6 +29,7 @@ from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import START_TIMEOUT_S, Servers, last_log_line, local_servers, spawn_options
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
+from storage.own_addresses import is_loopback
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
 from storage.webhooks.signing import as_secret
 
@@ -108,12 +110,16 @@ class Stack:
         servers = self._servers(settings, state)
         plan = self._plan(settings, servers, state, config)
         state.save()
-        await asyncio.to_thread(servers.prepare, plan.settings.s3_bucket)
+        await asyncio.to_thread(servers.prepare, *plan.settings.buckets)
         specs = servers.specs()
         await self._children.start(*specs)
         await self._ready_servers([spec.name for spec in specs])
         await self._children.start(*plan.http_services())
-        await self._migrate(plan, local_database=servers.postgres is not None)
+        options = [migrate.CLEAR_HEARTBEATS] if servers.postgres is not None else []
+        endpoint = settings.s3_endpoint_url
+        if endpoint is not None and is_loopback(urlsplit(endpoint).hostname or ""):
+            options.append(migrate.CREATE_BUCKETS)
+        await self._migrate(plan, *options)
         self._file = StackFile(
             self.directory,
             plan.settings,
@@ -173,10 +179,10 @@ class Stack:
         except* StackError as group:
             raise group.exceptions[0] from None
 
-    async def _migrate(self, plan: Plan, *, local_database: bool) -> None:
+    async def _migrate(self, plan: Plan, *options: str) -> None:
         log = private_directory(self.directory / "logs") / "migrate.log"
         log.unlink(missing_ok=True)
-        command = (sys.executable, "-m", migrate.__name__, *((migrate.CLEAR_HEARTBEATS,) if local_database else ()))
+        command = (sys.executable, "-m", migrate.__name__, *options)
         spec = ChildSpec("migrate", command, self.directory / "run", log, env=plan.environ)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(*spec.launch_command(), **spawn_options(spec, output))

@@ -9,12 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from producer.health.work import versions_of
 from producer.operator_actions.account_status import account_statuses
 from producer.web.charts import chart_of
 from producer.web.job_form import CHOICES, JobForm
 from producer.web.permissions import Permissions, permissions_of
 from producer.web.site import FRAGMENT_HEADER, Site
 from storage.database import Connection
+from storage.heartbeats import instances
 from storage.jobs import queries, search
 from storage.jobs.events.log import position_now
 from storage.reporting import overview
@@ -23,6 +25,8 @@ from storage.settings import Settings
 
 WINDOWS: Mapping[str, tuple[int, int]] = {"hour": (60, 60), "day": (1800, 48), "week": (10_800, 56)}
 """By name: the length of a column in seconds, and the number of columns."""
+_FRESH_S = 60.0
+"""A process that was not seen for this long does not run any more."""
 _SHOWN_NEEDY, _SHOWN_JOBS, _SHOWN_CAMPAIGNS = 8, 12, 6
 
 
@@ -65,6 +69,7 @@ def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict
     """The queries that are cheap enough to run each time."""
     after = position_now(conn)  # first, so that no later event is missed
     accounts = account_statuses(conn, settings) if permissions.may_operate else []
+    versions = versions_of(instances(conn, _FRESH_S)) if permissions.may_operate else {}
     recent = queries.get_jobs(
         conn, permissions.tenant, search.find(conn, search.Search(permissions.tenant), limit=_SHOWN_JOBS).ids
     )
@@ -74,6 +79,7 @@ def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict
         "expiring": overview.expiring(conn, permissions.tenant, _SHOWN_NEEDY),
         "accounts": accounts,
         "stopped": [account for account in accounts if account["state"] in ("suspended", "outage")],
+        "versions": versions if len(versions) > 1 else {},
         "campaigns": overview.campaigns(conn, permissions.tenant, limit=_SHOWN_CAMPAIGNS),
         "recent": sorted(recent.values(), key=lambda job: job.id, reverse=True),
     }

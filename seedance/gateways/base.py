@@ -27,6 +27,9 @@ from seedance.models.rows import ModelRow
 from seedance.problems import Problem
 from seedance.request import RANDOM_SEED, GenerationRequest
 
+NO_TASK = "00000000-0000-4000-8000-000000000000"
+"""The id of a task that no gateway has."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptOptions:
@@ -348,6 +351,31 @@ class Dialect(ABC):
         the flex tier instead of the others, if they are listed separately.
         """
         return None
+
+    def free_call(self) -> WireCall:
+        """A GET that costs nothing and needs the account's key: one entry of the list, or a task that nobody has."""
+        listed = self._free_list()
+        if listed is not None:
+            return listed
+        rows = iter(self.catalog.models.values())
+        model = next((row.model_of("text", None) for row in rows), "")
+        return self.query_call(self.task_handle(NO_TASK, model))
+
+    def read_free(self, answer: WireAnswer) -> None:
+        """Read a 2xx answer to the free call.
+
+        Raises:
+            BadAnswer: it is not that of a gateway of this kind.
+        """
+        if self._free_list() is not None:
+            self.read_list(answer)
+        else:
+            self.read_report(answer)
+
+    def _free_list(self) -> WireCall | None:
+        """The call of the list, if the account's key opens it."""
+        limits = self.facts.list_limits
+        return None if limits is None or limits.needs_user else self.list_call(page_size=1)
 
     def key_headers(self, key: str) -> Mapping[str, str]:
         """The headers that carry the account's API key."""

@@ -19,35 +19,52 @@ Exchange = Generator[SignedRequest, Answer, T]
 MOVES = 3
 """How often one request follows what the store says of another region, endpoint or addressing."""
 PROBE = b"written to see whether the bucket can be written to\n"
-_CREATED = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 
 
 def once(requests: Requests, sign: Callable[[], SignedRequest]) -> Exchange[Answer]:
-    """One request, repeated where the store says that the bucket is elsewhere, and after the bucket was created because
-    it did not exist.
+    """One request, repeated where the store says that the bucket is elsewhere.
 
     Raises:
-        StoreUnavailable: the bucket does not exist and cannot be created.
+        StoreUnavailable: the bucket does not exist. It is not created here: its name may be misspelt.
     """
-    created = False
     for _ in range(MOVES + 1):
         used = requests.traits.place
         answer = yield sign()
-        if answer.code == "NoSuchBucket" and not created:
-            created = True
-            yield from _create(requests, answer)
-        elif not requests.traits.learn(used, answer):
+        if answer.code == "NoSuchBucket":
+            raise StoreUnavailable(
+                f"bucket {requests.bucket} does not exist at {requests.where}; correct s3_bucket, or create it with "
+                "`reelq bucket create`",
+                code="bucket_missing",
+            )
+        if not requests.traits.learn(used, answer):
             break
     return answer
 
 
-def _create(requests: Requests, missing: Answer) -> Exchange[None]:
-    answer = yield requests.sign_create_bucket()
-    if answer.status != 200 and answer.code not in _CREATED:
+def create_bucket(requests: Requests) -> Exchange[bool]:
+    """Create the bucket where the configuration places it. Returns False if it is there and ours already.
+
+    Raises:
+        StoreUnavailable: the store refuses.
+    """
+    for _ in range(MOVES + 1):
+        used = requests.traits.place
+        answer = yield requests.sign_create_bucket()
+        if answer.status in (200, 409) or not requests.traits.learn(used, answer):
+            break
+    if answer.code == "BucketAlreadyOwnedByYou":
+        return False
+    if answer.code == "BucketAlreadyExists":  # most stores say it of another's bucket, some of our own too
+        seen = yield from look(requests)
+        if seen.status in (200, 206, 416) or seen.code == "NoSuchKey":
+            return False
+    if answer.status != 200:
         raise StoreUnavailable(
-            f"bucket {requests.bucket} does not exist ({missing.describe()}) and cannot be created "
-            f"({answer.describe()}); create it, or correct s3_bucket"
+            f"bucket {requests.bucket} cannot be created at {requests.where}: {answer.describe()}; choose another "
+            "s3_bucket, or let the administrator of the store create it",
+            code="bucket_missing",
         )
+    return True
 
 
 def put(

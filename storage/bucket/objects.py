@@ -25,6 +25,7 @@ from storage.bucket.checksums import Sums
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.object_headers import copy_arguments
 from storage.bucket.place import Place
+from storage.bucket.refusals import RIGHTS, refused
 from storage.bucket.requests import Part, Requests, StoreUnavailable
 from storage.settings import Settings
 
@@ -98,21 +99,29 @@ class Objects(Requests):
                 found: T = done.value
                 return found
 
-    def ensure_bucket(self) -> None:
-        """Check that the bucket can be used, and create it if it does not exist.
+    def check_bucket(self, *, write: bool = False) -> None:
+        """Check that the bucket exists and can be used.
 
-        It reads one small object; only where that is refused, which may also mean that the object does not exist, it
-        writes it.
+        It reads one small object, the probe; where that is refused, which may also mean that the object does not
+        exist, it writes it, and so it does with `write`. The probe is always the same object.
 
         Raises:
-            StoreUnavailable: the store does not respond, or does not let us use or create the bucket.
+            StoreUnavailable: the store does not respond, has no such bucket, or does not let us use it.
         """
         answer = self.run(exchanges.look(self))
-        if answer.status == 403 and answer.code in _FORBIDDEN | {""}:
+        if write or (answer.status == 403 and answer.code in _FORBIDDEN | {""}):
             answer = self.run(exchanges.put_probe(self), exchanges.PROBE)
         if answer.status not in (200, 206, 416) and answer.code != "NoSuchKey":
-            raise self._unavailable(answer.describe())
+            raise refused(self, answer, RIGHTS["PUT"], RIGHTS["GET"])
         self.traits.proven = True
+
+    def create_bucket(self) -> bool:
+        """Create the bucket. Returns False if it is there and ours already.
+
+        Raises:
+            StoreUnavailable: the store does not respond, or refuses.
+        """
+        return self.run(exchanges.create_bucket(self))
 
     def locate(self) -> None:
         """Learn where the bucket is, if this process does not know it yet. A failure is ignored: whatever needs the

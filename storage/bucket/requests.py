@@ -21,6 +21,7 @@ from storage.bucket.object_headers import object_headers
 from storage.bucket.place import DEFAULT_REGION, Place, place_of
 from storage.bucket.signing import presign, sign
 from storage.bucket.traits import Traits
+from storage.faults import Fault
 from storage.settings import Settings
 
 MAX_LINK_S = 7 * 86400  # SigV4's own limit for presigned URLs
@@ -30,8 +31,10 @@ _NO_OBJECT = frozenset({"NoSuchKey", "404"})
 NO_BYTES = hashlib.sha256().hexdigest()
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Fault):
     """The object store does not respond, or refuses the request. The text is one line, without keys."""
+
+    code = "store_down"
 
 
 class ObjectMissing(StoreUnavailable):
@@ -83,8 +86,7 @@ class Requests:
 
     def every(self) -> list[Self]:
         """The shared bucket and those that tenants have now."""
-        own = sorted(set(self._settings.s3_tenant_buckets.values()) - {self._shared.bucket})
-        return [self._shared, *map(self._in_bucket, own)]
+        return [self._in_bucket(bucket) for bucket in self._settings.buckets]
 
     def possible_keys(self, tenant: str, job_id: UUID, created_at: datetime) -> list[str]:
         """Where a copy that never ended may have left a video: in the tenant's bucket, and in the shared one, which it
@@ -145,10 +147,12 @@ class Requests:
         except (BotoCoreError, RuntimeError) as exc:  # RuntimeError: refreshed credentials are already expired
             raise self._unavailable(str(exc).splitlines()[0]) from exc
 
-    def _unavailable(self, why: str) -> StoreUnavailable:
-        return StoreUnavailable(f"bucket {self.bucket} at {self._where()}: {why}")
+    def _unavailable(self, why: str, code: str | None = None) -> StoreUnavailable:
+        return StoreUnavailable(f"bucket {self.bucket} at {self.where}: {why}", code)
 
-    def _where(self) -> str:
+    @property
+    def where(self) -> str:
+        """The store, for messages."""
         return self._settings.s3_endpoint_url or "AWS"
 
     def sign_put(
@@ -296,7 +300,8 @@ class Requests:
                 if credentials is None:
                     raise self._unavailable(
                         "no credentials were found; set s3_access_key_id and s3_secret_access_key, or configure boto3 "
-                        "(environment, profile, instance role)"
+                        "(environment, profile, instance role)",
+                        code="store_key",
                     )
                 frozen = credentials.get_frozen_credentials()
                 self._frozen = (time.monotonic() + CREDENTIALS_S, frozen)

@@ -17,7 +17,7 @@ from storage.settings import Settings
 
 log = logging.getLogger("reelq.store")
 
-_OTHER_REGION = frozenset({
+OTHER_REGION = frozenset({
     "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "IllegalLocationConstraintException",
     "PermanentRedirect", "Redirect", "TemporaryRedirect", "InvalidRegion", "InvalidRegionName",
 })  # fmt: skip
@@ -105,7 +105,7 @@ class Traits:
             return replace(used, virtual=True)
         redirected = answer.status in (301, 302, 307, 308)
         named = answer.status == 400 and "x-amz-bucket-region" in answer.headers  # a HEAD has no body with a code
-        if redirected or named or refusal.code in _OTHER_REGION:
+        if redirected or named or refusal.code in OTHER_REGION:
             region = _region_in(answer, refusal)
             if region is not None and region != used.region:
                 return used.in_region(region)

@@ -94,3 +94,8 @@ class StoreSettings(BaseModel):
         if self.s3_kms_key_id is not None and self.s3_encryption not in ("aws:kms", "aws:kms:dsse"):
             raise ValueError('s3_kms_key_id needs s3_encryption = "aws:kms"')
         return self
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """The shared bucket, then those of tenants."""
+        return (self.s3_bucket, *sorted(set(self.s3_tenant_buckets.values()) - {self.s3_bucket}))

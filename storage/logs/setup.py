@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from storage.log_settings import LogSettings
+from storage.configuration.logs import LogSettings
 from storage.logs.formats import ConsoleLines, JsonLines
 
 # These log for every message or request what our own lines say for every job.

@@ -51,7 +51,8 @@ WITH RECURSIVE hosts AS (
 SELECT extract(epoch FROM min(ends_at) - now())::float8 FROM hosts
 """  # noqa: S608 - as above
 _SEEN: LiteralString = """
-SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
+SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats
+WHERE component <> 'probe' GROUP BY component
 """
 _DOUBLE_CHARGES: LiteralString = """
 SELECT a.account, count(*) FROM attempts a JOIN jobs j ON j.id = a.job_id

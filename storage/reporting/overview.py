@@ -28,6 +28,10 @@ WHERE tenant = %(tenant)s AND state = 'transferring'
   AND (expiry_alarm > 0 OR video_expires_at < now() + make_interval(secs => %(soon_s)s))
 ORDER BY video_expires_at LIMIT %(limit)s
 """
+_ENDING: LiteralString = """
+SELECT count(*), coalesce(extract(epoch FROM min(video_expires_at) - now())::float8, 0) FROM jobs
+WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
+"""
 _FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
 WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) GROUP BY 1, 2
@@ -90,6 +94,13 @@ def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
 def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Videos not yet copied that raised an alarm or expire soon, most urgent first."""
     return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+
+
+def ending_links(conn: Connection, soon_s: float) -> tuple[int, float]:
+    """How many videos of all tenants are not copied yet and lose their link within `soon_s`, and the seconds until the
+    first does (0 if there is none)."""
+    row = conn.execute(_ENDING, {"soon_s": soon_s}).fetchone()
+    return (0, 0.0) if row is None else (row[0], row[1])
 
 
 def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:

@@ -9,6 +9,7 @@ import storage.schema.batches
 import storage.schema.campaign_rows
 import storage.schema.campaign_shares
 import storage.schema.campaigns
+import storage.schema.compatibility
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.job_counts

@@ -21,4 +21,6 @@ class Heartbeat(SQLModel, table=True):
 
     component: str = Field(sa_column=Column(Text, primary_key=True))
     instance: str = Field(sa_column=Column(Text, primary_key=True))
+    # Of reelq; empty: one from before 0033.
+    version: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     seen_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

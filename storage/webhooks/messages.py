@@ -153,5 +153,10 @@ SELECT extract(epoch FROM now() - min(created_at))::float8 FROM webhook_messages
 def message_counts(conn: Connection) -> tuple[dict[str, int], float | None]:
     """How many messages are in each state, and the age in seconds of the oldest pending or retrying one (None: there is
     none)."""
+    return dict(conn.execute(_COUNTS).fetchall()), oldest_waiting_s(conn)
+
+
+def oldest_waiting_s(conn: Connection) -> float | None:
+    """The age in seconds of the oldest message that is neither delivered nor given up; None: there is none."""
     row = conn.execute(_OLDEST).fetchone()
-    return dict(conn.execute(_COUNTS).fetchall()), None if row is None else row[0]
+    return None if row is None else row[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from producer.local.background import BackgroundStack, running_stack, start
 from producer.local.errors import StackError
 from producer.local.http import get
 from storage.settings import Settings, load_settings
-from tests.servers import environ_for
+from tests.servers import Bucket, environ_for
 from tests.waiting import PATIENCE_S, wait_for
 
 ALL_PROCESSES = {
@@ -182,15 +183,17 @@ def test_a_stop_during_the_start_leaves_no_process(tmp_path: Path, after_s: floa
 
 
 @pytest.mark.slow
-def test_a_stack_uses_the_configured_servers_and_accounts(tmp_path: Path, settings: Settings) -> None:
+def test_a_stack_uses_the_configured_servers_and_accounts(tmp_path: Path, settings: Settings, s3: Bucket) -> None:
     account = '[[accounts]]\nname = "main"\ngateway = "anyfast"\nbase_url = "http://127.0.0.1:9"\napi_key = "sk-1"\n'
     (tmp_path / "reelq.toml").write_text(account)
-    environ = dict(os.environ) | environ_for(settings)
+    bucket = f"{settings.s3_bucket}-up"
+    environ = dict(os.environ) | environ_for(settings) | {"REELQ_S3_BUCKET": bucket}
     with running_stack(tmp_path / "data", environ=environ, cwd=tmp_path) as stack:
         content = stack.content()
         assert set(content["processes"]) == ALL_PROCESSES - {"postgres", "valkey", "s3", "simulator"}
         assert content["database_url"] == settings.database_url
-        assert content["s3"]["bucket"] == settings.s3_bucket
+        assert content["s3"]["bucket"] == bucket
+        shutil.rmtree(s3.directory.parent / bucket)  # a store on this machine, so `up` has created it
         assert content["simulator"] is None
         assert content["config"] == str(tmp_path / "reelq.toml")
 

@@ -12,13 +12,14 @@ from pydantic import BaseModel
 
 from seedance.account import Account
 from seedance.pricing import Rate
-from storage.access_settings import AccessSettings
-from storage.account_book import AccountSettings
-from storage.mail_settings import MailSettings
-from storage.network_settings import AllowedNetworks, NetworkSettings
-from storage.secret_settings import SecretSettings
+from storage.configuration.access import AccessSettings
+from storage.configuration.account_book import AccountSettings
+from storage.configuration.logs import LogSettings
+from storage.configuration.mail import MailSettings
+from storage.configuration.network import AllowedNetworks, NetworkSettings
+from storage.configuration.secrets import SecretSettings
+from storage.configuration.store import StoreSettings
 from storage.settings import Settings
-from storage.store_settings import StoreSettings
 from tools.configuration.fields import Key, as_toml, keys_of
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ _BY_CLASS: Mapping[type[BaseModel], str] = {
     AccessSettings: "Access to the API",
     NetworkSettings: "Networks",
     MailSettings: "Mail",
+    LogSettings: "Logs",
     AccountSettings: "Accounts and models",
 }
 _BY_BEGINNING = {
@@ -58,6 +60,7 @@ _ORDER = (
     _VIDEOS,
     "Webhooks",
     "Mail",
+    "Logs",
     _HOUSEKEEPING,
 )
 
@@ -85,7 +88,12 @@ def page() -> str:
 
 def unlisted() -> list[str]:
     """The keys of which since.toml does not say which release brought them."""
-    tables = {"": Settings, "allowed_networks.": AllowedNetworks, "accounts.": Account, "accounts.rates.": Rate}
+    tables: dict[str, type[BaseModel]] = {
+        "": Settings,
+        "allowed_networks.": AllowedNetworks,
+        "accounts.": Account,
+        "accounts.rates.": Rate,
+    }
     names = [prefix + key.name for prefix, model in tables.items() for key in keys_of(model)]
     return [name for name in names if name not in _since()]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 import sys
 import time
 from dataclasses import replace
@@ -51,7 +49,7 @@ class DueScheduler(Scheduler):
         except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
         self._beaten_at = self._shown_at = -math.inf
-        self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        self._instance = heartbeats.own_instance()
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
 

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
+// Types: 050d037f8e6b538c836bb3bdfe1ac12535f59f534690762f0f5d4e1f24d7ea29
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
+// Types: 050d037f8e6b538c836bb3bdfe1ac12535f59f534690762f0f5d4e1f24d7ea29
 
 export interface components {
     schemas: {
@@ -1931,6 +1931,16 @@ export interface components {
             missing: {
                 [key: string]: string;
             };
+            /**
+             * @description What a person should look at although jobs run, by its row in docs/doctor.md.
+             */
+            warnings: {
+                [key: string]: string;
+            };
+            /**
+             * @description The version of reelq that answers.
+             */
+            version: string;
         };
         /**
          * @description A stable code; `line` is its meaning in a few words for people.
@@ -5966,13 +5976,19 @@ export interface operations {
     };
     health_ready: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `jobs`: 503 unless jobs can run. `intake`: 503 only if jobs cannot be taken and stored, for a load balancer:
+                 *     while the broker, the bucket or a worker is down, the API still takes jobs, which run later.
+                 */
+                for?: "jobs" | "intake";
+            };
             header?: never;
             path?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Jobs can run. */
+            /** @description Ready. */
             200: {
                 content: {
                     "application/json": components["schemas"]["ReadinessReport"];

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from reelq_client.models.base import Model, Open
 from reelq_client.models.campaigns import Budget
 from reelq_client.models.words import Scope
@@ -134,7 +136,10 @@ class Health(Model):
 
 
 class Readiness(Model):
-    """Whether jobs can run; `missing` has each part that does not work, and why."""
+    """Whether jobs can run; `missing` has each part that does not work, and why. `warnings`: what a person should look
+    at although jobs run. `version`: of the server; None: an older one, which does not say it."""
 
     ready: bool
     missing: dict[str, str]
+    warnings: dict[str, str] = Field(default_factory=dict)
+    version: str | None = None

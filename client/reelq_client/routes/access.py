@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from reelq_client.core.binding import Awaiting, Blocking, call, pages, stream
 from reelq_client.core.event_feed import Subscription
@@ -140,13 +141,13 @@ class HealthRoutes:
         return answer.read(Health)
 
     @call
-    def ready(self) -> Flow[Readiness]:
-        """Jobs can run.
+    def ready(self, *, purpose: Literal["jobs", "intake"] | None = None) -> Flow[Readiness]:
+        """Jobs can run; with `intake`, they can be taken and stored, to run later.
 
         Raises:
             Unavailable: they cannot.
         """
-        answer = yield Request("health_ready", "GET", "/readyz")
+        answer = yield Request("health_ready", "GET", "/readyz", query=given(**{"for": purpose}))
         return answer.read(Readiness)
 
 

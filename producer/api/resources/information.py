@@ -161,6 +161,11 @@ class ReadinessReport:
 
     ready: bool
     missing: Annotated[dict[str, str], Field(description="Each part that does not work, and why.")]
+    warnings: Annotated[
+        dict[str, str],
+        Field(description="What a person should look at although jobs run, by its row in docs/doctor.md."),
+    ]
+    version: Annotated[str, Field(description="The version of reelq that answers.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,9 @@ from producer.intake.start import same_way
 from producer.intake.terms import Terms
 from seedance.problems import InvalidInput
 from storage.campaigns import controls
-from storage.database import Connection, DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.database import Connection, DatabaseUnavailable, connect
 from storage.jobs.drafts import find_draft
+from storage.revisions import check_schema
 from storage.settings import Settings
 
 
@@ -127,6 +128,5 @@ def _current(settings: Settings) -> Iterator[Connection]:
     if settings.database_url is None:
         raise DatabaseUnavailable("none is configured and no stack is running here")
     with connect(settings.database_url) as conn:
-        if current_revision(conn) != newest_revision():
-            raise DatabaseUnavailable("its schema is not up to date; run `reelq db upgrade`")
+        check_schema(conn)
         yield conn

@@ -6,8 +6,9 @@ import typer
 
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.options import DataDir
-from storage.database import connect, current_revision, newest_revision
+from storage.database import connect
 from storage.database import upgrade as bring_up
+from storage.revisions import current_revision, newest_revision
 
 
 def upgrade(ctx: typer.Context, data_dir: DataDir = None) -> None:
@@ -16,7 +17,10 @@ def upgrade(ctx: typer.Context, data_dir: DataDir = None) -> None:
     with connect(url) as conn:
         before = current_revision(conn)
     bring_up(url)
-    if before == newest_revision():
+    newest = newest_revision()
+    if before == newest:
         typer.echo(f"the database is up to date ({before})")
+    elif before is not None and before > newest:
+        typer.echo(f"the database is newer than this program ({before}, not {newest}) and fits it; nothing was changed")
     else:
-        typer.echo(f"the database is upgraded from {before or 'empty'} to {newest_revision()}")
+        typer.echo(f"the database is upgraded from {before or 'empty'} to {newest}")

@@ -1,89 +1,115 @@
-"""`reelq doctor`: one line per part of the system, and what to do about those that do not work."""
+"""`reelq doctor`: one line per part of the system, the worst first, and what to do about those that do not work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from producer.cli.setup.store_proof import prove_store
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.failures import explain
 from producer.cli.shared.money import estimate_line
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
+from producer.health.accounts import check_any, check_gateways, check_states
+from producer.health.findings import Finding, Level, bad, good, warn, worst_first
+from producer.health.servers import check_broker, check_database
+from producer.health.store_proof import prove_store
+from producer.health.surroundings import check_disk, check_public_url, check_variables
+from producer.health.together import Check, run_together
+from producer.health.work import check_links, check_parts, check_webhooks
 from producer.intake.estimates import example_of
-from producer.intake.routing import require_accounts
 from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.problems import InvalidInput
-from storage import broker, heartbeats
+from storage import broker
 from storage.accounts.live import with_accounts
-from storage.broker import BrokerUnavailable
-from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.database import Limits, connect, limit
+from storage.faults import Fault
 from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
 from storage.settings import data_dir as default_dir
 
 FRESH_S = 60.0
-PARTS = {
-    "scheduler": "celery -A worker beat",
-    "submit": "celery -A worker worker -Q submit,poll,notify",
-    "poll": "celery -A worker worker -Q submit,poll,notify",
-    "transfer": "celery -A worker worker -Q transfer",
-    "notify": "celery -A worker worker -Q submit,poll,notify",
+LIMIT_S = 25.0
+_LIMITS = Limits(lock_s=3.0, statement_s=5.0)
+_MARKS = {
+    Level.BAD: ("BAD  ", "bold red"),
+    Level.WARN: ("WARN ", "bold yellow"),
+    Level.SKIPPED: ("-    ", "dim"),
+    Level.OK: ("ok   ", "green"),
 }
-Finding = tuple[str, bool, str]
-"""A part, whether it works, and its state or what to do."""
 
 
-def doctor(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Check the configuration and every part of the system. Exit code 2 if one does not work."""
-    findings = list(examine(directory(ctx, data_dir)))
+def doctor(
+    ctx: typer.Context,
+    data_dir: DataDir = None,
+    gateways: Annotated[
+        bool, typer.Option("--gateways/--no-gateways", help="Send one free call with the key of each account.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Check the configuration and every part of the system. The worst comes first. Exit code 2 if a part does not work,
+    0 if there are only warnings. docs/doctor.md says what each line means and what to do.
+    """
+    findings = worst_first(examine(directory(ctx, data_dir), gateways=gateways))
     if as_json:
-        print_json([{"part": part, "ok": ok, "message": message} for part, ok, message in findings])
+        print_json([_as_json(finding) for finding in findings])
     else:
         out = console()
-        width = max(len(part) for part, _, _ in findings) + 2
-        for part, ok, message in findings:
-            mark = ("ok  ", "green") if ok else ("BAD ", "bold red")
-            out.print(Text.assemble(mark, (f"{part:<{width}}", "bold"), message), soft_wrap=True)
-    if not all(ok for _, ok, _ in findings):
+        width = max(len(finding.part) for finding in findings) + 2
+        for finding in findings:
+            mark = _MARKS[finding.level]
+            out.print(Text.assemble(mark, (f"{finding.part:<{width}}", "bold"), finding.message), soft_wrap=True)
+    if any(finding.level is Level.BAD for finding in findings):
         raise typer.Exit(2)
 
 
-def examine(data_dir: Path | None) -> Iterator[Finding]:
-    """Every part, in the order they are needed."""
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "part": finding.part,
+        "ok": finding.level is not Level.BAD,
+        "level": finding.level.value,
+        "code": finding.code,
+        "message": finding.message,
+    }
+
+
+def examine(data_dir: Path | None, *, gateways: bool = True) -> list[Finding]:
+    """Every part, all at the same time. Ends within `LIMIT_S`, whatever hangs."""
     try:
         settings = load_settings(data_dir)
     except Exception as exc:  # noqa: BLE001 - a finding, whatever it is
-        yield "configuration", False, explain(exc, data_dir)[0]
-        return
-    yield "configuration", True, _source(data_dir)
-    yield from _accounts(settings)
-    checks: dict[str, Callable[[Settings], tuple[bool, str]]] = {
-        "database": _database,
-        "broker": _broker,
-        "bucket": prove_store,
+        return [bad("configuration", explain(exc, data_dir)[0], "configuration")]
+    findings = [good("configuration", _source(data_dir)), *check_variables(os.environ, settings)]
+    checks = checks_of(settings, default_dir(data_dir), gateways=gateways)
+    return findings + run_together(checks, LIMIT_S, partial(explained, data_dir))
+
+
+def checks_of(settings: Settings, directory: Path, *, gateways: bool) -> dict[str, Check]:
+    """The checks by their parts. `directory`: that of the local stack, if there is one."""
+    checks: dict[str, Check] = {
+        "accounts": partial(_configured, settings, gateways=gateways),
+        "database": partial(_database, settings, gateways=gateways),
+        "broker": partial(_broker, settings),
+        "bucket": partial(_bucket, settings, settings.s3_bucket, "bucket"),
     }
-    for bucket in sorted(set(settings.s3_tenant_buckets.values()) - {settings.s3_bucket}):
-        checks[f"bucket {bucket}"] = partial(_bucket_of_tenants, bucket)
-    works = {}
-    for part, check in checks.items():
-        try:
-            ok, message = check(settings)
-        except Exception as exc:  # noqa: BLE001 - as above
-            works[part] = False
-            yield part, False, explain(exc, data_dir)[0]
-        else:
-            works[part] = ok
-            yield part, ok, message
-    if works["database"]:
-        yield from _stored_accounts(settings)
-        yield from _heartbeats(settings)
+    for bucket in settings.buckets[1:]:
+        checks[f"bucket {bucket}"] = partial(_bucket, settings, bucket, f"bucket {bucket}")
+    checks["public_url"] = partial(check_public_url, settings)
+    checks["disk"] = partial(check_disk, directory)
+    return checks
+
+
+def explained(data_dir: Path | None, part: str, exc: BaseException) -> Finding:
+    """The finding for a check that ended with an exception."""
+    code = exc.code if isinstance(exc, Fault) else "configuration" if isinstance(exc, InvalidInput) else "check_failed"
+    return bad(part, explain(exc, data_dir)[0], code)
 
 
 def _source(data_dir: Path | None) -> str:
@@ -96,46 +122,26 @@ def _source(data_dir: Path | None) -> str:
     return f"from {' and '.join([*found, 'the environment'])}"
 
 
-def _accounts(settings: Settings) -> Iterator[Finding]:
+def _configured(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
+    """The accounts of the configuration."""
     if settings.database_url is None:
-        yield from _some(settings)
+        yield from check_any(settings.accounts)
+    usable = []
     for account in settings.accounts:
         try:
             account.key()
+            account.user()
+            account.callback_secret()
         except InvalidInput as exc:
-            yield f"account {account.name}", False, str(exc)
+            yield bad(f"account {account.name}", str(exc), "account_without_key")
         else:
+            usable.append(account)
             where = f" at {account.base_url}" if account.base_url else ""
             way = settings.outbound().describe(base_url_of(account, account.dialect))
             said = f"{account.gateway}{where}, {account.max_in_flight} at once, {way}; {_price(account)}"
-            yield f"account {account.name}", True, said
-
-
-def _some(settings: Settings) -> Iterator[Finding]:
-    try:
-        require_accounts(settings.accounts)
-    except InvalidInput as exc:
-        yield "accounts", False, str(exc)
-
-
-def _stored_accounts(settings: Settings) -> Iterator[Finding]:
-    try:
-        with connect(settings.require_database_url()) as conn:
-            found = with_accounts(conn, settings)
-    except DatabaseUnavailable as exc:
-        yield "accounts of the database", False, str(exc)
-        return
-    yield from _some(found)
-    for name, why in found.book.unusable.items():
-        yield f"account {name}", False, why
-    configured = {account.name for account in settings.accounts}
-    for account in found.book.accounts:
-        if account.name in configured:
-            hidden = "the database has one with this name too, which is not used; remove one of the two"
-            yield f"account {account.name}", False, hidden
-        else:
-            whose = f" for {', '.join(account.tenants)}" if account.tenants else ""
-            yield f"account {account.name}", True, f"{account.gateway}{whose}, kept in the database; {_price(account)}"
+            yield good(f"account {account.name}", said)
+    if gateways:
+        yield from check_gateways(settings, usable)
 
 
 def _price(account: Account) -> str:
@@ -145,36 +151,50 @@ def _price(account: Account) -> str:
     return f"5 s of {found['model']}: {estimate_line(found | {'account': None})}"
 
 
-def _database(settings: Settings) -> tuple[bool, str]:
-    with connect(settings.require_database_url()) as conn:
-        found, newest = current_revision(conn), newest_revision()
-        row = conn.execute("SELECT current_schema(), current_setting('server_version')").fetchone()
-    if found != newest:
-        raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
-    schema, version = row or ("", "")
-    return True, f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
+def _database(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
+    """The database, and everything that it knows: the parts that move jobs, accounts, links, webhooks."""
+    with connect(settings.require_database_url(), "reelq doctor") as conn:
+        limit(conn, _LIMITS)
+        yield from check_database(conn)
+        yield from check_parts(conn, FRESH_S)
+        yield from check_links(conn)
+        yield from check_webhooks(conn)
+        found = with_accounts(conn, settings)
+        yield from check_any(found.accounts)
+        yield from check_states(conn, found)
+    stored = list(_stored(settings, found))
+    yield from (finding for finding, _ in stored)
+    if gateways:
+        yield from check_gateways(settings, [account for _, account in stored if account is not None])
 
 
-def _bucket_of_tenants(bucket: str, settings: Settings) -> tuple[bool, str]:
-    return prove_store(settings.model_copy(update={"s3_bucket": bucket}))
+def _stored(settings: Settings, found: Settings) -> Iterator[tuple[Finding, Account | None]]:
+    """The accounts that the database keeps; None for one that is not used."""
+    configured = {account.name for account in settings.accounts}
+    for account in found.book.accounts:
+        if account.name in configured:
+            hidden = "the database has one with this name too, which is not used; remove one of the two"
+            yield bad(f"account {account.name}", hidden, "account_hidden"), None
+        else:
+            whose = f" for {', '.join(account.tenants)}" if account.tenants else ""
+            said = f"{account.gateway}{whose}, kept in the database; {_price(account)}"
+            yield good(f"account {account.name}", said), account
 
 
-def _broker(settings: Settings) -> tuple[bool, str]:
+def _broker(settings: Settings) -> Iterable[Finding]:
     target = settings.require_broker()
     client = broker.client(target, broker.PROBE_S)
     try:
-        found = broker.check(client, target)
-    except BrokerUnavailable as exc:
-        raise OSError(0, f"{exc}; start `reelq up`, or check REELQ_BROKER_URL or broker_url in reelq.toml") from exc
+        return list(check_broker(client, target))
     finally:
         client.close()
-    return True, f"answers, {found}" if found else "answers"
 
 
-def _heartbeats(settings: Settings) -> Iterator[Finding]:
-    with connect(settings.require_database_url()) as conn:
-        fresh = heartbeats.fresh_components(conn, FRESH_S)
-    for part, command in PARTS.items():
-        seen = part in fresh
-        hint = f"not seen for {FRESH_S:.0f} s; start `reelq up` or `{command}`"
-        yield part, seen, "running" if seen else hint
+def _bucket(settings: Settings, bucket: str, part: str) -> Iterator[Finding]:
+    proof = prove_store(settings.model_copy(update={"s3_bucket": bucket}))
+    if not proof.ok:
+        yield bad(part, proof.message, proof.code or "store_refuses")
+    elif proof.code is not None:
+        yield warn(part, proof.message, proof.code)
+    else:
+        yield good(part, proof.message)

@@ -17,6 +17,7 @@ from seedance.errors import GatewayError
 from seedance.problems import InvalidInput
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
+from storage.faults import Fault
 from storage.jobs.records import IdempotencyConflict
 from storage.settings import STACK_FILE
 from storage.settings import data_dir as default_dir
@@ -26,10 +27,14 @@ from storage.uploads.records import UploadsFull
 def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     """What to print for an exception, and the exit code."""
     match error:
-        case DatabaseUnavailable():
+        case DatabaseUnavailable(code=DatabaseUnavailable.code):
             return _with_hint(str(error), "REELQ_DATABASE_URL", "database_url", data_dir), BAD_INPUT
-        case StoreUnavailable():
+        case StoreUnavailable(code=StoreUnavailable.code):
             return _with_hint(str(error), "REELQ_S3_ENDPOINT_URL", "s3_endpoint_url", data_dir), BAD_INPUT
+        case Fault(code="broker_down"):
+            return _with_hint(str(error), "REELQ_BROKER_URL", "broker_url", data_dir), BAD_INPUT
+        case Fault():  # it says itself what to do
+            return str(error), BAD_INPUT
         case InvalidInput() | IdempotencyConflict() | StackError() | UploadsFull():
             return str(error), BAD_INPUT
         case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
@@ -59,7 +64,7 @@ def _of_api(error: ReelqError) -> str:
 
 
 def _with_hint(message: str, variable: str, key: str, data_dir: Path | None) -> str:
-    if "run `reelq db upgrade`" in message or key in message:
+    if key in message:
         return message
     directory = default_dir(data_dir)
     if not os.environ.get(variable) and (directory / STACK_FILE).exists():

@@ -9,7 +9,8 @@ import typer
 
 from producer.cli.shared.access import settings_of
 from producer.client import Producer
-from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.database import connect
+from storage.revisions import check_schema
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -22,8 +23,5 @@ def open_producer(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_
     """
     settings = settings_of(ctx, given)
     with connect(settings.require_database_url()) as conn:
-        if (found := current_revision(conn)) != newest_revision():
-            raise DatabaseUnavailable(
-                f"the schema is {found or 'empty'}, not {newest_revision()}; run `reelq db upgrade`"
-            )
+        check_schema(conn)
     return Producer(settings, tenant=tenant)

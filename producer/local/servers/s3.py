@@ -33,11 +33,11 @@ class S3:
         """The directory whose subdirectories are the buckets."""
         return self.directory / "buckets"
 
-    def prepare(self, bucket: str | None = None) -> None:
-        """Create the directory, and the bucket in it."""
+    def prepare(self, *buckets: str) -> None:
+        """Create the directory, and the buckets in it."""
         wheels.rclone()
         private_directory(self.buckets)
-        if bucket:
+        for bucket in buckets:
             private_directory(self.buckets / bucket)
 
     def spec(self) -> ChildSpec:

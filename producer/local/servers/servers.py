@@ -32,8 +32,8 @@ class Servers:
     valkey: Valkey | None
     s3: S3 | None
 
-    def prepare(self, bucket: str) -> None:
-        """Create their files, all servers in parallel.
+    def prepare(self, *buckets: str) -> None:
+        """Create their files, all servers in parallel, and the buckets of the store.
 
         Raises:
             StackError: a wheel is missing, or a directory cannot be used.
@@ -41,7 +41,7 @@ class Servers:
         with ThreadPoolExecutor(3) as pool:
             futures = [pool.submit(server.prepare) for server in (self.postgres, self.valkey) if server is not None]
             if self.s3 is not None:
-                futures.append(pool.submit(self.s3.prepare, bucket))
+                futures.append(pool.submit(self.s3.prepare, *buckets))
             for future in futures:
                 future.result()
 

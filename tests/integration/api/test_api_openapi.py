@@ -24,7 +24,7 @@ OPENAPI = Path(__file__).parent / "openapi"
 def test_every_answer_matches_openapi(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.api.webhooks.TEST_S", 0.05)  # no worker delivers here
     configured = with_account(settings)
-    Objects(configured).ensure_bucket()
+    Objects(configured).check_bucket()
     with Producer(configured) as producer:
         for state in JobState:
             job = producer.enqueue("a red fox", duration=5)

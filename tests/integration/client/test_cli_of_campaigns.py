@@ -43,7 +43,7 @@ def acme(api: httpx.Client, producer: Producer) -> Away:
 def with_videos(producer: Producer, settings: Settings, ids: list[str], video: Path) -> None:
     """Two rows get videos; the third fails."""
     objects = Objects(settings)
-    objects.ensure_bucket()
+    objects.check_bucket()
     video.write_bytes(VIDEO)
     for job_id in ids[:2]:
         key = f"videos/{job_id}.mp4"

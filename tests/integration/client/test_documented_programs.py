@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: httpx.Client, k
 def finish(producer: Producer, settings: Settings, job_id: str) -> None:
     """Bring a job to its video."""
     objects = Objects(settings)
-    objects.ensure_bucket()
+    objects.check_bucket()
     source = Path("stored.mp4")
     source.write_bytes(VIDEO)
     object_key = f"videos/{job_id}.mp4"

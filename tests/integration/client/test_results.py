@@ -31,7 +31,7 @@ def key_of(producer: Producer, tenant: str) -> str:
 
 def finish(producer: Producer, settings: Settings, job_id: UUID, folder: Path) -> None:
     objects = Objects(settings)
-    objects.ensure_bucket()
+    objects.check_bucket()
     (folder / "stored.mp4").write_bytes(VIDEO)
     object_key = f"videos/{job_id}.mp4"
     objects.put_file(folder / "stored.mp4", object_key)

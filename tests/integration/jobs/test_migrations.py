@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 import storage.schema  # noqa: F401 - registers the tables
-from storage import database
+from storage import database, revisions
 from storage.jobs.records import JobView
 
 
@@ -24,7 +24,7 @@ def test_the_migrations_and_the_models_agree(postgres_url: str) -> None:
         assert compare_metadata(MigrationContext.configure(conn), SQLModel.metadata) == []
     engine.dispose()
     with database.connect(postgres_url) as connection:
-        assert database.current_revision(connection) == database.newest_revision()
+        assert revisions.current_revision(connection) == revisions.newest_revision()
 
 
 def test_concurrent_upgrades_succeed(empty_postgres_url: str) -> None:
@@ -43,7 +43,7 @@ def test_concurrent_upgrades_succeed(empty_postgres_url: str) -> None:
         thread.join()
     assert failures == []
     with database.connect(empty_postgres_url) as connection:
-        assert database.current_revision(connection) == database.newest_revision()
+        assert revisions.current_revision(connection) == revisions.newest_revision()
 
 
 def test_an_old_schema_says_what_to_do(empty_postgres_url: str) -> None:
@@ -101,7 +101,7 @@ def test_the_database_refuses_inconsistent_rows(postgres_url: str, change: str) 
 def migrate(url: str, revision: str) -> None:
     """Bring the schema to one revision, up or down."""
     config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
+    config.set_main_option("script_location", str(revisions.MIGRATIONS))
     engine = create_engine(url.replace("://", "+psycopg://", 1))
     with engine.begin() as conn:
         config.attributes["connection"] = conn

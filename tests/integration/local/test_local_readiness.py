@@ -17,8 +17,9 @@ from producer.api.app import create_app
 from producer.api.monitoring import readiness
 from producer.local.stack import Stack, UpOptions
 from producer.local.stack_file import StackFile
-from storage.database import connect, newest_revision
-from storage.heartbeats import beat
+from storage.database import connect
+from storage.heartbeats import beat, own_version
+from storage.revisions import newest_revision
 from storage.settings import Settings
 from tests.servers import Bucket
 from tests.waiting import PATIENCE_S
@@ -60,7 +61,10 @@ def _all_components_beat(settings: Settings) -> None:
 def test_readyz_is_200_when_every_part_works(settings: Settings) -> None:
     _all_components_beat(settings)
     answer = _get(settings, times=3)
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": {}})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"ready": True, "missing": {}, "warnings": {}, "version": own_version()},
+    )
 
 
 def test_readyz_names_each_component_without_a_fresh_heartbeat(settings: Settings) -> None:
@@ -80,11 +84,13 @@ def test_readyz_names_an_old_schema(settings: Settings, empty_postgres_url: str)
     }
 
 
-def test_readyz_creates_a_missing_bucket(settings: Settings, s3: Bucket) -> None:
+def test_readyz_names_a_missing_bucket_and_does_not_create_it(settings: Settings, s3: Bucket) -> None:
     _all_components_beat(settings)
-    fresh = f"{s3.bucket}-more"
-    assert _get(settings.model_copy(update={"s3_bucket": fresh})).status_code == 200
-    (s3.directory.parent / fresh).rmdir()
+    misspelt = f"{s3.bucket}-more"
+    answer = _get(settings.model_copy(update={"s3_bucket": misspelt}))
+    assert answer.status_code == 503
+    assert f"bucket {misspelt} does not exist" in answer.json()["missing"]["bucket"]
+    assert not (s3.directory.parent / misspelt).exists()
 
 
 def test_readyz_names_servers_that_are_down_without_their_passwords(
@@ -158,7 +164,7 @@ def test_readyz_answers_although_a_check_itself_fails(settings: Settings, monkey
     def broken(*_: object) -> set[str]:
         raise psycopg.errors.DatatypeMismatch("cannot be compared\nHINT: see elsewhere")
 
-    monkeypatch.setattr(readiness, "fresh_components", broken)
+    monkeypatch.setattr(readiness, "check_parts", broken)
     answer = _get(settings)
     assert answer.status_code == 503
     assert answer.json()["missing"]["database"] == "the check failed: DatatypeMismatch: cannot be compared"

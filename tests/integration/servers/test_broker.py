@@ -39,7 +39,7 @@ USER = (
 
 def look(target: BrokerUrl) -> str:
     with broker.client(target, broker.PROBE_S) as client:
-        return broker.check(client, target)
+        return broker.check(client, target).name
 
 
 def there_and_back(target: BrokerUrl) -> None:

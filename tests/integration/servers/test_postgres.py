@@ -21,7 +21,8 @@ from psycopg import sql
 
 from producer import Producer
 from storage import database
-from storage.database import Database, DatabaseUnavailable, Limits, connect, current_revision, newest_revision, upgrade
+from storage.database import Database, DatabaseUnavailable, Limits, connect, upgrade
+from storage.revisions import current_revision, newest_revision
 from storage.settings import Settings
 from tests.certificates import make_certificates
 from tests.integration.api.api_server import with_account

@@ -183,7 +183,7 @@ def test_no_video_is_downloaded_while_the_store_is_down(settings: Settings, faul
         files.running() as url,
         running_runtime(settings, url, s3_endpoint_url=store) as runtime,
     ):
-        runtime.objects.ensure_bucket()  # as when a worker starts
+        runtime.objects.check_bucket()  # as when a worker starts
         ids = [generated(settings, f"{url}/v.mp4") for _ in range(20)]
         door.faults = {kind: [fault] * 10_000 for kind in ("probe", "put", "companion", "begin")}
         for _ in range(3):
@@ -239,7 +239,7 @@ def test_a_put_that_the_store_fails_is_repeated_without_a_second_download(settin
 def test_a_store_that_hangs_delays_a_copy_only_briefly(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_gate, "LIMIT_S", 0.2)
     with running_runtime(settings, None) as runtime:
-        runtime.objects.ensure_bucket()
+        runtime.objects.check_bucket()
         gate = runtime.part(CopyResources).store_gate
 
         async def hang() -> None:

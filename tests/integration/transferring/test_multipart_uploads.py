@@ -43,7 +43,7 @@ def objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Objects:
     """The store itself."""
     monkeypatch.setattr(store_requests, "STORE_REQUEST", Backoff(0.01, 0.01))
     objects = Objects(settings)
-    objects.ensure_bucket()
+    objects.check_bucket()
     return objects
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from producer.cli.setup.store_proof import prove_store
+from producer.health.store_proof import prove_store
 from seedance.network.allowed import parse_network
 from seedance.network.outbound import DIRECT, read_outbound
 from storage.bucket.connection import open_session
@@ -293,13 +293,13 @@ def test_the_store_is_used_through_the_proxy_with_its_private_authority(
             monkeypatch.setenv("HTTPS_PROXY", url)
             monkeypatch.setenv("SSL_CERT_FILE", authority)
         ours = Settings.model_validate(settings.model_dump() | changes)
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok, message
         assert f"through the proxy {proxy.url}" in message
         assert authority in message
         assert "p@ss" not in message
         objects = Objects(ours)
-        objects.ensure_bucket()
+        objects.check_bucket()
         (tmp_path / "v").write_bytes(b"content")
         objects.put_file(tmp_path / "v", "videos/through-a-proxy")
         found = objects.head("videos/through-a-proxy")  # by boto3
@@ -315,6 +315,6 @@ def test_the_store_is_used_through_the_proxy_with_its_private_authority(
 
 def _proof(settings: Settings) -> tuple[bool, str]:
     try:
-        return prove_store(settings)
+        return prove_store(settings)[:2]
     except Exception as exc:  # noqa: BLE001 - doctor prints it
         return False, str(exc)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from producer.cli.setup.store_proof import prove_store
+from producer.health.store_proof import prove_store
 from storage.bucket.objects import PART_BYTES, Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
@@ -69,10 +68,10 @@ def object_rights_only(bucket: Bucket) -> Rule:
 
 def test_rights_to_objects_are_enough(settings: Settings, s3: Bucket, base: str) -> None:
     with ruled(s3, object_rights_only(s3), settings) as (store, ours):
-        Objects(ours).ensure_bucket()
+        Objects(ours).check_bucket()
         store_both(ours, base, s3)
         assert Objects(ours).open_parts("videos/") == []
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok, message
     listed = [asked for asked in store.asked if asked.kind == "get" and asked.path.strip("/") == s3.bucket]
     assert len(listed) == 1, "only the sweep lists, and goes without"
@@ -96,7 +95,7 @@ def test_a_store_without_checksums_gets_content_md5(settings: Settings, s3: Buck
         stored = [a for a in store.asked if a.kind in ("put", "part")]
         assert stored
         assert all("content-md5" in a.headers for a in stored)
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok and "checksum md5" in message
 
 
@@ -128,7 +127,7 @@ def test_a_store_that_wants_the_bucket_in_the_host_name(
         assert [a.kind for a in wrong] == ["probe"], "one small request teaches it"
         fresh = Objects(ours).link("videos/a.mp4", 60)
         assert fresh.startswith(f"http://{s3.bucket}.store.test:"), "another process learns it before its first link"
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok and "virtual addressing" in message
 
 
@@ -144,7 +143,7 @@ def test_a_bucket_in_another_region(settings: Settings, s3: Bucket, base: str) -
 
     with ruled(s3, rule, settings) as (_, ours):
         store_both(ours, base, s3)
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok and "region lyon" in message
 
 
@@ -199,7 +198,7 @@ def test_doctor_names_what_is_missing(
 
     more: dict[str, Any] = {"s3_tags": {"a": "b"}} if answer[0] == "NotImplemented" else {}
     with ruled(s3, rule, settings, **more) as (_, ours):
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
     assert not ok
     assert re.search(says, message), message
     assert not list(s3.directory.rglob("doctor-*")), "nothing is left"
@@ -210,7 +209,7 @@ def test_doctor_passes_without_the_right_to_delete_and_says_so(settings: Setting
         return refusal(403, "AccessDenied", "Access Denied") if request.method == "DELETE" else None
 
     with ruled(s3, rule, settings) as (_, ours):
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
     assert ok and "deleted jobs keep their files; allow s3:DeleteObject" in message
 
 
@@ -226,7 +225,7 @@ def test_links_are_signed_for_the_address_that_clients_reach(
             (s3.directory / "clip.mp4").write_bytes(b"moving pictures")
             link = objects.link("clip.mp4", 60)
             assert link.startswith(f"{public}/")
-            ok, message = prove_store(ours)
+            ok, message, _ = prove_store(ours)
     assert ok, message
 
 
@@ -300,29 +299,25 @@ def test_an_aws_bucket_in_a_region_that_is_not_set(
         wrong = [asked.kind for asked in store.asked if "eu-west-1" not in asked.host]
         assert wrong == ["probe"], "one small request teaches it"
         assert Objects(ours).link("videos/a.mp4", 60).startswith(f"http://{s3.bucket}.s3.eu-west-1.amazonaws.com/")
-        ok, message = prove_store(ours)
+        ok, message, _ = prove_store(ours)
         assert ok and "region eu-west-1" in message
 
 
-@pytest.mark.parametrize("may_create", [True, False])
-def test_a_bucket_that_does_not_exist(settings: Settings, s3: Bucket, base: str, may_create: bool) -> None:
-    """It is created, or the message says what to do."""
-    name = f"{s3.bucket}-{'may' if may_create else 'not'}"
+def test_a_bucket_that_does_not_exist_is_never_created_by_the_work(settings: Settings, s3: Bucket, base: str) -> None:
+    name = f"{s3.bucket}-misspelt"
+    denied = refusal(403, "AccessDenied", "Access Denied")
 
     def rule(request: web.Request) -> web.Response | None:
-        if not may_create and request.method == "PUT" and is_about_the_bucket(request, name):
-            return refusal(403, "AccessDenied", "Access Denied")
-        return None
+        return denied if request.method == "PUT" and is_about_the_bucket(request, name) else None
 
     fresh = replace(s3, bucket=name, directory=s3.directory.parent / name)
-    with ruled(fresh, rule, settings, s3_bucket=name) as (_, ours):
+    with ruled(fresh, rule, settings, s3_bucket=name) as (store, ours):
         with running_runtime(ours, base, poster=False) as runtime:
             row = transfer(runtime, generated(runtime.settings, f"{base}/small.mp4"))
-        if may_create:
-            assert row["state"] == "succeeded", row["last_event"]
-            shutil.rmtree(fresh.directory)
-        else:
-            assert row["reason"] == "store_unavailable"
-            says = r"cannot be created \(HTTP 403: AccessDenied: Access Denied\); create it"
-            with pytest.raises(StoreUnavailable, match=says):
-                Objects(ours).ensure_bucket()
+        assert row["reason"] == "store_unavailable"
+        with pytest.raises(StoreUnavailable, match=f"bucket {name} does not exist at .*`reelq bucket create`"):
+            Objects(ours).check_bucket()
+        assert not [asked for asked in store.asked if asked.path.strip("/") == name], "nothing asked to create it"
+        with pytest.raises(StoreUnavailable, match=r"cannot be created at .*: HTTP 403: AccessDenied: Access Denied"):
+            Objects(ours).create_bucket()
+    assert not fresh.directory.exists()

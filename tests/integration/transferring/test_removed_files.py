@@ -52,7 +52,7 @@ def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Door:
 def runtime(settings: Settings, base: str, door: Door) -> Iterator[Runtime]:
     """A worker whose store is behind the proxy. Its leases outlast the test."""
     with door.running() as url, running_runtime(settings, base, s3_endpoint_url=url, lease_seconds=3600) as runtime:
-        runtime.objects.ensure_bucket()
+        runtime.objects.check_bucket()
         yield runtime
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from producer.cli.setup.doctor import examine
+from producer.health.findings import Level
 from producer.operator_actions.deletion import delete
 from storage.bucket.keys import bucket_and_name, keys_of, playable_key
 from storage.bucket.objects import Objects
@@ -33,7 +34,10 @@ def base() -> Iterator[str]:
 
 @pytest.fixture
 def ours(settings: Settings) -> Settings:
-    return settings.model_copy(update={"s3_tenant_buckets": {DEFAULT_TENANT: f"{settings.s3_bucket}-own"}})
+    found = settings.model_copy(update={"s3_tenant_buckets": {DEFAULT_TENANT: f"{settings.s3_bucket}-own"}})
+    for store in Objects(found).every():
+        store.create_bucket()
+    return found
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ def test_a_copy_that_never_ended_is_removed_from_both_buckets(runtime: Runtime, 
     keys = objects.possible_keys(DEFAULT_TENANT, job_id, row_of(runtime, job_id)["created_at"])
     assert len(keys) == 2
     for key in keys:
-        objects.holding(key).ensure_bucket()
+        objects.holding(key).check_bucket()
         _put(objects, key)
     delete(runtime.database, objects, DEFAULT_TENANT, job_id, discard=True)
     assert [key for key in keys if objects.head(key) is not None] == []
@@ -126,7 +130,7 @@ def _put(objects: Objects, key: str) -> None:
 def test_abandoned_uploads_are_swept_in_every_bucket(runtime: Runtime, ours: Settings) -> None:
     objects = Objects(ours)
     for store in objects.every():
-        store.ensure_bucket()
+        store.check_bucket()
         store._s3.create_multipart_upload(Bucket=store.bucket, Key=f"{store.keys.videos}2026/01/02/x.mp4")
     swept = sweep_uploads(runtime.database.begin, objects, every_s=0.0, older_than_s=-5.0)
     assert swept is not None
@@ -136,8 +140,8 @@ def test_abandoned_uploads_are_swept_in_every_bucket(runtime: Runtime, ours: Set
 
 def test_doctor_proves_each_bucket(ours: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.cli.setup.doctor.load_settings", lambda _: ours)
-    found = {part: (ok, message) for part, ok, message in examine(None)}
+    found = {finding.part: finding for finding in examine(None, gateways=False)}
     own = ours.s3_tenant_buckets[DEFAULT_TENANT]
-    assert found["bucket"][0], found["bucket"]
-    assert found[f"bucket {own}"][0], found[f"bucket {own}"]
-    assert own in found[f"bucket {own}"][1]
+    assert found["bucket"].level is Level.OK, found["bucket"]
+    assert found[f"bucket {own}"].level is Level.OK, found[f"bucket {own}"]
+    assert own in found[f"bucket {own}"].message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -225,13 +226,20 @@ def test_a_store_that_does_not_answer_is_named_and_nothing_is_stored(objects: Ob
     assert objects.head(KEY) is None
 
 
-def test_a_bucket_is_created_on_first_use_and_a_wrong_key_is_reported(settings: Settings) -> None:
-    fresh = Objects(settings.model_copy(update={"s3_bucket": f"{settings.s3_bucket}-made"}))
-    fresh.ensure_bucket()
-    assert fresh.head("nothing") is None
+def test_a_bucket_is_created_only_on_request_and_a_wrong_key_is_reported(settings: Settings, s3: Bucket) -> None:
+    name = f"{settings.s3_bucket}-made"
+    fresh = Objects(settings.model_copy(update={"s3_bucket": name}))
+    with pytest.raises(StoreUnavailable, match=f"bucket {name} does not exist at .*; correct s3_bucket, or create"):
+        fresh.check_bucket()
+    with pytest.raises(StoreUnavailable, match="does not exist"):
+        copy(FileServer(a_video(5000)), fresh)
+    assert not (s3.directory.parent / name).exists()
+    assert fresh.create_bucket()
+    fresh.check_bucket(write=True)
+    shutil.rmtree(s3.directory.parent / name)
     denied = Objects(settings.model_copy(update={"s3_access_key_id": "unknown-key"}))
     with pytest.raises(StoreUnavailable, match="403"):
-        denied.ensure_bucket()
+        denied.check_bucket()
 
 
 def test_a_link_opens_the_video_without_credentials(objects: Objects) -> None:

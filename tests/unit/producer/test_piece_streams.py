@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producer.api.campaign_results import _Blocks
+from producer.api.campaigns.results import _Blocks
 from producer.http.piece_streams import PieceStream
 
 

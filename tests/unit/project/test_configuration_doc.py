@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from seedance.account import Account
 from seedance.pricing import Rate
-from storage.network_settings import AllowedNetworks
+from storage.configuration.network import AllowedNetworks
 from storage.settings import Settings
 from tools.configuration import page
 from tools.configuration.fields import Key, as_toml, keys_of

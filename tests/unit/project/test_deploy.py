@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 LOCKS = ("requirements.lock", "deploy/docker/requirements.lock", "deploy/docker/media.lock")
-OURS = ("migrations", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
+OURS = ("migrations", "bucket", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,7 @@ def test_it_starts_the_same_processes_as_up(compose: dict[str, Any]) -> None:
     started = {name: tuple(compose["services"][name]["command"]) for name in OURS}
     assert started == {
         "migrations": ("reelq", "db", "upgrade"),
+        "bucket": ("reelq", "bucket", "create"),
         "scheduler": commands.SCHEDULER,
         "worker-submit-poll": commands.WORKER_SUBMIT_POLL,
         "worker-transfer": commands.WORKER_TRANSFER,

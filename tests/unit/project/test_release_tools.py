@@ -72,7 +72,17 @@ def test_an_ssh_signature_verifies_as_the_docs_say(built: Path, tmp_path: Path) 
     for _ in range(2):  # a second time it replaces the first
         signature = checksums.sign(sums, "ssh", str(key))
     (tmp_path / "allowed").write_text(f"releases@reelq {key.with_suffix('.pub').read_text()}")
-    verify = ["ssh-keygen", "-Y", "verify", "-f", tmp_path / "allowed", "-I", "releases@reelq", "-n", "reelq-release"]
+    verify: list[str | Path] = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        tmp_path / "allowed",
+        "-I",
+        "releases@reelq",
+        "-n",
+        "reelq-release",
+    ]
 
     def verified(content: bytes) -> bool:
         done = subprocess.run([*verify, "-s", signature], input=content, capture_output=True, timeout=60, check=False)

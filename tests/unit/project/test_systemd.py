@@ -81,7 +81,7 @@ def test_they_start_the_same_processes_as_up() -> None:
         "reelq-worker-submit-poll@": of_instance(commands.WORKER_SUBMIT_POLL),
         "reelq-worker-transfer@": of_instance(commands.WORKER_TRANSFER),
         "reelq-api": commands.api("127.0.0.1", 8080),
-        "reelq-flower": commands.flower("127.0.0.1", 5555),
+        "reelq-flower": commands.flower("127.0.0.1", 5555, "/var/lib/reelq-flower/tasks"),
     }
 
 

@@ -251,7 +251,7 @@ def test_a_key_decides_only_with_the_scope_for_it_and_leaves_its_name(api: httpx
 
 def test_videos_come_as_one_zip_file(api: httpx.Client, producer: Producer, tmp_path: Path) -> None:
     objects = Objects(producer.settings)
-    objects.ensure_bucket()
+    objects.check_bucket()
     stored = create(api)
     assert api.get(f"{LAMPS}/videos").json()["detail"] == "no chosen row has a video yet"
     for number, row in enumerate(stored[:2]):

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import pytest
 
+from storage.configuration.logs import LogSettings
 from storage.jobs.story import story
-from storage.log_settings import LogSettings
 from storage.logs import setup
 from storage.logs.context import about, bind, bound, fields_now
 from storage.logs.events import read

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,13 +18,14 @@ from storage.bucket.answers import Answer
 from storage.bucket.checksums import Checksum, Sums
 from storage.bucket.connection import follow, open_session
 from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.refusals import RIGHTS, SKEW_S, fault_of, skew_of
 from storage.bucket.requests import Part, StoreUnavailable
 from storage.settings import Settings
 
-LIMIT_S = 120.0
+ANSWER_S, LIMIT_S, CLEAN_UP_S = 8.0, 18.0, 3.0
+"""For the first small object, for everything, and for deleting what was stored."""
 LINK_S = 300.0
 _TYPE = "video/mp4"
-_RIGHTS = {"PUT": "s3:PutObject", "GET": "s3:GetObject", "DELETE": "s3:DeleteObject"}
 _EXTRAS = {
     "s3_tags": "s3:PutObjectTagging",
     "s3_kms_key_id": "kms:GenerateDataKey and kms:Decrypt",
@@ -32,27 +35,39 @@ _EXTRAS = {
 """Settings that a store may not know, and the rights that they need."""
 
 
-def prove_store(settings: Settings) -> tuple[bool, str]:
-    """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, and delete them.
+class Proof(NamedTuple):
+    """Whether videos can be stored and opened, and what was seen. `code`: the row of docs/doctor.md; None: all is
+    well. A bucket that works may have a code too, such as for a right that is missing."""
 
-    Returns whether videos can be stored and opened, and what was seen.
+    ok: bool
+    message: str
+    code: str | None = None
+
+
+def prove_store(settings: Settings) -> Proof:
+    """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, and delete them.
 
     Raises:
         StoreUnavailable: the store does not respond.
     """
 
-    async def run() -> tuple[bool, str]:
+    async def run() -> Proof:
         async with asyncio.timeout(LIMIT_S), open_session(settings.outbound()) as session:
             return await _Proof(settings, session).run()
 
     try:
         return asyncio.run(run())
     except TimeoutError:
-        return False, f"bucket {settings.s3_bucket}: the store took more than {LIMIT_S:g} s for two small objects"
+        text = f"bucket {settings.s3_bucket}: the store took more than {LIMIT_S:g} s for two small objects"
+        return Proof(False, f"{text}; look at its load and at the network between", "store_slow")
 
 
 class _Failed(Exception):
     """A step that did not work. The text says why, and what to do."""
+
+    def __init__(self, message: str, code: str = "store_refuses") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Proof:
@@ -62,20 +77,37 @@ class _Proof:
         self._objects = Objects(settings)
         name = f"{self._objects.keys.probe.removesuffix('probe')}doctor-{os.urandom(6).hex()}"
         self._small, self._large = f"{name}-1.mp4", f"{name}-2.mp4"
-        self._notes: list[str] = []
+        self._notes: list[tuple[str, str]] = []
 
-    async def run(self) -> tuple[bool, str]:
+    async def run(self) -> Proof:
         await asyncio.to_thread(self._objects.get_ready)
         try:
-            await self._put()
+            await self._put_first()
             await self._put_parts()
             await self._open_link(self._small, b"small")
             await self._open_link(self._large, None)
         except _Failed as exc:
-            return False, f"bucket {self._objects.bucket} at {self._objects.traits.place.base}: {exc}"
+            where = f"bucket {self._objects.bucket} at {self._objects.traits.place.base}"
+            return Proof(False, f"{where}: {exc}", exc.code)
         finally:
-            await self._delete()
-        return True, "; ".join([self._summary(), *self._notes])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLEAN_UP_S):
+                    await self._delete()
+        self._compare_region()
+        said = "; ".join([self._summary(), *(text for _, text in self._notes)])
+        return Proof(True, said, self._notes[0][0] if self._notes else None)
+
+    def _compare_region(self) -> None:
+        region, found = self._settings.s3_region, self._objects.traits.place.region
+        if region is not None and region != found:
+            text = f"s3_region is {region}, but the store says {found}; set it, so that each process need not learn it"
+            self._notes.append(("store_region", text))
+
+    def _compare_clock(self, answer: Answer) -> None:
+        skew_s = skew_of(answer)
+        if skew_s is not None and abs(skew_s) > SKEW_S:
+            text = f"the clocks of this host and the store differ by {abs(skew_s):.0f} s; set both by NTP"
+            self._notes.append(("store_clock", text))
 
     def _summary(self) -> str:
         traits = self._objects.traits
@@ -85,6 +117,16 @@ class _Proof:
             f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, {style} addressing, "
             f"checksum {checksum}, {self._objects.outbound.describe(place.base)}"
         )
+
+    async def _put_first(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._put()
+        except TimeoutError:
+            raise _Failed(
+                f"did not store a few bytes within {ANSWER_S:g} s; look at its load and at the network between",
+                "store_slow",
+            ) from None
 
     async def _put(self) -> None:
         body = b"small"
@@ -96,6 +138,7 @@ class _Proof:
         answer = await follow(self._session, putting, [memoryview(body)])
         if answer.status != 200:
             raise self._failed("PUT", "a PUT", answer)
+        self._compare_clock(answer)
 
     async def _put_parts(self) -> None:
         answer, checksum = await follow(
@@ -140,14 +183,18 @@ class _Proof:
                 headers = {name.lower(): value for name, value in response.headers.items()}
         except (aiohttp.ClientError, OSError) as exc:
             why = failure_text(exc)
-            note = f"links lead to {where}, which does not answer from here ({why}); open one from a client"
+            text = f"links lead to {where}, which does not answer from here ({why}); open one from a client"
+            note = ("links_unreachable", text)
             if note not in self._notes:
                 self._notes.append(note)
             return
         if response.status not in (200, 206):
             raise self._failed("GET", f"a link to {where}", Answer(response.status, headers, body))
         if body[:5] != (expected or bytes(5)):
-            raise _Failed(f"a link to {where} gives other bytes; does s3_public_endpoint_url lead to the same store?")
+            raise _Failed(
+                f"a link to {where} gives other bytes; does s3_public_endpoint_url lead to the same store?",
+                "links_elsewhere",
+            )
 
     async def _delete(self) -> None:
         for key in (self._small, self._large):
@@ -156,24 +203,19 @@ class _Proof:
                     self._session, exchanges.once(self._objects, partial(self._objects.sign_delete, key))
                 )
             except StoreUnavailable as exc:
-                self._notes.append(f"DELETE: {exc}")
+                self._notes.append(("store_delete_right", f"DELETE: {exc}"))
                 return
             if answer.status not in (200, 204, 404):
-                self._notes.append(
-                    f"DELETE is refused ({answer.describe()}): deleted jobs keep their files; allow {_RIGHTS['DELETE']}"
-                )
+                text = f"DELETE is refused ({answer.describe()}): deleted jobs keep their files"
+                self._notes.append(("store_delete_right", f"{text}; allow {RIGHTS['DELETE']}"))
                 return
 
     def _failed(self, method: str, what: str, answer: Answer) -> _Failed:
         used = [name for name in _EXTRAS if getattr(self._settings, name)]
-        advice = ""
-        if answer.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            advice = "check s3_access_key_id and s3_secret_access_key"
-        elif answer.status == 403:
-            rights = [_RIGHTS[method], *(_EXTRAS[name] for name in used if _EXTRAS[name] and method == "PUT")]
-            advice = f"allow {', '.join(rights)} for this key on this bucket"
-        elif used and method == "PUT":
+        rights = [RIGHTS[method], *(_EXTRAS[name] for name in used if _EXTRAS[name] and method == "PUT")]
+        code, advice = fault_of(answer, *rights)
+        if not advice and used and method == "PUT":
             advice = f"the store may not know what these ask for: {', '.join(used)}"
-        elif not self._objects.traits.proven and not self._objects.traits.place.virtual:
+        elif not advice and not self._objects.traits.proven and not self._objects.traits.place.virtual:
             advice = 'if the store wants the bucket in the host name, set s3_addressing_style = "virtual"'
-        return _Failed(f"{what} is refused: {answer.describe()}" + (f"; {advice}" if advice else ""))
+        return _Failed(f"{what} is refused: {answer.describe()}" + (f"; {advice}" if advice else ""), code)

@@ -14,4 +14,5 @@ from storage.settings import load_settings
 @signals.setup_logging.connect
 def configure(loglevel: int | str = logging.INFO, **_: Any) -> None:
     """Set up logging once; connecting to this signal also keeps Celery from doing it its own way."""
-    set_up_logging(load_settings(), loglevel)
+    settings = load_settings()
+    set_up_logging(settings.log_format, settings.log_level or loglevel)

@@ -26,7 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = load_settings()
-        set_up_logging(settings)
+        set_up_logging(settings.log_format, settings.log_level)
         check_bind(arguments.host, settings)
         app = create_app(settings, arguments.host)
     except (InvalidInput, DatabaseUnavailable) as exc:

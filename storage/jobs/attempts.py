@@ -18,10 +18,10 @@ from storage.database import Connection
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
 from storage.jobs.states import TRANSITIONS, JobState
-from storage.jobs.story import Story, stories_of
 from storage.jobs.transitions import move
 from storage.jsonb import dumps
 from storage.logs.context import about
+from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 

@@ -13,9 +13,9 @@ import uuid_utils.compat
 from storage.actors import key_of
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
-from storage.jobs.story import story
 from storage.jsonb import dumps
 from storage.logs.context import about
+from storage.logs.story import story
 from storage.tenants.purses import Charge, charge
 from storage.uploads.uses import use_uploads
 

@@ -15,10 +15,10 @@ from storage.jobs.callbacks import Reported, look_again
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
-from storage.jobs.story import Story, stories_of
 from storage.jobs.transitions import move
 from storage.jsonb import dumps
 from storage.logs.context import about
+from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 

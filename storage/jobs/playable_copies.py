@@ -14,9 +14,9 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
-from storage.jobs.story import Story, story
 from storage.jsonb import dumps
 from storage.leases import Claimed
+from storage.logs.story import Story, story
 
 
 def is_playable(video_format: Mapping[str, Any] | None) -> bool:

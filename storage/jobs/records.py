@@ -13,8 +13,8 @@ from seedance.lanes import lane_of
 from storage.actors import current_actor
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
-from storage.jobs.story import Story, story
 from storage.logs.context import fields_now
+from storage.logs.story import Story, story
 from storage.tenants.tenants import DEFAULT_TENANT
 
 DEFAULT_PRIORITY = 5

@@ -12,9 +12,9 @@ from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
-from storage.jobs.story import story
 from storage.jsonb import dumps
 from storage.logs.context import about, current_celery_task
+from storage.logs.story import story
 from storage.webhooks.outbox import TELL_MOVED
 
 log = logging.getLogger("reelq.jobs")

@@ -45,5 +45,5 @@ def current_celery_task() -> UUID | None:
 
 
 def about(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The `extra` of one line about a job, from the job's fields; see `storage.jobs.story`."""
+    """The `extra` of one line about a job, from the job's fields; see `storage.logs.story`."""
     return {JOB: job}

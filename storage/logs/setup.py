@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
-from storage.configuration.logs import LogSettings
 from storage.logs.formats import ConsoleLines, JsonLines
 
 # These log for every message or request what our own lines say for every job.
@@ -15,11 +15,11 @@ CHATTY = (
 )
 
 
-def set_up_logging(settings: LogSettings, level: int | str = logging.INFO) -> None:
-    """Log to stderr from now on, as the settings say. `level` counts if they have none."""
+def set_up_logging(log_format: Literal["console", "json"], level: int | str | None) -> None:
+    """Log to stderr from now on, in this form. `level`: the lowest that is logged; None: INFO."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else ConsoleLines())
-    logging.basicConfig(level=settings.log_level or level, handlers=[handler], force=True)
+    handler.setFormatter(JsonLines() if log_format == "json" else ConsoleLines())
+    logging.basicConfig(level=level or logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

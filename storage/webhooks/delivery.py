@@ -125,7 +125,7 @@ class Outgoing:
     """The endpoint's, newest first; empty for a job's URL, whose messages are signed with the tenant's secrets."""
     disabled_reason: str | None
     story: dict[str, Any] | None
-    """The fields of its job in a log (`storage.jobs.story`); None: it is about no job."""
+    """The fields of its job in a log (`storage.logs.story`); None: it is about no job."""
 
 
 _LOAD: LiteralString = """

@@ -6,8 +6,8 @@ import logging
 
 from storage.database import Connection
 from storage.jobs.expiry_alarms import raise_expiry_alarms
-from storage.jobs.story import stories_of
 from storage.logs.context import about
+from storage.logs.story import stories_of
 from storage.settings import Settings
 
 log = logging.getLogger("reelq.alarms")

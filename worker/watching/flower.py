@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         _private(Path(options.db))
     command.extract_settings()
     web_settings["reelq_page"] = (settings.public_url or "").rstrip("/")
-    set_up_logging(settings)
+    set_up_logging(settings.log_format, settings.log_level)
     _serve(settings)
     # Flower's threads wait for events that may never come; there is nothing left to save.
     logging.shutdown()

@@ -14,13 +14,12 @@ from uuid import UUID
 
 import pytest
 
-from storage.configuration.logs import LogSettings
-from storage.jobs.story import story
 from storage.logs import setup
 from storage.logs.context import about, bind, bound, fields_now
 from storage.logs.events import read
 from storage.logs.formats import ConsoleLines, JsonLines
 from storage.logs.privacy import clean
+from storage.logs.story import story
 
 ROOT = Path(__file__).parents[4]
 JOB = UUID("0190a3b4-0000-7000-8000-000000000001")
@@ -127,11 +126,11 @@ def root_logger() -> Iterator[logging.Logger]:
 
 
 def test_the_settings_decide_form_and_level(root_logger: logging.Logger) -> None:
-    setup.set_up_logging(LogSettings(log_format="json", log_level="WARNING"), logging.DEBUG)
+    setup.set_up_logging("json", "WARNING")
     assert root_logger.level == logging.WARNING
     assert isinstance(root_logger.handlers[0].formatter, JsonLines)
-    setup.set_up_logging(LogSettings(), logging.DEBUG)
-    assert root_logger.level == logging.DEBUG
+    setup.set_up_logging("console", None)
+    assert root_logger.level == logging.INFO
     assert isinstance(root_logger.handlers[0].formatter, ConsoleLines)
 
 

@@ -31,6 +31,7 @@ PARTS = (
     Part("crash", "bench.crash", 180.0),
     Part("inflight", "bench.inflight", 180.0),
     Part("backlog", "bench.backlog", 120.0),
+    Part("growth", "bench.growth", 420.0),
     Part("pacing", "bench.pacing", 30.0),
     Part("transfer", "bench.transfer", 180.0),
     Part("api", "bench.enqueue_load", 150.0),

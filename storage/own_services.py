@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from storage.addresses.own import is_loopback
 from storage.broker_url import parse_broker_url
-from storage.own_addresses import is_loopback
 from storage.settings import Settings
 
 _PORTS = {"http": 80, "https": 443}

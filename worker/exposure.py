@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import signals
 
-from storage.own_addresses import is_loopback
+from storage.addresses.own import is_loopback
 
 MIN_PASSWORD = 12
 

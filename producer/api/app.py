@@ -26,7 +26,6 @@ from producer.api.campaign_rows.videos import campaign_video_routes
 from producer.api.campaigns.plans import plan_routes
 from producer.api.campaigns.results import campaign_result_routes
 from producer.api.campaigns.routes import campaign_routes
-from producer.api.heartbeat import Heartbeat
 from producer.api.information import information_routes
 from producer.api.jobs.details import job_detail_routes
 from producer.api.jobs.files import job_file_routes
@@ -34,6 +33,7 @@ from producer.api.jobs.routes import job_routes
 from producer.api.jobs.streams import event_routes
 from producer.api.mcp.mounting import McpDoor
 from producer.api.models import model_routes
+from producer.api.monitoring.heartbeat import Heartbeat
 from producer.api.monitoring.metrics import metrics_routes
 from producer.api.monitoring.readiness import Purpose, Readiness
 from producer.api.operation_ids import operation_id
@@ -57,8 +57,8 @@ from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage import heartbeats
+from storage.addresses.own import is_loopback
 from storage.database import Database
-from storage.own_addresses import is_loopback
 from storage.settings import Settings, load_settings
 
 DESCRIPTION = (

@@ -34,10 +34,10 @@ from producer.operator_actions.tenants import MAX_KEY_S
 from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
+from storage.addresses.mail import MAX_ADDRESS_CHARS
 from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.campaigns.shares import MAX_DAYS
-from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
 from storage.webhooks.recipients import MAX_RECIPIENTS
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from producer.health.findings import Finding, bad, good, warn
+from producer.health.variables import unknown_variables
 from seedance.network.sessions import failure_text, open_session
 from storage.settings import STACK_FILE, Settings
-from storage.variables import unknown_variables
 
 FETCH_S = 6.0
 LITTLE_BYTES, TOO_LITTLE_BYTES = 5 * 10**9, 10**9

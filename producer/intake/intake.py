@@ -299,5 +299,6 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         ark=job.ark,
         kept_back=kept_back,
         log_fields=job.log_fields,
+        asked_hash=None if campaign_id is None else job.asked_hash,
         replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

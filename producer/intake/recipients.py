@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seedance.problems import InvalidInput, Problem
-from storage.mail_addresses import address_problem
+from storage.addresses.mail import address_problem
 from storage.settings import Settings
 from storage.webhooks.recipients import MAX_RECIPIENTS, Notify
 

@@ -29,7 +29,7 @@ from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import START_TIMEOUT_S, Servers, last_log_line, local_servers, spawn_options
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
-from storage.own_addresses import is_loopback
+from storage.addresses.own import is_loopback
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
 from storage.webhooks.signing import as_secret
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from storage.own_addresses import is_loopback
+from storage.addresses.own import is_loopback
 
 
 class AccessSettings(BaseModel):

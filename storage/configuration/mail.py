@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
-from storage.mail_addresses import address_problem, split_sender
+from storage.addresses.mail import address_problem, split_sender
 
 _PORTS = {"smtp": 587, "smtps": 465}
 Starttls = Literal["auto", "always", "never"]

@@ -70,9 +70,17 @@ WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(
 """
 
 
+_ASKED_BEFORE: LiteralString = """
+SELECT r.id FROM campaign_rows r
+WHERE (r.id, r.campaign_id, r.asked_hash) IN (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(campaigns)s::uuid[], %(hashes)s::text[]))
+"""
+
+
 def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Store jobs, all or none. A job with a known key and the same request gives the earlier job. So does one that is
-    `replaceable` with another request; its result then `differs` in `REQUEST`.
+    `replaceable` with another request, and the row of a campaign whose sheet asks for the same as before; the result
+    then `differs` in `REQUEST`.
 
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
@@ -100,8 +108,14 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     charge(conn, [charge_of(job) for job in fresh if job.id in stored])
     use_uploads(conn, [(job.id, job.tenant, job.request) for job in fresh if job.id in stored])
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
-    for key, (index, job) in chosen.items():
-        if key in known and known[key][1] != job.request_hash and not job.replaceable:
+    others = {
+        key: (index, job)
+        for key, (index, job) in chosen.items()
+        if key in known and known[key][1] != job.request_hash and not job.replaceable
+    }
+    changed = _changed_since(conn, [(known[key][0], job) for key, (_, job) in others.items()])
+    for key, (index, _) in others.items():
+        if known[key][0] not in changed:
             raise IdempotencyConflict(key[1], index, known[key][0])
     results = []
     for job in jobs:
@@ -119,6 +133,20 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             values = (first.webhook_url, first.metadata, first.tags, first.priority)
             results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
+
+
+def _changed_since(conn: Connection, known: Sequence[tuple[UUID, NewJob]]) -> set[UUID]:
+    """Known jobs whose sheet asks for the same as when it was read last: a person has changed them since, and that
+    stays."""
+    asked = [(job_id, job) for job_id, job in known if job.campaign_id is not None and job.asked_hash is not None]
+    if not asked:
+        return set()
+    parameters = {
+        "ids": [job_id for job_id, _ in asked],
+        "campaigns": [job.campaign_id for _, job in asked],
+        "hashes": [job.asked_hash for _, job in asked],
+    }
+    return {row[0] for row in conn.execute(_ASKED_BEFORE, parameters)}
 
 
 def charge_of(job: NewJob) -> Charge:

@@ -68,8 +68,10 @@ class NewJob:
     replaceable: bool = False
     """Its key names a row of a campaign: the earlier job with another request may be changed; see
     `producer.campaigns.storing`."""
+    asked_hash: str | None = None
+    """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
-    """What only Ark's door knows of it; see `storage.ark.tasks`. None: it came through another door."""
+    """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
     log_fields: Mapping[str, Any] = field(default_factory=fields_now)
     """Of the request that enqueues it, for the log: it may be stored together with others' jobs."""
     lane: str = field(init=False)

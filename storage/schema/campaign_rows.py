@@ -41,7 +41,7 @@ class CampaignSheet(SQLModel, table=True):
     sheet: str | None = Field(default=None, sa_column=Column(Text))
     # The names of all columns, in the order of the file; "" for one without a name.
     columns: list[str] = Field(sa_column=Column(JSONB, nullable=False))
-    # How each of them looks, as `producer.campaigns.reading.formats` writes it; None: not known.
+    # How each of them looks, as `producer.campaigns.reading.looks.formats` writes it; None: not known.
     formats: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     read_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     actor: str | None = Field(default=None, sa_column=Column(Text))

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import uuid_utils.compat
 
-from storage.ark.status import status_sql
+from storage.ark_status import status_sql
 from storage.database import Connection
 from storage.webhooks.recipients import ADDRESSES
 

@@ -27,6 +27,13 @@ PAGE = ROOT / "docs" / "configuration.md"
 EXAMPLE = ROOT / "examples" / "reelq.toml"
 SINCE = Path(__file__).with_name("since.toml")
 NEXT = "next release"
+TABLES: Mapping[str, type[BaseModel]] = {
+    "": Settings,
+    "allowed_networks.": AllowedNetworks,
+    "accounts.": Account,
+    "accounts.rates.": Rate,
+}
+"""What has keys, by the beginning of their names."""
 
 _SERVERS, _WORK, _VIDEOS, _HOUSEKEEPING = "Database and broker", "Jobs and polls", "Videos", "Housekeeping"
 _BY_CLASS: Mapping[type[BaseModel], str] = {
@@ -88,13 +95,7 @@ def page() -> str:
 
 def unlisted() -> list[str]:
     """The keys of which since.toml does not say which release brought them."""
-    tables: dict[str, type[BaseModel]] = {
-        "": Settings,
-        "allowed_networks.": AllowedNetworks,
-        "accounts.": Account,
-        "accounts.rates.": Rate,
-    }
-    names = [prefix + key.name for prefix, model in tables.items() for key in keys_of(model)]
+    names = [prefix + key.name for prefix, model in TABLES.items() for key in keys_of(model)]
     return [name for name in names if name not in _since()]
 
 

@@ -17,8 +17,8 @@ from uuid import UUID
 
 import orjson
 
-from storage.ark.status import ArkStatus
-from storage.ark.tasks import LINK_S, ark_document, facts_of
+from storage.ark_status import ArkStatus
+from storage.ark_tasks import LINK_S, ark_document, facts_of
 from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView

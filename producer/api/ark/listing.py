@@ -11,8 +11,8 @@ from producer.api.ark.models import model_fields
 from producer.http.problems import ApiProblem
 from seedance.account import Account
 from seedance.problems import InvalidInput, Problem, shorten
-from storage.ark.status import STATUSES
-from storage.ark.tasks import TaskFilter
+from storage.ark_status import STATUSES
+from storage.ark_tasks import TaskFilter
 
 MAX_PAGE = 500
 _DEFAULT_SIZE = 10

@@ -23,7 +23,7 @@ from producer.http.service import Service
 from producer.operator_actions import job_actions
 from producer.operator_actions.deletion import delete
 from seedance.problems import shorten
-from storage.ark.tasks import LINK_S, Link, ark_document, facts_of, list_tasks
+from storage.ark_tasks import LINK_S, Link, ark_document, facts_of, list_tasks
 from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.records import JobView

@@ -15,9 +15,9 @@ from producer.intake.pace import read_pace
 from producer.intake.row_defaults import NO_DEFAULTS, RowDefaults, read_defaults
 from producer.intake.terms import Terms, read_terms
 from seedance.problems import InvalidInput, Problem
+from storage.addresses.mail import MAX_ADDRESS_CHARS
 from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
-from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.webhooks.recipients import MAX_RECIPIENTS
 
 MAX_TEMPLATE_CHARS = 64 * 2**10

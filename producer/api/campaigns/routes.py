@@ -53,13 +53,13 @@ from producer.intake.proofs import as_proofs
 from producer.intake.start import Start, same_way
 from producer.intake.terms import check_priced, read_terms
 from seedance.problems import InvalidInput, Problem
+from storage.addresses.mail import MAX_ADDRESS_CHARS
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
-from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.webhooks.recipients import MAX_RECIPIENTS
 
 _PAGE = 500

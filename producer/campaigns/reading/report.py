@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from producer.campaigns.reading.formats import ColumnFormat
+from producer.campaigns.reading.looks.formats import ColumnFormat
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from producer.campaigns.reading.formats import SheetFormats
+from producer.campaigns.reading.looks.formats import SheetFormats
 from producer.campaigns.reading.report import Report
 from seedance.problems import InvalidInput, Problem
 

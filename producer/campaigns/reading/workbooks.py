@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, Protocol
 
 from producer.campaigns.reading import ods, xlsx
 from producer.campaigns.reading.archives import Archive
-from producer.campaigns.reading.formats import SheetFormats
+from producer.campaigns.reading.looks.formats import SheetFormats
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Table, TableRow, table_of, whole_file

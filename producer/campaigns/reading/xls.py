@@ -11,7 +11,7 @@ from xlrd.biffh import error_text_from_code
 from xlrd.sheet import Sheet
 
 from producer.campaigns.reading.compound import has_endless_chain
-from producer.campaigns.reading.formats import NumberFormat, SheetFormats
+from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     Cell,

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
-from producer.campaigns.reading.formats import NumberFormat, SheetFormats
+from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,

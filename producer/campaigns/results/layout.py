@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from producer.campaigns.reading.formats import ColumnFormat, NumberFormat
+from producer.campaigns.reading.looks.formats import ColumnFormat, NumberFormat
 
 _NumberFormats = Sequence[NumberFormat | None]
 

@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from producer.campaigns.reading.formats import NumberFormat
+from producer.campaigns.reading.looks.formats import NumberFormat
 from producer.campaigns.reading.xlsx_numbers import date_kind
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?")

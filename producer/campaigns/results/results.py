@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from producer.campaigns.reading.formats import column_format
+from producer.campaigns.reading.looks.formats import column_format
 from producer.campaigns.results.layout import Layout
 from producer.errors import CampaignNotFound
 from storage.campaigns.completion import complete

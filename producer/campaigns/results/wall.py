@@ -122,7 +122,7 @@ def _card(result: Result, poster: Poster | None, languages: Languages, links: Li
 
 def _problem(result: Result, languages: Languages) -> str:
     if result.earlier is not None and result.has_video:
-        return f'<p class="problem" {_both(languages, "wall", "coming")}></p>'
+        return f'<p class="prompt" {_both(languages, "wall", "coming")}></p>'
     if result.row.state in (JobState.SUCCEEDED, JobState.GENERATING, JobState.SUBMITTING, JobState.TRANSFERRING):
         return f'<p class="prompt">{escape(result.row.review_comment)}</p>' if result.row.review_comment else ""
     said = gateways_words(result.job.error) if result.row.state is JobState.FAILED else None

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import IO, Any, Final
 
-from producer.campaigns.reading.formats import NumberFormat
 from producer.campaigns.reading.formulas import harmless
+from producer.campaigns.reading.looks.formats import NumberFormat
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, values_of
 from producer.campaigns.results.layout import Layout
 from producer.campaigns.results.own_values import dated, moment_of, shows_dates
@@ -24,6 +24,8 @@ _MAX_URL: Final = 2_079
 _MAX_NUMBER: Final = 1e15
 """Excel keeps fifteen digits."""
 _OWN_WIDTH: Final = 18.0
+_MARGIN: Final = 5 / 7
+"""XlsxWriter adds it to each width, as Excel does when a person sets one; what was read has it."""
 _WIDTHS: Final[Mapping[str, int]] = {
     "state": 12,
     "reason": 34,
@@ -85,7 +87,7 @@ class _Writer:
         sheet, own = self._sheet, len(self._columns)
         sheet.freeze_panes(1, 0)
         for place, width in enumerate(self._layout.widths):
-            sheet.set_column(place, place, _OWN_WIDTH if width is None else width)
+            sheet.set_column(place, place, _OWN_WIDTH if width is None else max(width - _MARGIN, 0))
         for place, column in enumerate(BESIDE, own):
             sheet.set_column(place, place, _WIDTHS.get(column, 12))
         for place, name in enumerate(self._columns):

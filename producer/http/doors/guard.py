@@ -27,9 +27,9 @@ from producer.http.sharing.request_rates import RequestRates
 from producer.http.sharing.sender import sent_by
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting
+from storage.addresses.own import is_loopback
 from storage.database import DatabaseUnavailable, connect
 from storage.logs.context import bound
-from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from producer.http.doors.peers import Peer
-from storage.own_addresses import is_loopback
+from storage.addresses.own import is_loopback
 
 PEER = "reelq_peer"
 """Where a connection keeps its `Peer` in the scope's state."""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from seedance.public_addresses import is_public
+from storage.addresses.own import is_loopback
 from storage.bucket.requests import Requests
-from storage.own_addresses import is_loopback
 from storage.settings import Settings
 
 KNOWN_S = 60.0

@@ -7,9 +7,10 @@ from alembic import op
 from storage.large_indexes import create_statements
 
 revision = "0035"
-down_revision = "0030"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
+oldest_program = "0033"  # without these indexes it is slow, not wrong
 
 _SHARES = """
 CREATE INDEX jobs_shares_idx ON jobs (

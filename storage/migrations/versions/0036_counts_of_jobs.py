@@ -9,6 +9,7 @@ revision = "0036"
 down_revision = "0035"
 branch_labels = None
 depends_on = None
+oldest_program = "0033"  # triggers keep the counts
 
 # Of a row `r`.
 _GROUP = """r.tenant, coalesce(r.campaign_id, '00000000-0000-0000-0000-000000000000'::uuid), r.state,
@@ -29,7 +30,16 @@ BEGIN
     RETURN NULL;
 END $$
 """
+_NONE = """
+CREATE FUNCTION job_counts_clear() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM job_counts;
+    RETURN NULL;
+END $$
+"""
 _TRIGGERS = (
+    """CREATE TRIGGER job_counts_truncate AFTER TRUNCATE ON jobs
+       FOR EACH STATEMENT EXECUTE FUNCTION job_counts_clear()""",
     """CREATE TRIGGER job_counts_insert AFTER INSERT ON jobs REFERENCING NEW TABLE AS changed
        FOR EACH STATEMENT EXECUTE FUNCTION job_counts_add()""",
     """CREATE TRIGGER job_counts_delete AFTER DELETE ON jobs REFERENCING OLD TABLE AS changed
@@ -59,6 +69,7 @@ def upgrade() -> None:
     op.execute(_SEVERAL.format(name="job_counts_add", insert=_INSERT, group=_GROUP, sign=""))
     op.execute(_SEVERAL.format(name="job_counts_take", insert=_INSERT, group=_GROUP, sign="-"))
     op.execute(_ONE)
+    op.execute(_NONE)
     # The triggers lock the table against writers until the transaction ends, so nothing changes while it is counted.
     for trigger in _TRIGGERS:
         op.execute(trigger)
@@ -66,8 +77,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("insert", "delete", "update"):
+    for name in ("insert", "delete", "update", "truncate"):
         op.execute(f"DROP TRIGGER job_counts_{name} ON jobs")
-    for name in ("add", "take", "move"):
+    for name in ("add", "take", "move", "clear"):
         op.execute(f"DROP FUNCTION job_counts_{name}()")
     op.drop_table("job_counts")

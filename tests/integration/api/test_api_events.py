@@ -26,6 +26,12 @@ S = JobState
 Frame = tuple[str, dict[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def _quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that reads a stream holds it until something comes: each test would wait 15 s for its end."""
+    monkeypatch.setattr("producer.api.jobs.streams.HEARTBEAT_S", 0.5)
+
+
 def frames(answer: httpx.Response) -> Iterator[Frame]:
     """The events of a stream, each with its `id:`."""
     position = ""

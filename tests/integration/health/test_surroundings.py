@@ -19,7 +19,7 @@ from producer.health.findings import Level
 from storage.settings import Settings
 from tests.integration.api.api_server import serving
 from tests.integration.health.diagnosis import PAGE, assert_found, assert_well, diagnose, rows
-from tests.servers import environ_for
+from tests.servers import Bucket, environ_for
 from tests.store_door import Door
 from tests.waiting import PATIENCE_S
 
@@ -80,6 +80,19 @@ def test_a_misspelt_variable_and_a_misspelt_key(
     [only] = json.loads(out)
     assert (code, only["code"], only["ok"]) == (2, "configuration", False)
     assert "lease_second: is not a field we know; did you mean lease_seconds?" in only["message"]
+
+
+def test_buckets_are_created_on_request(
+    environ: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], s3: Bucket
+) -> None:
+    new, of_acme = f"{s3.bucket}-new", f"{s3.bucket}-acme"
+    environ.setenv("REELQ_S3_BUCKET", new)
+    environ.setenv("REELQ_S3_TENANT_BUCKETS", f"acme={of_acme}")
+    for said in ("is created", "exists"):
+        assert cli.run(["bucket", "create"]) == 0
+        assert capfdbinary.readouterr().out.decode() == f"bucket {new} {said}\nbucket {of_acme} {said}\n"
+    for name in (new, of_acme):
+        shutil.rmtree(s3.directory.parent / name)
 
 
 def test_the_worst_comes_first_and_every_line_says_what_to_do(

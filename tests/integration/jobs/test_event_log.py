@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from storage.database import connect
+from storage.database import Database, connect
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.events.log import EventLog, position_now
 from storage.jobs.events.positions import parse_position
@@ -48,24 +48,31 @@ class Writers:
         self.open[which] = []
 
 
-def read_on(url: str, reader: EventLog) -> Iterator[int]:
-    """What one read of a reader finds."""
-    with connect(url) as conn:
-        for event, _ in reader.read(conn):
-            yield event["id"]
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    """For thousands of reads: a new connection for each would take PostgreSQL most of the test."""
+    pool = Database(postgres_url, name="test", size=1)
+    yield pool
+    pool.close()
+
+
+def read_on(database: Database, reader: EventLog) -> list[int]:
+    """What one read of a reader finds, in a transaction of its own."""
+    with database.begin() as conn:
+        return [event["id"] for event, _ in reader.read(conn)]
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("page", [3, 500])
 def test_every_event_is_read_once_however_transactions_overlap(
-    postgres_url: str, job_id: UUID, seed: int, page: int, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, database: Database, job_id: UUID, seed: int, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EventLog.read, "__defaults__", (page,))
     monkeypatch.setattr("storage.jobs.events.log.MAX_GAPS", 5)
     choice = random.Random(seed)
     with ExitStack() as stack:
         writers = Writers(postgres_url, job_id, 5, stack)
-        with connect(postgres_url) as conn:
+        with database.begin() as conn:
             steady = EventLog(position_now(conn))
         resumed = steady.position
         by_steady: list[int] = []
@@ -78,50 +85,50 @@ def test_every_event_is_read_once_however_transactions_overlap(
                 case 2 if which:  # the first stays open for long
                     writers.end(which, commits=choice.random() < 0.7)
                 case 3:
-                    by_steady += read_on(postgres_url, steady)
+                    by_steady += read_on(database, steady)
                 case 4:
                     parsed = parse_position(str(resumed))
                     assert parsed is not None
                     reader = EventLog(parsed)  # a client that connects again for each page
-                    by_resumed += read_on(postgres_url, reader)
+                    by_resumed += read_on(database, reader)
                     resumed = reader.position
         for which in range(5):
             writers.end(which, commits=True)
         reader = EventLog(resumed)
         for _ in range(200):
-            by_steady += read_on(postgres_url, steady)
-            by_resumed += read_on(postgres_url, reader)
+            by_steady += read_on(database, steady)
+            by_resumed += read_on(database, reader)
     assert sorted(by_steady) == sorted(writers.committed)
     assert sorted(by_resumed) == sorted(writers.committed)
     assert steady.position.gaps == reader.position.gaps == ()
 
 
-def test_an_open_transaction_delays_no_other_event(postgres_url: str, job_id: UUID) -> None:
+def test_an_open_transaction_delays_no_other_event(postgres_url: str, database: Database, job_id: UUID) -> None:
     with ExitStack() as stack:
         writers = Writers(postgres_url, job_id, 2, stack)
         writers.write(0)
-        with connect(postgres_url) as conn:
+        with database.begin() as conn:
             early = EventLog(position_now(conn))
         writers.write(1)
         writers.end(1, commits=True)
-        with connect(postgres_url) as conn:
+        with database.begin() as conn:
             late = EventLog(position_now(conn))  # it begins behind the other's event, and still has the open one ahead
-        assert list(read_on(postgres_url, early)) == writers.committed
-        assert list(read_on(postgres_url, late)) == []
+        assert read_on(database, early) == writers.committed
+        assert read_on(database, late) == []
         writers.end(0, commits=True)
-        assert list(read_on(postgres_url, early)) == list(read_on(postgres_url, late)) == writers.committed[1:]
+        assert read_on(database, early) == read_on(database, late) == writers.committed[1:]
 
 
-def test_what_was_rolled_back_is_given_up(postgres_url: str, job_id: UUID) -> None:
+def test_what_was_rolled_back_is_given_up(postgres_url: str, database: Database, job_id: UUID) -> None:
     with ExitStack() as stack:
         writers = Writers(postgres_url, job_id, 2, stack)
-        with connect(postgres_url) as conn:
+        with database.begin() as conn:
             reader = EventLog(position_now(conn))
         writers.write(0)
         writers.write(1)
         writers.end(1, commits=True)
-        assert list(read_on(postgres_url, reader)) == writers.committed
+        assert read_on(database, reader) == writers.committed
         assert "." in str(reader.position)
         writers.end(0, commits=False)
-        assert list(read_on(postgres_url, reader)) == []
+        assert read_on(database, reader) == []
         assert str(reader.position) == str(writers.committed[0])

@@ -251,3 +251,27 @@ def test_a_page_of_all_videos_opens_from_disk(campaign: Producer, run: Run) -> N
     assert "<script src" not in page
     assert "stylesheet" not in page
     assert run("campaign", "sheet", "lamps", "--to", "wall.pdf")[0] == 2
+
+
+@pytest.mark.parametrize("column", ["idempotency_key", "own"])
+def test_the_same_sheet_after_a_row_was_set_changes_and_makes_nothing(
+    run: Run, configured: Settings, column: str
+) -> None:
+    def again(second: str) -> tuple[int, str, str]:
+        Path("keyed.csv").write_text(f"{column},prompt\nK-1,a red lamp\nK-2,{second}\n", encoding="utf-8")
+        return run("campaign", "run", "keyed.csv", "--name", "lamps", "--yes", "--json")
+
+    assert again("a blue lamp")[0] == 0
+    assert run("campaign", "set", "lamps", "--rows", "2", "--field", "duration=5", "--json")[0] == 0
+    with Producer(configured) as producer:
+        for state in (None, JobState.SUCCEEDED):
+            if state is not None:
+                bring(producer, str(jobs_of(producer)[0].id), state)
+            code, out, err = again("a blue lamp")
+            assert (code, json.loads(out or "{}").get("created")) == (0, 0), err
+            assert [job.request.get("duration") for job in jobs_of(producer)] == [5, None], "what was set stays"
+    code, out, err = again("a green lamp")
+    if column == "own":
+        assert (code, json.loads(out)["created"]) == (0, 1), "an edited row without a key is a new one"
+    else:
+        assert code == 2 and "K-2" in err, "a key with another request"

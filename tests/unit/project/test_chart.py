@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -134,6 +135,9 @@ def test_every_part_that_goes_on_is_probed_and_ends_in_order(sample: Path) -> No
             assert spec["terminationGracePeriodSeconds"] >= grace + 30
         if "ports" in container:
             assert container["lifecycle"]["preStop"]
+            assert "readyz" not in str(container["livenessProbe"]), "a restart brings no server back"
+        if container["name"] == "api":
+            assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?for=intake"
         if "exec" in container["livenessProbe"]:
             assert "REELQ_ALIVE_FILE" in {variable["name"] for variable in container["env"]}
 
@@ -184,7 +188,7 @@ def test_replicas_follow_lateness_and_the_nearest_links_death() -> None:
         ("reelq-worker-transfer", "lateness"),
         ("reelq-worker-transfer", "link-life"),
     }
-    source = (ROOT / "producer" / "api" / "metrics.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "producer" / "api").rglob("*metrics*.py"))
     for query in queries.values():
         for metric in re.findall(r"reelq_\w+", query):
             assert f'"{metric}"' in source
@@ -194,6 +198,51 @@ def test_replicas_follow_lateness_and_the_nearest_links_death() -> None:
     for name, document in {**scaled, **of_kind("everything", "HorizontalPodAutoscaler")}.items():
         deployment = of_kind("everything", "Deployment")[document["spec"]["scaleTargetRef"]["name"]]
         assert "replicas" not in deployment["spec"], f"{name} decides"
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (apt-get install prometheus)")
+def test_prometheus_counts_what_the_docs_say(tmp_path: Path) -> None:
+    """Six workers an hour before a link dies, none without a link, and the most overdue of each kind of work."""
+    rules = [
+        {"record": re.sub(r"\W", ":", f"{name}:{trigger['name']}"), "expr": trigger["metadata"]["query"]}
+        for name, document in of_kind("everything", "ScaledObject").items()
+        for trigger in document["spec"]["triggers"]
+    ]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "keda", "rules": rules}]}))
+
+    def given(metric: str, labels: str, value: str) -> dict[str, str]:
+        return {"series": f'{metric}{{namespace="video"{labels}}}', "values": value}
+
+    def expected(record: str, minute: str, value: float) -> dict[str, Any]:
+        sample = {"labels": record, "value": value}
+        return {"expr": record, "eval_time": minute, "exp_samples": [sample]}
+
+    life, late = "reelq:worker:transfer:link:life", "reelq:worker:submit:poll:lateness"
+    test = {
+        "rule_files": ["rules.yaml"],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    given("reelq_video_life_left_seconds", ',pod="a"', "3600 0 stale"),
+                    given("reelq_video_life_left_seconds", ',pod="b"', "7200 7200 stale"),
+                    given("reelq_job_lateness_seconds", ',state="generating"', "90 90 stale"),
+                    given("reelq_job_lateness_seconds", ',state="queued"', "9000 9000 9000"),
+                ],
+                "promql_expr_test": [
+                    expected(life, "0m", 6),
+                    expected(life, "1m", 360),
+                    expected(life, "2m", 0),
+                    expected(late, "0m", 90),
+                    expected(late, "2m", 0),
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    check = ["promtool", "test", "rules", "test.yaml"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_selector_finds_the_pods_of_one_part() -> None:

@@ -6,22 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
-from seedance.account import Account
-from seedance.pricing import Rate
-from storage.configuration.network import AllowedNetworks
 from storage.settings import Settings
 from tools.configuration import page
 from tools.configuration.fields import Key, as_toml, keys_of
 
-MODELS: dict[str, type[BaseModel]] = {
-    "": Settings,
-    "accounts.": Account,
-    "accounts.rates.": Rate,
-    "allowed_networks.": AllowedNetworks,
-}
-KEYS = {prefix + key.name: key for prefix, model in MODELS.items() for key in keys_of(model)}
+KEYS = {prefix + key.name: key for prefix, model in page.TABLES.items() for key in keys_of(model)}
 WRITTEN = page.PAGE.read_text(encoding="utf-8")
 
 

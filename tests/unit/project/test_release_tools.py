@@ -72,20 +72,13 @@ def test_an_ssh_signature_verifies_as_the_docs_say(built: Path, tmp_path: Path) 
     for _ in range(2):  # a second time it replaces the first
         signature = checksums.sign(sums, "ssh", str(key))
     (tmp_path / "allowed").write_text(f"releases@reelq {key.with_suffix('.pub').read_text()}")
-    verify: list[str | Path] = [
-        "ssh-keygen",
-        "-Y",
-        "verify",
-        "-f",
-        tmp_path / "allowed",
-        "-I",
-        "releases@reelq",
-        "-n",
-        "reelq-release",
-    ]
+    allowed = str(tmp_path / "allowed")
+    verify = ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "releases@reelq", "-n", "reelq-release"]
 
     def verified(content: bytes) -> bool:
-        done = subprocess.run([*verify, "-s", signature], input=content, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [*verify, "-s", str(signature)], input=content, capture_output=True, timeout=60, check=False
+        )
         return done.returncode == 0
 
     assert verified(sums.read_bytes())

@@ -61,7 +61,7 @@ def test_a_stuck_loop_does_not_count_as_alive(
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+def test_systemd_gets_a_ping(tmp_path: Path, abstract: bool) -> None:
     address = f"@reelq-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"\0{address[1:]}" if abstract else address)

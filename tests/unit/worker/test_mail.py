@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from storage.addresses.mail import address_problem
 from storage.configuration.mail import MailSettings, SmtpServer, parse_smtp_url
-from storage.mail_addresses import address_problem
 from storage.webhooks.outbox import EventType
 from tests.certificates import Certificates, make_certificates
 from tests.mail_server import MailServer, mail_server

@@ -14,8 +14,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from storage.addresses.mail import split_sender
 from storage.jobs.states import JobState
-from storage.mail_addresses import split_sender
 from storage.webhooks.outbox import EventType
 
 _MAX_NAME_CHARS = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from storage.mail_addresses import split_sender
+from storage.addresses.mail import split_sender
 from storage.webhooks.delivery import Outgoing
 from storage.webhooks.messages import webhook_id
 from storage.webhooks.outbox import MAILTO

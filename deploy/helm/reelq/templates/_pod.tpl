@@ -118,7 +118,7 @@ spec:
         periodSeconds: 2
         failureThreshold: 60
       readinessProbe:
-        httpGet: {path: {{ . }}, port: http}
+        httpGet: {path: {{ $.ready | default . | quote }}, port: http}
         periodSeconds: 5
         timeoutSeconds: 5
       livenessProbe:

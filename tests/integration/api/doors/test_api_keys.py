@@ -14,8 +14,8 @@ import pytest
 from producer.http.doors.guard import check_bind
 from producer.local import first_key
 from seedance.problems import InvalidInput
+from storage.addresses.own import is_loopback
 from storage.database import DatabaseUnavailable, connect
-from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import serving, with_account

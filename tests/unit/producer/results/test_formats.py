@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 
 from producer.campaigns.files import read_campaign
-from producer.campaigns.reading.formats import MAX_CHANGES, SheetFormats, column_format, format_as_shown
+from producer.campaigns.reading.looks.formats import MAX_CHANGES, SheetFormats, column_format, format_as_shown
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.results.columns import Links
 from producer.campaigns.results.layout import Layout
@@ -90,7 +90,7 @@ def test_a_workbook_comes_back_with_its_values_formats_and_widths(tmp_path: Path
     write(path := tmp_path / "a.xlsx")
     ours = exported(path)
     assert looks(ours, 2, len(HEADER)) == looks(openpyxl.load_workbook(path).active, 2, len(HEADER))
-    assert ours.column_dimensions["C"].width == pytest.approx(31, abs=0.8)
+    assert ours.column_dimensions["C"].width == pytest.approx(31, abs=0.1)
     assert ours.freeze_panes == "A2"
 
 

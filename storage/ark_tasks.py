@@ -13,7 +13,7 @@ from uuid import UUID
 
 from seedance.models.ark_ids import ark_id
 from seedance.tokens import FRAMES_PER_SECOND
-from storage.ark.status import ArkStatus, ark_status, status_sql
+from storage.ark_status import ArkStatus, ark_status, status_sql
 from storage.database import Connection
 from storage.jobs.records import JobView
 

@@ -17,7 +17,7 @@ from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import NewJob
 from storage.tenants.tenants import DEFAULT_TENANT
-from tests.integration.jobs.budget_calls import (
+from tests.integration.jobs.budgets.budget_calls import (
     LEASE_S,
     S,
     a_campaign,

@@ -20,7 +20,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.tenants import tenants
 from storage.tenants.tenants import DEFAULT_TENANT
-from tests.integration.jobs.budget_calls import (
+from tests.integration.jobs.budgets.budget_calls import (
     NO_ACCOUNT,
     S,
     a_campaign,

@@ -132,16 +132,22 @@ def test_logs_tell_a_jobs_story_without_its_secrets_and_flower_what_its_tasks_di
 
     flower = stack.info()["flower"]
     last = next(line["celery_task"] for line in reversed(lines) if line["event"] == "job.moved")
-    tasks = httpx.get(f"{flower}/tasks/datatable", params=TABLE, timeout=PATIENCE_S).json()["data"]
-    by_id = {item["uuid"]: item for item in tasks}
-    failed = [by_id[item] for item in by_id if by_id[item]["state"] == "FAILURE" and job_id in by_id[item]["args"]]
-    assert {item["name"] for item in failed} >= {"worker.transfer", "worker.notify"}
+
+    def tasks() -> dict[str, Any]:
+        found = httpx.get(f"{flower}/tasks/datatable", params=TABLE, timeout=PATIENCE_S).json()["data"]
+        return {item["uuid"]: item for item in found}
+
+    def red(name: str) -> list[Any]:
+        return [item for item in tasks().values() if (item["name"], item["state"]) == (name, "FAILURE")]
+
+    wait_for("Flower has the events", lambda: tasks().get(last, {}).get("state") == "SUCCESS" and red("worker.notify"))
+    by_id, failed = tasks(), red("worker.transfer")
     assert any(f"failed 1: {job_id} wrong_content" in item["result"] for item in failed)
     assert (by_id[last]["state"], by_id[last]["result"]) == ("SUCCESS", "stored 1")
     assert by_id[last]["args"] == f"{shown['account']}, 1 job: {job_id}"
     assert f"{stack.info()['api']}/jobs/{job_id}" in httpx.get(f"{flower}/task/{last}", timeout=PATIENCE_S).text
     assert f"{flower}/task/{last}" in httpx.get(f"{stack.info()['api']}/jobs/{job_id}", timeout=PATIENCE_S).text
-    assert not any(secret in json.dumps(tasks) for secret in secrets)
+    assert not any(secret in json.dumps(by_id) for secret in secrets)
 
 
 TABLE = {

@@ -53,7 +53,6 @@ from producer.http.doors.keyring import KeyRing
 from producer.http.doors.proxies import TrustedProxies
 from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
-from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
 from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
@@ -135,7 +134,6 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
-    log_request_ids()
     openapi.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))

@@ -34,6 +34,7 @@ from worker.scheduling.batches import (
     room,
     transfers_to_claim,
 )
+from worker.watching.words import described
 from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
@@ -50,6 +51,11 @@ class Batch:
     account: str
     """For people who watch the queues; a message may hold jobs of several accounts."""
     claimed: Sequence[Claimed]
+
+    @property
+    def what(self) -> str:
+        """What the ids are."""
+        return "message" if self.task == "notify" else "job"
 
 
 class Dispatcher:
@@ -185,6 +191,7 @@ class Dispatcher:
         self._app.send_task(
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
+            argsrepr=described(batch.account, [item.id for item in batch.claimed], batch.what),
             producer=self.open_producer(),
             # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
             # emptied broker can lose no binding.

@@ -29,6 +29,7 @@ from seedance.problems import InvalidInput, Problem
 from storage.actors import acting
 from storage.addresses.own import is_loopback
 from storage.database import DatabaseUnavailable, connect
+from storage.logs.context import bound
 from storage.settings import Settings
 from storage.tenants import keys
 
@@ -88,7 +89,8 @@ class Guard:
         if principal is None:
             await self._app(scope, receive, send)
             return
-        with acting(principal.actor), sent_by(principal.tenant):
+        who = bound(tenant=principal.tenant, key_id=principal.key_id)
+        with acting(principal.actor), sent_by(principal.tenant), who:
             try:
                 if principal.key_id is not None:
                     self._rates.count(principal.tenant)

@@ -99,11 +99,11 @@ def explain(
         path = Path(text)
         if text.lower().endswith(SUFFIXES):
             rows = read_campaign(path, options)
-            yield from _explain_rows(rows, settings, path.parent, only)
+            yield from explain_rows(rows, settings, path.parent, only)
             for said in rows.notes:
                 note(said)
         else:
-            yield from _explain_rows([_row(text)], settings, Path(), only)
+            yield from explain_rows([_row(text)], settings, Path(), only)
 
 
 def request_of(job: JobView, settings: Settings, seed: int | None = None) -> AccountAnswer | None:
@@ -121,16 +121,33 @@ def request_of(job: JobView, settings: Settings, seed: int | None = None) -> Acc
     return None if fit is None else _answer(fit.account, (), spec, settings, {}, seed, job.draft_task_id)
 
 
-def _row(text: str) -> Row | InvalidInput:
+def job_of(text: str) -> Mapping[str, Any]:
+    """The fields of a job that a person typed: a prompt, or a JSON object.
+
+    Raises:
+        InvalidInput: it begins as JSON, and is none.
+    """
     if not text.lstrip().startswith("{"):
-        return Row("", {"prompt": text})
+        return {"prompt": text}
     try:
-        return Row("", parse_object(text))
+        return parse_object(text)
     except ValueError as exc:
-        return InvalidInput([Problem("", str(exc))])
+        raise InvalidInput([Problem("", str(exc))]) from exc
 
 
-def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -> Iterator[Explanation]:
+def _row(text: str) -> Row | InvalidInput:
+    try:
+        return Row("", job_of(text))
+    except InvalidInput as exc:
+        return exc
+
+
+def explain_rows(rows: Any, settings: Settings, base: Path | None, only: str | None) -> Iterator[Explanation]:
+    """Explain rows of a file. `base`: what relative paths start from; None: rows may name no local files.
+
+    Raises:
+        InvalidInput: no account is configured, or the one asked for is not.
+    """
     with closing(LocalFiles(base)) as files:
         for row in rows:
             if isinstance(row, InvalidInput):

@@ -37,7 +37,13 @@ class OwnServices:
 
 def own_services(settings: Settings) -> OwnServices:
     """Those that the settings name. What `reelq up` starts is in `own_urls`."""
-    urls = [*settings.own_urls, settings.public_url, settings.s3_endpoint_url, settings.s3_public_endpoint_url]
+    urls = [
+        *settings.own_urls,
+        settings.public_url,
+        settings.flower_url,
+        settings.s3_endpoint_url,
+        settings.s3_public_endpoint_url,
+    ]
     urls += [account.base_url for account in settings.every_account]
     return _own(tuple(urls), settings.database_url, settings.broker_url, settings.broker_sentinel_master)
 

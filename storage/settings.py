@@ -25,6 +25,7 @@ from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.configuration.access import AccessSettings
 from storage.configuration.account_book import AccountSettings
 from storage.configuration.account_models import with_models_file
+from storage.configuration.logs import LogSettings
 from storage.configuration.mail import MailSettings
 from storage.configuration.network import NetworkSettings
 from storage.configuration.secrets import SecretSettings, with_secret_files
@@ -44,7 +45,9 @@ NOT_SETTINGS = frozenset({
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, SecretSettings):
+class Settings(
+    AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, LogSettings, SecretSettings
+):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None

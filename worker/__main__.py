@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> None:
         )
         sys.exit(2)
     name, *options = arguments
-    context = CLIContext(app=app, no_color=False, workdir=None)
+    # Quiet: its banner is not a line of the log, and would name what the lines after it name.
+    context = CLIContext(app=app, no_color=False, workdir=None, quiet=True)
     COMMANDS[name].main(options, prog_name=f"python -m worker {name}", obj=context)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from celery import Celery
 
-from worker import broker, quiet_kombu
+from worker import broker, exposure, quiet_kombu
 from worker.environment import ignore_others
-
-QUEUES = ("submit", "poll", "transfer", "notify")
 
 ignore_others()
 broker.register()
 quiet_kombu.install()
+exposure.install()
 app = Celery("worker", include=["worker.tasks", "worker.logs", "worker.lifecycle"])
 app.config_from_object("worker.config")

@@ -2,9 +2,12 @@
 
 import sys
 
+from kombu.entity import Exchange, Queue
+
 from seedance.problems import InvalidInput
 from storage.settings import load_settings
 from worker.broker import celery_settings
+from worker.queues import QUEUES
 
 try:
     _settings = load_settings()
@@ -38,6 +41,8 @@ result_accept_content = ["json"]
 
 task_default_queue = "submit"
 task_create_missing_queues = True
+# Named, so that Flower shows all of them before the first worker is there.
+task_queues = [Queue(name, Exchange(name, "direct"), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
 
 worker_send_task_events = True
 task_send_sent_event = False

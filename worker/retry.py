@@ -51,6 +51,11 @@ LAST_FRAME = Backoff(0.5, 60.0)
 PLAYABLE = Backoff(60.0, 600.0)
 """A copy that every browser plays: it takes much CPU, and is seldom urgent."""
 
+# --- a process ---
+
+JOURNAL = Backoff(1.0, 10.0)
+"""Entries of the journal that the store did not take."""
+
 # --- an account or a model; no spread, because only one row waits ---
 
 OUTAGE = Backoff(1.0, 15.0, 1.25, (1.0, 1.0))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any, TypeVar, cast
 
 from seedance.client import GatewayClient
@@ -18,6 +19,7 @@ from storage.accounts.live import LiveSettings
 from storage.bucket.objects import Objects
 from storage.database import Database
 from storage.settings import Settings
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.worker")
 T = TypeVar("T")
@@ -100,15 +102,21 @@ class Runtime:
         The work must be safe to interrupt at any point: the process may end in the middle of it.
         """
 
+        tally = current_tally()
+        tally.hold()
+
         def run() -> None:
             try:
                 work()
-            except Exception:
+            except Exception as exc:
                 log.exception("runtime.background_failed what=%s", name)
+                tally.bad(name, f"{type(exc).__name__}")
             finally:
+                tally.release()
                 self._background.discard(threading.current_thread())
 
-        thread = threading.Thread(target=run, name=f"reelq-{name}", daemon=True)
+        context = copy_context()  # with the fields of its log lines
+        thread = threading.Thread(target=lambda: context.run(run), name=f"reelq-{name}", daemon=True)
         self._background.add(thread)
         thread.start()
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.journal_sweep import sweep_journal
 from worker.playable.copies import start_copy
 from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
@@ -17,6 +18,7 @@ from worker.transferring.input_removals import sweep_inputs
 from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
 from worker.transferring.transfer import start_transfer
+from worker.watching.requests import WATCHED
 from worker.webhooks.deliver import start_notify
 
 Items = list[tuple[str, int]]
@@ -26,25 +28,25 @@ def _claimed(items: Items) -> list[tuple[UUID, int]]:
     return [(UUID(job_id), claim) for job_id, claim in items]
 
 
-@shared_task(name="worker.submit")
+@shared_task(name="worker.submit", Request=WATCHED)
 def submit(account: str, items: Items) -> None:
     """Submit queued jobs to an account."""
     submit_batch(current(), account, _claimed(items))
 
 
-@shared_task(name="worker.poll")
+@shared_task(name="worker.poll", Request=WATCHED)
 def poll(account: str, items: Items) -> None:
     """Poll the tasks of an account."""
     poll_batch(current(), account, _claimed(items))
 
 
-@shared_task(name="worker.transfer")
+@shared_task(name="worker.transfer", Request=WATCHED)
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is for monitoring only; a batch may contain several accounts."""
     start_transfer(current(), _claimed(items))
 
 
-@shared_task(name="worker.playable")
+@shared_task(name="worker.playable", Request=WATCHED)
 def playable(account: str, items: Items) -> None:
     """Make copies that every browser plays. `account` is for monitoring only."""
     start_copy(current(), _claimed(items))
@@ -52,10 +54,12 @@ def playable(account: str, items: Items) -> None:
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted."""
+    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted, and old
+    segments of the journal."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
+    sweep_journal(runtime.database.begin, runtime.objects)
     sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
 
 
@@ -71,7 +75,7 @@ def look_back(account: str, items: Items) -> None:
     look_back_batch(current(), account, _claimed(items))
 
 
-@shared_task(name="worker.notify")
+@shared_task(name="worker.notify", Request=WATCHED)
 def notify(receiver: str, items: Items) -> None:
     """Send webhook messages to a receiver. `receiver` is for monitoring only."""
     start_notify(current(), _claimed(items))

@@ -27,6 +27,7 @@ from reelq_client.routes.access import (
     TenantInfo,
 )
 from reelq_client.routes.accounts import Accounts, AsyncAccounts
+from reelq_client.routes.assets import Assets, AsyncAssets
 from reelq_client.routes.campaigns import AsyncCampaigns, Campaigns
 from reelq_client.routes.jobs import AsyncJobs, Jobs
 from reelq_client.routes.uploads import AsyncUploads, Uploads
@@ -70,6 +71,7 @@ class Reelq:
         self.decisions = Decisions(driver)
         self.tenant = TenantInfo(driver)
         self.accounts = Accounts(driver)
+        self.assets = Assets(driver)
         self.capabilities = CapabilityInfo(driver)
         self.health = HealthInfo(driver)
 
@@ -122,6 +124,7 @@ class AsyncReelq:
         self.decisions = AsyncDecisions(driver)
         self.tenant = AsyncTenantInfo(driver)
         self.accounts = AsyncAccounts(driver)
+        self.assets = AsyncAssets(driver)
         self.capabilities = AsyncCapabilityInfo(driver)
         self.health = AsyncHealthInfo(driver)
 

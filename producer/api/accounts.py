@@ -77,7 +77,7 @@ def _changing(router: APIRouter, service: Service) -> None:
         fields = {name: value for name, value in fields.items() if value is not None}
 
         def change(conn: Connection, settings: Settings) -> None:
-            accounts.add(conn, settings, _whose(principal), body.name, fields, body.secrets())
+            accounts.add(conn, settings, managed_by(principal), body.name, fields, body.secrets())
 
         return answer(await _changed(service, principal, body.name, change), 201)
 
@@ -94,7 +94,7 @@ def _changing(router: APIRouter, service: Service) -> None:
         body = await bodies.json_body(request, AccountChange)
 
         def change(conn: Connection, settings: Settings) -> None:
-            accounts.change(conn, settings, _whose(principal), name, body.fields())
+            accounts.change(conn, settings, managed_by(principal), name, body.fields())
 
         return answer(await _changed(service, principal, name, change))
 
@@ -112,7 +112,7 @@ def _changing(router: APIRouter, service: Service) -> None:
         body = await bodies.json_body(request, NewAccountKey)
 
         def change(conn: Connection, settings: Settings) -> None:
-            accounts.require(conn, settings, _whose(principal), name)
+            accounts.require(conn, settings, managed_by(principal), name)
             how = {"revoked": body.revoked, "other_project": body.other_project}
             changes.rekey_account(conn, settings, name, body.secrets(), **how)
 
@@ -136,7 +136,7 @@ def _changing(router: APIRouter, service: Service) -> None:
         principal = require_scope(request, Scope.ADMIN)
 
         def change(conn: Connection) -> None:
-            accounts.require(conn, service.settings, _whose(principal), name)
+            accounts.require(conn, service.settings, managed_by(principal), name)
             changes.remove_account(conn, service.settings, name, drain=drain)
 
         await service.read(change)
@@ -171,7 +171,7 @@ def _switching(router: APIRouter, service: Service) -> None:
         principal = require_scope(request, Scope.ADMIN)
 
         def change(conn: Connection, settings: Settings) -> None:
-            decide(conn, name, accounts.require(conn, settings, _whose(principal), name))
+            decide(conn, name, accounts.require(conn, settings, managed_by(principal), name))
 
         return await _changed(service, principal, name, change)
 
@@ -184,7 +184,7 @@ async def _changed(
     return await service.read(lambda conn: _shown(conn, service.live.refresh(conn), principal, name))
 
 
-def _whose(principal: Principal) -> str | None:
+def managed_by(principal: Principal) -> str | None:
     """The tenant whose accounts alone they may manage; None: they are an operator."""
     return None if principal.operator else principal.tenant
 
@@ -192,7 +192,7 @@ def _whose(principal: Principal) -> str | None:
 def _listed(conn: Connection, settings: Settings, principal: Principal) -> dict[str, Any]:
     settings = with_accounts(conn, settings)
     found, unusable = account_statuses(conn, settings), dict(settings.book.unusable)
-    if (tenant := _whose(principal)) is not None:
+    if (tenant := managed_by(principal)) is not None:
         found = [row for row in found if row["tenants"] == [tenant]]
         unusable = {
             name: why for name, why in unusable.items() if changes.tenants_named(conn, settings, name) == [tenant]
@@ -203,6 +203,6 @@ def _listed(conn: Connection, settings: Settings, principal: Principal) -> dict[
 def _shown(conn: Connection, settings: Settings, principal: Principal, name: str) -> dict[str, Any]:
     found = next((row for row in _listed(conn, settings, principal)["accounts"] if row["name"] == name), None)
     if found is None:
-        accounts.require(conn, settings, _whose(principal), name)
+        accounts.require(conn, settings, managed_by(principal), name)
         raise AccountNotFound.because(name, settings.book.unusable.get(name, "it is not known here yet"))
     return dict(found)

@@ -15,6 +15,7 @@ from producer.api import openapi
 from producer.api.access import access_routes
 from producer.api.accounts import account_routes
 from producer.api.ark.routes import ark_routes
+from producer.api.assets import asset_routes
 from producer.api.batch import batch_routes
 from producer.api.batches.file_routes import file_routes
 from producer.api.batches.routes import batch_api_routes
@@ -52,7 +53,6 @@ from producer.http.doors.keyring import KeyRing
 from producer.http.doors.proxies import TrustedProxies
 from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
-from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
 from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
@@ -134,7 +134,6 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
-    log_request_ids()
     openapi.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
@@ -149,6 +148,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
+    app.include_router(asset_routes(service))
     app.include_router(account_routes(service))
     app.include_router(upload_routes(service))
     app.include_router(video_routes(service))

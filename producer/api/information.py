@@ -1,22 +1,36 @@
-"""`/v1/estimate`, `/v1/capabilities`, `/v1/tenant`: what jobs cost, and who can run them."""
+"""`/v1/estimate`, `/v1/explain`, `/v1/capabilities`, `/v1/catalog`, `/v1/tenant`: what jobs cost, and who runs them."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from itertools import islice
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import job_body, problems
+from producer.api.batch import BODY
+from producer.api.openapi import job_body, problems, rows_body
+from producer.api.request_bodies import JobBatch
 from producer.api.resources.campaigns import BudgetResource
+from producer.api.resources.explanations import MAX_EXPLAINED, ExplainedJobs, as_explained
 from producer.api.resources.information import (
     CapabilityList,
+    Catalog,
     Estimates,
     TenantResource,
 )
+from producer.api.row_options import RowOptions
+from producer.campaigns.files import read_rows
+from producer.client import Producer
+from producer.explanation import explain_rows
 from producer.http.answers import answer
-from producer.http.bodies import json_object
+from producer.http.bodies import RowFormat, json_object, row_format, spooled
 from producer.http.doors.auth import Principal, principal_of
 from producer.http.service import Service
+from producer.intake.job_spec import MAX_ACCOUNT_CHARS
 from producer.intake.quotes import estimates
+from producer.model_catalog import model_catalog
+from seedance.problems import InvalidInput, Problem
 from storage.admission import budgets
 from storage.database import Connection
 from storage.tenants import tenants
@@ -53,6 +67,43 @@ def information_routes(service: Service) -> APIRouter:
         return answer({"accounts": found})
 
     @router.get(
+        "/v1/catalog",
+        response_model=Catalog,
+        response_description="The models.",
+        responses=problems(422, 503),
+    )
+    async def catalog(
+        request: Request,
+        account: Annotated[str | None, Query(max_length=MAX_ACCOUNT_CHARS, description="This account only.")] = None,
+    ) -> Response:
+        """Return the models of each account that serves the tenant, and everything that is known of them."""
+
+        def read() -> list[dict[str, Any]]:
+            return list(model_catalog(service.producer_for(request).settings, account))
+
+        return answer({"models": await service.run(read)})
+
+    @router.post(
+        "/v1/explain",
+        response_model=ExplainedJobs,
+        response_description="The jobs, in the order of the rows.",
+        responses=problems(413, 415, 422, 503),
+        openapi_extra=rows_body(JobBatch),
+    )
+    async def explain(
+        request: Request,
+        options: RowOptions,
+        account: Annotated[str | None, Query(max_length=MAX_ACCOUNT_CHARS, description="This account only.")] = None,
+    ) -> Response:
+        """Show what each account would be sent for jobs, at what cost, and why an account cannot serve them. A bad row
+        is in the answer; it is no error of the request. Nothing is sent, uploaded or stored."""
+        kind = row_format(request, options)
+        async with spooled(request, service.uploads) as file:
+            return answer(
+                await service.run_batch(lambda: _explained(service.producer_for(request), file, kind, account))
+            )
+
+    @router.get(
         "/v1/tenant",
         response_model=TenantResource,
         response_description="The tenant of the key.",
@@ -74,5 +125,14 @@ def _tenant(conn: Connection, principal: Principal) -> TenantResource:
         scopes=sorted(Scope(name) for name in principal.scopes),
         weight=found.weight,
         jobs_per_minute=found.jobs_per_minute,
+        created_at=found.created_at,
         budget=None if budget is None else BudgetResource(**budget.as_dict()),
     )
+
+
+def _explained(producer: Producer, file: BinaryIO, kind: RowFormat, account: str | None) -> ExplainedJobs:
+    rows = read_rows(BODY, file, kind.kind, kind.options)
+    found = list(islice(explain_rows(rows, producer.settings, None, account), MAX_EXPLAINED + 1))
+    if len(found) > MAX_EXPLAINED:
+        raise InvalidInput([Problem("", f"has more than {MAX_EXPLAINED:,} jobs; explain some of them")], BODY)
+    return ExplainedJobs(jobs=[as_explained(item) for item in found], notes=list(rows.notes))

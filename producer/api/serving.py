@@ -14,6 +14,7 @@ from producer.http.doors.guard import check_bind
 from producer.http.server import allow_many_files, server_config
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable
+from storage.logs.setup import set_up_logging
 from storage.settings import load_settings
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = load_settings()
+        set_up_logging(settings.log_format, settings.log_level)
         check_bind(arguments.host, settings)
         app = create_app(settings, arguments.host)
     except (InvalidInput, DatabaseUnavailable) as exc:

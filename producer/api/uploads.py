@@ -57,7 +57,7 @@ def upload_routes(service: Service) -> APIRouter:
         """Store a picture, video or sound for jobs: the body itself, or a form with one file. Its `url` goes into
         `first_frame`, `reference_images` and the like, in jobs, batches and campaigns of the same tenant."""
         producer = service.producer_for(request)
-        async with _file(request, service, name) as file:
+        async with file_of(request, service, name) as file:
             kind = media_type(request)
             found = await service.run_upload(lambda: _keep(producer, file, kind))
         shown = as_upload(found, service.settings)
@@ -132,7 +132,7 @@ def _upload_id(text: str) -> UUID:
 
 
 @asynccontextmanager
-async def _file(request: Request, service: Service, name: str | None) -> AsyncIterator[FormFile]:
+async def file_of(request: Request, service: Service, name: str | None) -> AsyncIterator[FormFile]:
     """The file of a request, on disk until the end.
 
     Raises:
@@ -160,7 +160,7 @@ def _keep(producer: Producer, file: FormFile, kind: str) -> UploadView:
         try:
             if file.path.stat().st_size == 0:
                 raise ValueError("the body is empty; send the file itself")
-            reference = files.add(file.path, _modality(file.path, kind), shown_name(file.filename))
+            reference = files.add(file.path, modality_by(file.path, kind), shown_name(file.filename))
         except ValueError as exc:
             raise InvalidInput([Problem("file", str(exc))]) from exc
     store(files, producer.shelf)
@@ -169,7 +169,7 @@ def _keep(producer: Producer, file: FormFile, kind: str) -> UploadView:
     return found
 
 
-def _modality(path: Path, kind: str) -> Modality:
+def modality_by(path: Path, kind: str) -> Modality:
     """The kind of a file: as its content type says, else by its first bytes."""
     said: Mapping[str, Any] = {name: name for name in get_args(Modality)}
     found: Modality = said.get(kind.partition("/")[0]) or modality_of(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from producer.campaigns.status import campaign_status
@@ -10,7 +10,6 @@ from storage.campaigns.sheets import LeftBehind, left_behind
 from storage.database import Database
 
 MOST = 1_000
-_NAMED = 5
 
 
 def left_behind_of(database: Database, tenant: str, name: str) -> list[LeftBehind]:
@@ -23,19 +22,3 @@ def left_behind_of(database: Database, tenant: str, name: str) -> list[LeftBehin
 def as_dicts(rows: Sequence[LeftBehind]) -> list[dict[str, Any]]:
     """The rows as JSON."""
     return [{"row": row.number, "key": row.key, "id": row.id, "job_id": row.job_id} for row in rows]
-
-
-def left_behind_lines(rows: Sequence[LeftBehind], name: str) -> Iterator[str]:
-    """What a person can do about them; no line if there are none."""
-    if not rows:
-        return
-    count = f"{len(rows):,} rows" if len(rows) > 1 else "1 row"
-    more = "at least " if len(rows) == MOST else ""
-    shown = ", ".join(f"{row.number}" + (f" ({row.key})" if row.key else "") for row in rows[:_NAMED])
-    shown += ", …" if len(rows) > _NAMED else ""
-    yield f"  not here   {more}{count} of an earlier file: {shown}"
-    yield "             still waiting; to prevent that they are generated and billed:"
-    for row in rows[:_NAMED]:
-        yield "             " + (
-            f"reelq campaign cancel {name} --key {row.key}" if row.key else f"reelq jobs cancel {row.job_id}"
-        )

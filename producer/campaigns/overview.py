@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from producer.campaigns.reasons import ReasonGroup, reasons_of
 from producer.campaigns.status import CampaignStatus, campaign_status
+from producer.operator_actions.standstill import Standstill, standstill_of
 from producer.operator_actions.waiting import waiting_for
 from storage.campaigns.controls import subject_of
 from storage.campaigns.proofs import EndingDrafts, ProofCounts, count_proofs, ending_drafts
@@ -33,6 +34,8 @@ class Overview:
     """Who decided what about it, newest first, at most `MOST_DECISIONS`."""
     proofs: ProofCounts | None = None
     ending: Sequence[EndingDrafts] = ()
+    standstill: Sequence[Standstill] = ()
+    """Why nothing of it goes on before a person acts; empty: something does, or nothing waits."""
 
     def as_dict(self) -> dict[str, Any]:
         """The overview as JSON; `total`, `finished` and `counts` are rows too."""
@@ -51,6 +54,7 @@ class Overview:
             ],
             "proofs": None if self.proofs is None else self.proofs.as_dict(),
             "ending_drafts": [group.as_dict() for group in self.ending],
+            "standstill": [asdict(why) for why in self.standstill],
             **status,
         }
 
@@ -69,4 +73,5 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
         waits[str(Reason.AWAITING_REVIEW)] = proofs.awaiting_review
     reasons = reasons_of(conn, status.id, waits)
     decided = list_decisions(conn, tenant, subject_of(status.id), limit=MOST_DECISIONS)
-    return Overview(status, count_rows(conn, status.id), waits, reasons, decided, proofs, ending)
+    still = standstill_of(conn, settings, tenant, name)
+    return Overview(status, count_rows(conn, status.id), waits, reasons, decided, proofs, ending, still)

@@ -167,6 +167,16 @@ WEBHOOKS = Group(
         ),
     },
 )
+DATABASE = Group(
+    "Upgrade, back up and restore the database.",
+    {
+        "upgrade": Command("database.upgrade", "upgrade", "Upgrade the database schema."),
+        "dump": Command("database.dump", "dump", "Back up the database into one file."),
+        "restore": Command("database.restore", "restore", "Replace the database by a backup."),
+        "status": Command("database.status", "status", "Show the schema, the journal and what a restore has left."),
+        "confirm": Command("database.status", "confirm", "Submit again although the journal leaves doubts."),
+    },
+)
 COMMANDS: Mapping[str, Command | Group] = {
     "up": Command("setup.up", "up", "Run the whole system on this machine."),
     "demo": Command("setup.rehearsal", "demo", "Run a campaign of 12 jobs through the whole system."),
@@ -180,9 +190,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "keys": KEYS,
     "tenants": TENANTS,
     "webhooks": WEBHOOKS,
-    "db": Group(
-        "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
-    ),
+    "db": DATABASE,
     "bucket": Group("Create the bucket.", {"create": Command("setup.bucket", "create", "Create the buckets.")}),
     "login": Command("login.commands", "login", "Use the API of a server elsewhere from now on."),
     "logout": Command("login.commands", "logout", "Forget the API and its key."),

@@ -1,15 +1,17 @@
-"""Headers of every answer: the request's id, and redirects within this server are relative.
+"""Headers of every answer: the request's id, and redirects within this server are relative. Each request is logged.
 
 Starlette builds absolute ones from the request's Host and scheme, which behind a proxy are not the client's.
 """
 
 from __future__ import annotations
 
+import time
 from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from producer.http.access_log import log_request
 from producer.http.request_ids import HEADER, begin_request
 
 
@@ -26,16 +28,25 @@ class AnswerHeaders:
         given = Headers(scope=scope)
         host, request_id = given.get("host", ""), begin_request(given.get(HEADER))
 
+        began, status, size = time.monotonic(), None, 0
+
         async def send_on(message: Message) -> None:
+            nonlocal status, size
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", ())))
                 headers[HEADER] = request_id
                 if 300 <= message["status"] < 400 and (location := headers.get("location")) is not None:
                     headers["location"] = relative(location, host)
                 message["headers"] = headers.raw
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
             await send(message)
 
-        await self._app(scope, receive, send_on)
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
+            log_request(scope, status, time.monotonic() - began, size)
 
 
 def relative(location: str, host: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from producer.intake.media_check import Probe, broken_limits
+from producer.intake.media_check import MediaFacts, Probe, broken_limits
 from producer.intake.uploads import inspect
 from seedance.account import Account
 from seedance.asset_client import AssetClient, Source
@@ -30,11 +30,12 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LocalAsset:
-    """A local file that can become an asset."""
+    """A local file that can become an asset. `name`: as the gateway sees it; `sha256`: of the content."""
 
     path: Path
     modality: Modality
     sha256: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,21 @@ class Uploaded:
     error: str | None = None
 
 
-def account_for_assets(settings: Settings, name: str | None) -> Account:
-    """The account with that name; without a name, the only one that takes assets.
+def account_for_assets(accounts: Sequence[Account], name: str | None) -> Account:
+    """The account with that name; without a name, the only one of them that takes assets.
 
     Raises:
         InvalidInput: there is no such account, it takes no assets, or several do and none was named.
     """
-    able = [account for account in settings.accounts if account.dialect.capabilities().assets]
+    able = [account for account in accounts if account.dialect.capabilities().assets]
     names = ", ".join(account.name for account in able) or "none"
     if name is None:
         if len(able) != 1:
             raise InvalidInput([Problem("account", f"name an account that takes assets: {names}")])
         return able[0]
-    account = settings.account(name)
+    account = next((account for account in accounts if account.name == name), None)
     if account is None:
-        there = ", ".join(account.name for account in settings.accounts) or "none"
+        there = ", ".join(account.name for account in accounts) or "none"
         raise InvalidInput([Problem("account", f"{name!r} is not configured; there is {there}")])
     if account not in able:
         message = f"{account.gateway} takes no assets through its API; accounts that do: {names}"
@@ -87,14 +88,17 @@ def read_files(paths: Sequence[Path]) -> list[LocalAsset]:
             except ValueError as exc:
                 problems.append(Problem("", str(exc)))
                 continue
-            problems += [
-                Problem(str(path), f"an asset must have {wanted}; {facts}")
-                for wanted in broken_limits(LIMITS[modality], facts)
-            ]
-            found.append(LocalAsset(path, modality, upload.reference.removeprefix("upload://").partition(".")[0]))
+            problems += check_asset(str(path), modality, facts)
+            sha256 = upload.reference.removeprefix("upload://").partition(".")[0]
+            found.append(LocalAsset(path, modality, sha256, path.name))
     if problems:
         raise InvalidInput(problems)
     return found
+
+
+def check_asset(name: str, modality: Modality, facts: MediaFacts) -> list[Problem]:
+    """Why gateways would not take a file as an asset."""
+    return [Problem(name, f"an asset must have {wanted}; {facts}") for wanted in broken_limits(LIMITS[modality], facts)]
 
 
 def _modality_of(path: Path) -> Modality:
@@ -213,7 +217,7 @@ class _Uploader:
         """Create the asset, or query it, and store its status."""
 
         async def source() -> Source:
-            return Source(file.path.name, content=await asyncio.to_thread(file.path.read_bytes))
+            return Source(file.name, content=await asyncio.to_thread(file.path.read_bytes))
 
         try:
             if row.asset_id is None:

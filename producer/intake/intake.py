@@ -24,6 +24,7 @@ from seedance.account import Account
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import FinalOf, NewJob
+from storage.logs.context import fields_now
 from storage.settings import Settings
 
 MAX_BAD_ROWS = 20
@@ -109,6 +110,8 @@ class Prepared:
     """What only Ark's door knows of it."""
     later: MadeLater | None = None
     """It is a proof, of which this is made once it is approved; None: it is none."""
+    log_fields: Mapping[str, Any] = field(default_factory=fields_now)
+    """Of the request that it came in."""
 
     @property
     def where(self) -> str:
@@ -295,6 +298,7 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         draft=job.draft,
         ark=job.ark,
         kept_back=kept_back,
+        log_fields=job.log_fields,
         asked_hash=None if campaign_id is None else job.asked_hash,
         replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

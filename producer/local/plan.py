@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -106,6 +105,8 @@ class Plan:
         reach none of the processes."""
         started = [url for url in (self.api, self.flower, self.simulator) if url is not None]
         own = {"REELQ_OWN_URLS": " ".join([*started, *self.settings.own_urls])}
+        if self.flower is not None:
+            own["REELQ_FLOWER_URL"] = self.settings.flower_url or self.flower
         if self.settings.allow_private_networks and self.settings.public_url is None:
             own["REELQ_PUBLIC_URL"] = self.api
         return {**self.environ, **own}
@@ -131,9 +132,11 @@ class Plan:
             command = commands.simulator(HOST, self.simulator_port, *options)
             specs.insert(0, self._spec("simulator", command, url=f"{self.simulator}/_sim/health"))
         if self.flower_port is not None:
-            flower = self._spec("flower", commands.flower(HOST, self.flower_port))
-            # Flower has no state to lose, and on SIGTERM it waits for an event that never comes.
-            specs.append(replace(flower, stop_signal=signal.SIGKILL))
+            history = private_directory(self.directory / "flower") / "tasks"
+            flower = self._spec("flower", commands.flower(HOST, self.flower_port, str(history)))
+            if "REELQ_PUBLIC_URL" not in flower.env and self.settings.public_url is None:
+                flower = replace(flower, env={**flower.env, "REELQ_PUBLIC_URL": self.api})  # its links lead there
+            specs.append(flower)
         return specs
 
     def job_processes(self) -> list[ChildSpec]:

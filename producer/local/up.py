@@ -9,13 +9,19 @@ from contextlib import suppress
 
 from producer.local.events import EventKind, StackEvent
 from producer.local.stack import Stack, UpOptions
+from producer.local.workers import Workers
 
 READY_PATIENCE_S = 30.0
 REMINDER_S = 10.0
 
 
-async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] = lambda _event: None) -> int:
-    """Start a stack, keep it running, and stop it in order on SIGTERM or SIGINT; a second signal kills it.
+async def run_stack(
+    options: UpOptions,
+    on_event: Callable[[StackEvent], None] = lambda _event: None,
+    make: Callable[[UpOptions, Callable[[StackEvent], None]], Stack | Workers] = Stack,
+) -> int:
+    """Start a stack, keep it running, and stop it in order on SIGTERM or SIGINT; a second signal kills it. `make`:
+    the whole stack, or its workers only.
 
     Returns the exit status, 0. Run it with `asyncio.run` in the main thread.
 
@@ -35,7 +41,7 @@ async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] =
         signals.append(signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, on_signal)
-    stack = Stack(options, on_event)
+    stack = make(options, on_event)
     running = asyncio.create_task(_run(stack, on_event))
     waiting = asyncio.create_task(stop_requested.wait())
     try:
@@ -55,7 +61,7 @@ async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] =
     return 0
 
 
-async def _run(stack: Stack, on_event: Callable[[StackEvent], None]) -> None:
+async def _run(stack: Stack | Workers, on_event: Callable[[StackEvent], None]) -> None:
     await stack.start()
     patience = READY_PATIENCE_S
     while missing := await stack.wait_ready(patience):

@@ -108,4 +108,4 @@ def _store(producer: Enqueues, job: JobView, row: Row) -> tuple[JobView, bool]:
     [(final, created)] = producer.store_and_show(batch, campaign=job.campaign)
     if own_key or created or final.state not in (JobState.FAILED, JobState.CANCELLED) or may_be_billed(final):
         return final, created
-    return job_actions.retry(producer.database, producer.settings, producer.tenant, final.id)
+    return job_actions.retry(producer.database, producer.settings, producer.tenant, final.id, only_unbilled=True)

@@ -14,6 +14,7 @@ from producer.errors import JobNotFound, NotPossible
 from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
+from storage.admission.billing import may_be_billed
 from storage.campaigns import controls, versions
 from storage.campaigns.versions import VersionKind
 from storage.database import Connection, Database
@@ -116,11 +117,14 @@ def _check_cancellable(job: JobView, discard: bool) -> None:
         )
 
 
-def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> tuple[JobView, bool]:
+def retry(
+    database: Database, settings: Settings, tenant: str, job_id: UUID, *, only_unbilled: bool = False
+) -> tuple[JobView, bool]:
     """A new job with the request of a failed or cancelled one, and whether it was created by this call.
 
     The new job's metadata names the old one as `retry_of`. A job is retried once: another call returns the same retry,
-    unless that has failed or was cancelled as well; then that one is retried.
+    unless that has failed or was cancelled as well; then that one is retried. `only_unbilled`: a retry that may be
+    billed is returned, not retried.
 
     Raises:
         JobNotFound: there is no job with that id.
@@ -148,6 +152,8 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
             return job, stored.created
+        if only_unbilled and may_be_billed(job):
+            return job, False
         job_id = job.id
 
 

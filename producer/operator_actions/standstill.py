@@ -47,7 +47,11 @@ def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) 
 def review_of(conn: Connection, tenant: str, name: str, row_ids: Sequence[UUID]) -> list[Standstill]:
     """How many of these rows of a campaign have a proof that waits for a decision; empty: none."""
     found = campaign_summaries(conn, tenant, name=name, limit=1)
-    waiting = awaiting_review(conn, found[0]["id"], row_ids) if found else 0
+    return review_standstill(name, awaiting_review(conn, found[0]["id"], row_ids) if found else 0)
+
+
+def review_standstill(name: str, waiting: int) -> list[Standstill]:
+    """The same for a number of rows."""
     advice = f"look at the proofs, then run `reelq campaign approve {name}` or `reelq campaign reject {name}`"
     return [Standstill(Reason.AWAITING_REVIEW, waiting, advice)] if waiting else []
 

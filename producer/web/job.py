@@ -74,6 +74,9 @@ def job_routes(site: Site) -> APIRouter:
         values = await service.read(lambda conn: _whole(conn, service.settings_for(tenant), tenant, wanted))
         job: JobView = values["job"]
         words = catalogue(choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
+        values["flower_url"] = (service.settings.flower_url or "").rstrip("/")
+        if not values["flower_url"] or not permissions_of(request).may_operate:
+            values["celery_tasks"] = {}  # Flower is for operators
         values["says"] = words.text("job.says", state=words.text(f"state.{job.state}"))
         values["stream"] = None if job.terminal else f"/v1/jobs/{job.id}/events"
         return site.page(request, "job.html", values)
@@ -177,6 +180,7 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "candidates": candidates(attempts[-1]) if attempts and job.state is S.UNCONFIRMED else [],
         "final_resolution": _final_resolution(settings, job),
         "film": _film(conn, settings, job),
+        "celery_tasks": history.celery_tasks_of(conn, job_id),
         "cancelling": job_actions.what_cancelling_does(job),
     }
 

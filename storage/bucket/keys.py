@@ -44,6 +44,11 @@ class Keys:
         """The key of a small object that shows whether the bucket can be used."""
         return f"{self.shared}{_VIDEOS}probe"
 
+    @property
+    def journal(self) -> str:
+        """What the key of every segment of the journal begins with; see `storage.journal`."""
+        return f"{self.shared}journal/"
+
     def video(self, tenant: str, job_id: UUID, created_at: datetime, container: str = "mp4") -> str:
         """The key of a job's video: always the same, so that a repeat overwrites the object with itself."""
         where = "" if self.bucket is None else f"{_SCHEME}{self.bucket}/"

@@ -153,13 +153,7 @@ class Objects(Requests):
                 file.seek(-len(following), 1)
                 self._put_parts(key, first, file, content_type)
                 return
-        sums = Sums([memoryview(first)])
-        sha256 = hashlib.sha256(first).hexdigest()
-        answer = self.run(
-            exchanges.put(self, key, sums, size_bytes=len(first), sha256=sha256, content_type=content_type), first
-        )
-        if answer.status != 200:
-            raise self._unavailable(f"PUT: {answer.describe()}")
+        self.put_bytes(key, first, content_type)
 
     def _put_parts(self, key: str, data: bytes, file: BinaryIO, content_type: str) -> None:
         answer, checksum = self.run(exchanges.begin(self, key, content_type))
@@ -258,6 +252,42 @@ class Objects(Requests):
             wanted = f"bytes={offset}-{offset + size - 1}"
             answer = store._s3.get_object(Bucket=store.bucket, Key=name, Range=wanted)
             return answer["Body"].read()
+
+    def keys_below(self, prefix: str, after: str = "") -> list[str] | None:
+        """Keys of this bucket that begin with `prefix` and come after `after`, in order; none if the bucket does not
+        exist. None: our keys may not list the bucket, or the store cannot.
+
+        Raises:
+            StoreUnavailable: the store does not respond.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._translated():
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after
+            )
+            try:
+                # Not every store knows StartAfter.
+                return [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] > after]
+            except ClientError as exc:
+                code = exc.response.get("Error", {}).get("Code")
+                if code in _NOT_LISTED:
+                    return None
+                if code in _ABSENT:
+                    return []
+                raise
+
+    def put_bytes(self, key: str, body: bytes, content_type: str) -> None:
+        """Store a small object.
+
+        Raises:
+            StoreUnavailable: the store does not respond, or refuses it.
+        """
+        sums, sha256 = Sums([memoryview(body)]), hashlib.sha256(body).hexdigest()
+        putting = exchanges.put(self, key, sums, size_bytes=len(body), sha256=sha256, content_type=content_type)
+        answer = self.run(putting, body)
+        if answer.status != 200:
+            raise self._unavailable(f"PUT: {answer.describe()}")
 
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Abort a multipart upload and delete its parts; a missing upload is ignored.

@@ -25,6 +25,8 @@ class AccessSettings(BaseModel):
     own_urls: tuple[str, ...] = ()
     """URLs of our own services that no other setting names, such as Flower's: webhooks never reach them, nor the
     database, the broker, the store, `public_url` and the gateways. `reelq up` adds what it starts."""
+    flower_url: str | None = None
+    """The URL at which operators reach Flower: the page links each step of a job to the task that made it."""
     api_require_keys: bool = False
     """Require a key from programs on this machine too. Programs on other machines always need one."""
     api_key: Annotated[SecretStr, Field(min_length=20)] | None = None

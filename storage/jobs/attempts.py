@@ -20,6 +20,8 @@ from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
 from storage.jobs.states import TRANSITIONS, JobState
 from storage.jobs.transitions import move
 from storage.jsonb import dumps
+from storage.logs.context import about
+from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 
@@ -141,14 +143,16 @@ def finish_attempts(conn: Connection, outcomes: Sequence[AttemptOutcome], moves:
     """
     taken = store_outcomes(conn, outcomes)
     if taken:
-        store_outcomes(conn, [_without_task(item) for item in taken])
+        known = stories_of(conn, [item.job_id for item in taken])
+        store_outcomes(conn, [_without_task(item, known[item.job_id]) for item in taken])
         by_job = {item.job_id: item for item in taken if item.holder != item.job_id}
         moves = [_held(item, by_job[item.id]) if item.id in by_job else item for item in moves]
     return move(conn, moves)
 
 
-def _without_task(taken: Taken) -> AttemptOutcome:
-    log.error("job.task_taken job_id=%s task_id=%s holder=%s", taken.job_id, taken.task_id, taken.holder)
+def _without_task(taken: Taken, known: Story) -> AttemptOutcome:
+    said = (taken.job_id, taken.task_id, taken.holder)
+    log.error("job.task_taken job_id=%s task_id=%s holder=%s", *said, extra=about(known | {"attempt": taken.number}))
     return AttemptOutcome(taken.job_id, taken.number, Reason.TASK_TAKEN, error=taken.as_error())
 
 

@@ -17,6 +17,8 @@ from psycopg.rows import class_row
 from storage.database import Connection
 from storage.jsonb import dumps
 from storage.leases import Claimed
+from storage.logs.story import Story, story
+from storage.tenants.tenants import DEFAULT_TENANT
 
 
 def hash_token(token: str) -> str:
@@ -136,12 +138,20 @@ class Reported:
     age_s: float
     key_id: int | None = None
     """The stored key that it was sent with; None: the configuration's."""
+    tenant: str = DEFAULT_TENANT
+    campaign: str | None = None
+
+    @property
+    def story(self) -> Story:
+        """The fields of its job in a log, with this attempt and the reported task."""
+        return story(self.job_id, self.tenant, self.campaign, self.account, self.task_id, self.number)
 
 
 _REPORTED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_task_id,
        j.gateway_task_id IS NOT NULL OR j.finished_at IS NOT NULL AS unneeded,
-       extract(epoch FROM now() - a.started_at)::float8 AS age_s, a.key_id
+       extract(epoch FROM now() - a.started_at)::float8 AS age_s, a.key_id, j.tenant,
+       (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign
 FROM attempts a JOIN jobs j ON j.id = a.job_id
 JOIN unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number) ON a.job_id = i.id AND a.number = i.number
 WHERE a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -13,8 +14,12 @@ from storage.actors import key_of
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
+from storage.logs.context import about
+from storage.logs.story import story
 from storage.tenants.purses import Charge, charge
 from storage.uploads.uses import use_uploads
+
+log = logging.getLogger("reelq.jobs")
 
 _ENQUEUE_CHUNK = 2_000
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
@@ -50,12 +55,12 @@ WITH input AS (
            CASE WHEN kept_back THEN 'kept_back' END
     FROM input
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
-    RETURNING id
+    RETURNING id, tenant, campaign_id
 ), logged AS (
     INSERT INTO job_events (job_id, target, reason, detail, actor)
     SELECT s.id, 'queued', 'enqueued', nullif(i.detail, 'null'), i.actor FROM stored s JOIN input i ON i.id = s.id
 )
-SELECT id FROM stored
+SELECT id, tenant, (SELECT name FROM campaigns c WHERE c.id = stored.campaign_id) FROM stored
 """
 
 
@@ -95,7 +100,11 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     stored: set[UUID] = set()
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
         chunk = fresh[start : start + _ENQUEUE_CHUNK]
-        stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
+        by_id = {job.id: job.log_fields for job in chunk}
+        for job_id, tenant, campaign in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}):
+            stored.add(job_id)
+            fields = {**by_id[job_id], **story(job_id, tenant, campaign, None, None, 0)}
+            log.info("job.enqueued job_id=%s", job_id, extra=about(fields))
     charge(conn, [charge_of(job) for job in fresh if job.id in stored])
     use_uploads(conn, [(job.id, job.tenant, job.request) for job in fresh if job.id in stored])
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])

@@ -25,6 +25,12 @@ def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
     )
 
 
+def celery_tasks_of(conn: Connection, job_id: UUID) -> dict[int, UUID]:
+    """The Celery tasks that wrote a job's events, by the number of the event; those that no task wrote are missing."""
+    sql: LiteralString = "SELECT id, celery_task FROM job_events WHERE job_id = %(id)s AND celery_task IS NOT NULL"
+    return dict(conn.execute(sql, {"id": job_id}).fetchall())
+
+
 _DECISIONS: LiteralString = """
 SELECT job_id, at, reason, actor FROM job_events
 WHERE job_id = ANY(%(ids)s) AND actor IS NOT NULL ORDER BY job_id, id

@@ -17,6 +17,8 @@ from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
 from storage.jobs.transitions import move
 from storage.jsonb import dumps
+from storage.logs.context import about
+from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 
@@ -72,6 +74,7 @@ def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping
     conn.execute(_LOCK, parameters)
     with conn.cursor(row_factory=class_row(_Accepted)) as cursor:
         unused = cursor.execute(_UNUSED, parameters).fetchall()
+    known = stories_of(conn, [item.job_id for item in unused])
     adopting: dict[UUID, _Accepted] = {}
     surplus: list[dict[str, Any]] = []
     submitting: set[UUID] = set()
@@ -82,9 +85,9 @@ def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping
         elif state is JobState.SUBMITTING:
             submitting.add(item.job_id)
         elif state in TERMINAL and item.job_task_id is None:
-            surplus.append(_given_up(item, note))
+            surplus.append(_given_up(item, note, known[item.job_id]))
         else:
-            surplus.append(_double_charge(item, note))
+            surplus.append(_double_charge(item, note, known[item.job_id]))
     move(conn, [_adopt(item) for item in adopting.values()])
     look_again(conn, list(adopting))
     if surplus:
@@ -102,7 +105,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, reason text, detail j
 def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Mapping[UUID, str]) -> None:
     """Note second tasks of attempts that already have one: the gateway executed one POST twice."""
     if found:
-        rows = [_double_charge(item, notes.get(item.job_id, "")) for item in found]
+        rows = [_double_charge(item, notes.get(item.job_id, ""), item.story) for item in found]
         conn.execute(_NOTE_SECOND, {"rows": dumps(rows)})
 
 
@@ -119,7 +122,7 @@ def _adopt(item: _Accepted) -> Move:
     return Move(item.job_id, _WAITING, JobState.GENERATING, Reason.ACCEPTED_LATE, patch=patch, detail=detail)
 
 
-def _double_charge(item: _Accepted | Reported, note: str) -> dict[str, Any]:
+def _double_charge(item: _Accepted | Reported, note: str, known: Story) -> dict[str, Any]:
     task_id = item.task_id if isinstance(item, Reported) else item.gateway_task_id
     log.error(
         "job.double_charge job_id=%s attempt=%d account=%s task_id=%s %s",
@@ -128,12 +131,13 @@ def _double_charge(item: _Accepted | Reported, note: str) -> dict[str, Any]:
         item.account,
         task_id,
         note,
+        extra=about(known),
     )
     message = f"attempt {item.number} was also accepted: task {task_id} at {item.account}"
     return _row(item, Reason.DOUBLE_CHARGE, task_id, message, note)
 
 
-def _given_up(item: _Accepted, note: str) -> dict[str, Any]:
+def _given_up(item: _Accepted, note: str, known: Story) -> dict[str, Any]:
     log.warning(
         "job.accepted_after_its_end job_id=%s attempt=%d account=%s task_id=%s %s",
         item.job_id,
@@ -141,6 +145,7 @@ def _given_up(item: _Accepted, note: str) -> dict[str, Any]:
         item.account,
         item.gateway_task_id,
         note,
+        extra=about(known),
     )
     message = f"attempt {item.number} was accepted, but the job had already ended: task {item.gateway_task_id}"
     return _row(item, Reason.ACCEPTED_LATE, item.gateway_task_id, message, note)

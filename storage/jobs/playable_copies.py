@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from storage.database import Connection
 from storage.jsonb import dumps
 from storage.leases import Claimed
+from storage.logs.story import Story, story
 
 
 def is_playable(video_format: Mapping[str, Any] | None) -> bool:
@@ -92,11 +93,21 @@ class WantedCopy:
     campaign: str | None
     idempotency_key: str | None
     prompt: str
+    tenant: str
+    account: str | None
+    gateway_task_id: str | None
+    attempt: int
+
+    @property
+    def story(self) -> Story:
+        """The fields of its job in a log."""
+        return story(self.job_id, self.tenant, self.campaign, self.account, self.gateway_task_id, self.attempt)
 
 
 _LOAD: LiteralString = """
 SELECT p.job_id, p.claim, p.tries, j.object_key, j.size_bytes, j.video_format, c.name AS campaign, j.idempotency_key,
-       coalesce(j.request ->> 'prompt', '') AS prompt
+       coalesce(j.request ->> 'prompt', '') AS prompt,
+       j.tenant, j.account, j.gateway_task_id, j.attempt
 FROM playable_copies p JOIN jobs j ON j.id = p.job_id LEFT JOIN campaigns c ON c.id = j.campaign_id
 WHERE p.job_id = %(id)s AND p.claim = %(claim)s AND p.leased AND p.due_at > now()
   AND j.state = 'succeeded' AND j.deleted_at IS NULL

@@ -49,6 +49,10 @@ class Reason(StrEnum):
     INPUT_NOT_READY = "input_not_ready", "the gateway cannot use one of its files yet"
     OUTCOME_UNKNOWN = "outcome_unknown", "no clear answer: the gateway may have accepted it"
     TASK_TAKEN = "task_taken", "the gateway named a task that belongs to another job"
+    SENT_BEFORE_RESTORE = (
+        "sent_before_restore",
+        "sent to the gateway after the backup that the database was restored from",
+    )
     SUBMIT_LOST = "submit_lost", "the worker stopped during the POST: the gateway may have accepted it"
 
     # Unconfirmed, and how that ends.
@@ -89,6 +93,7 @@ class Reason(StrEnum):
 
     # Ended.
     STORED = "stored", "stored and verified"
+    FOUND_STORED = "found_stored", "its video was found in the bucket after a restore"
     APPROVED = "approved", "its video was approved"
     REJECTED = "rejected", "its video was rejected"
     CANCELLED = "cancelled", "cancelled before it was submitted"

@@ -13,6 +13,8 @@ from seedance.lanes import lane_of
 from storage.actors import current_actor
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
+from storage.logs.context import fields_now
+from storage.logs.story import Story, story
 from storage.tenants.tenants import DEFAULT_TENANT
 
 DEFAULT_PRIORITY = 5
@@ -70,6 +72,8 @@ class NewJob:
     """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
     """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
+    log_fields: Mapping[str, Any] = field(default_factory=fields_now)
+    """Of the request that enqueues it, for the log: it may be stored together with others' jobs."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)
@@ -150,12 +154,19 @@ class Work:
     draft_ends_in_s: float | None = None
     """Until the gateway makes no final of the draft any more; None: it is neither a draft that ended nor a final."""
     tenant: str = DEFAULT_TENANT
+    campaign: str | None = None
+    """The name of its campaign."""
     key_id: int | None = None
     """The stored key that its task was submitted with; None: the task has none, or it was the configuration's."""
     accounts_version: int | None = None
     """The version of the accounts when its account changed last; None: it never did."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
+
+    @property
+    def story(self) -> Story:
+        """Its fields in a log."""
+        return story(self.id, self.tenant, self.campaign, self.account, self.gateway_task_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

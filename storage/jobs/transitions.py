@@ -13,6 +13,8 @@ from storage.database import Connection
 from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
+from storage.logs.context import about, current_celery_task
+from storage.logs.story import story
 from storage.webhooks.outbox import TELL_MOVED
 
 log = logging.getLogger("reelq.jobs")
@@ -55,12 +57,15 @@ WITH input AS (
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
     RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url,
-              j.ark
+              j.ark, j.campaign_id, j.account, j.gateway_task_id
 ), logged AS (
-    INSERT INTO job_events (job_id, source, target, reason, detail, actor)
-    SELECT id, source, target, reason, detail, actor FROM moved WHERE source <> target OR detail IS NOT NULL
+    INSERT INTO job_events (job_id, source, target, reason, detail, actor, celery_task)
+    SELECT id, source, target, reason, detail, actor, %(celery_task)s::uuid FROM moved
+    WHERE source <> target OR detail IS NOT NULL
 ), notified AS ({TELL_MOVED})
-SELECT id, source, target, claim, attempt, reason FROM moved
+SELECT id, source, target, claim, attempt, reason, tenant,
+       (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id
+FROM moved
 """  # noqa: S608 - put together from constants
 
 
@@ -71,20 +76,14 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     """
     if not moves:
         return []
-    done = [
-        Moved(row[0], JobState(row[1]), JobState(row[2]), row[3], row[4], row[5])
-        for row in conn.execute(_MOVE, {"moves": dumps([item.as_row() for item in moves])})
-    ]
-    for item in done:
-        if item.source is not item.target:
-            log.info(
-                "job.moved job_id=%s from=%s to=%s reason=%s attempt=%d",
-                item.id,
-                item.source,
-                item.target,
-                item.reason,
-                item.attempt,
-            )
+    done = []
+    for job_id, source, target, claim, attempt, reason, tenant, campaign, account, task_id in conn.execute(
+        _MOVE, {"moves": dumps([item.as_row() for item in moves]), "celery_task": current_celery_task()}
+    ):
+        done.append(Moved(job_id, JobState(source), JobState(target), claim, attempt, reason))
+        if source != target:
+            job = about(story(job_id, tenant, campaign, account, task_id, attempt))
+            log.info("job.moved job_id=%s from=%s to=%s reason=%s", job_id, source, target, reason, extra=job)
     return done
 
 

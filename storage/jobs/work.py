@@ -32,6 +32,7 @@ SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.ac
        extract(epoch FROM now() - j.polled_at)::float8 AS unfinished_age_s, j.missing, j.missing_times,
        coalesce(extract(epoch FROM now() - j.missing_since)::float8, 0) AS missing_for_s, now() AS read_at,
        j.draft_task_id, j.draft_model, extract(epoch FROM j.draft_ends_at - now())::float8 AS draft_ends_in_s, j.tenant,
+       (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign,
        (SELECT key_id FROM attempts a WHERE a.account = j.account AND a.gateway_task_id = j.gateway_task_id) AS key_id,
        (SELECT version FROM account_states s WHERE s.name = j.account) AS accounts_version
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim

@@ -350,3 +350,5 @@ class JobEvent(SQLModel, table=True):
     detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # Who decided it; NULL: scheduler or worker.
     actor: str | None = Field(default=None, sa_column=Column(Text))
+    # The Celery task that wrote it; NULL: none did. Flower shows it under this id.
+    celery_task: UUID | None = Field(default=None, sa_column=Column(Uuid))

@@ -124,16 +124,21 @@ class Outgoing:
     secrets: list[str]
     """The endpoint's, newest first; empty for a job's URL, whose messages are signed with the tenant's secrets."""
     disabled_reason: str | None
+    story: dict[str, Any] | None
+    """The fields of its job in a log (`storage.logs.story`); None: it is about no job."""
 
 
 _LOAD: LiteralString = """
 SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.data,
        m.attempts, coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
        array_remove(ARRAY[e.secret, CASE WHEN e.previous_until > now() THEN e.previous_secret END], NULL) AS secrets,
-       CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason
+       CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason,
+       CASE WHEN j.id IS NOT NULL THEN jsonb_build_object(
+           'job_id', j.id, 'tenant', j.tenant, 'campaign', (SELECT name FROM campaigns c WHERE c.id = j.campaign_id),
+           'account', j.account, 'task_id', j.gateway_task_id, 'attempt', j.attempt) END AS story
 FROM webhook_messages m
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
-LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
+LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id LEFT JOIN jobs j ON j.id = m.job_id
 WHERE m.leased AND m.due_at > now()
 ORDER BY m.created_at, m.id
 """

@@ -7,13 +7,16 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from storage.settings import load_settings
+from tests.chaos.leaks import leaks_in_text, secrets_of
 from tests.stack import END_S, REELQ, Stack, running_stack
 from tests.waiting import PATIENCE_S, wait_for
-from tests.webhook_receiver import receiving
+from tests.webhook_receiver import Reply, receiving
 
 pytestmark = pytest.mark.slow
 README = Path(__file__).parents[2] / "README.md"
@@ -21,7 +24,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("campaign"), flower=True) as running:
+    with running_stack(tmp_path_factory.mktemp("campaign"), {"REELQ_LOG_FORMAT": "json"}, flower=True) as running:
         running.set_timing(median_s=1.0)
         yield running
 
@@ -88,6 +91,86 @@ def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(stack: Sta
     assert by_prompt["a garden"]["state"] == "succeeded"
     assert by_prompt["something forbidden"]["state"] == "failed"
     assert by_prompt["something forbidden"]["error"]["code"] == "moderation_blocked"
+
+
+def test_logs_tell_a_jobs_story_without_its_secrets_and_flower_what_its_tasks_did(stack: Stack) -> None:
+    prompt, token = "a planted prompt of a heron", "planted-token-of-a-receiver"
+    # Each of them once: a query, a download and a delivery that fail, and one that is cut off.
+    stack.add_faults(
+        {"kind": "status", "where": "query", "first": 1},
+        {"kind": "wrong_content", "first": 1},
+        {"kind": "cut", "first": 1},
+    )
+    with receiving() as receiver:
+        path = f"/story?token={token}"
+        receiver.replies[path] = Reply(500)
+        asked = httpx.post(
+            f"{stack.info()['api']}/v1/jobs",
+            json={"prompt": prompt, "duration": 4, "webhook_url": f"{receiver.url}{path}"},
+            headers={"X-Request-Id": "story-1"},
+            timeout=PATIENCE_S,
+        )
+        job_id = asked.json()["id"]
+        wait_for("the receiver was asked", lambda: bool(receiver.at(path)))
+        wait_for("the log has it", lambda: "webhook.failed" in [line["event"] for line in story_of(stack, job_id)])
+    lines = story_of(stack, job_id)
+    moves = [(line["from"], line["to"]) for line in lines if line["event"] == "job.moved"]
+    assert moves[:2] == [("queued", "submitting"), ("submitting", "generating")]
+    assert moves[-1] == ("transferring", "succeeded")
+    assert [line["event"] for line in lines[:1]] == ["job.enqueued"] and lines[0]["request_id"] == "story-1"
+    assert {"transfer.setback", "poll.setback", "download.resumed"} <= {line["event"] for line in lines}
+    shown = stack.show(job_id)
+    for line in lines:
+        assert (line["tenant"], line["campaign"]) == ("default", None), line
+        assert line["account"] in (None, shown["account"]) and line["task_id"] in (None, shown["gateway_task_id"])
+    assert all(line["account"] and line["attempt"] == 1 and line["celery_task"] for line in lines[1:])
+
+    text = "".join(path.read_text() for path in (stack.directory / "logs").glob("*.log"))
+    settings = load_settings(stack.directory, {})
+    secrets = secrets_of(settings, prompt, token, stack.info()["api_key"])
+    assert leaks_in_text(text, secrets) == []
+
+    flower = stack.info()["flower"]
+    last = next(line["celery_task"] for line in reversed(lines) if line["event"] == "job.moved")
+
+    def tasks() -> dict[str, Any]:
+        found = httpx.get(f"{flower}/tasks/datatable", params=TABLE, timeout=PATIENCE_S).json()["data"]
+        return {item["uuid"]: item for item in found}
+
+    def red(name: str) -> list[Any]:
+        return [item for item in tasks().values() if (item["name"], item["state"]) == (name, "FAILURE")]
+
+    wait_for("Flower has the events", lambda: tasks().get(last, {}).get("state") == "SUCCESS" and red("worker.notify"))
+    by_id, failed = tasks(), red("worker.transfer")
+    assert any(f"failed 1: {job_id} wrong_content" in item["result"] for item in failed)
+    assert (by_id[last]["state"], by_id[last]["result"]) == ("SUCCESS", "stored 1")
+    assert by_id[last]["args"] == f"{shown['account']}, 1 job: {job_id}"
+    assert f"{stack.info()['api']}/jobs/{job_id}" in httpx.get(f"{flower}/task/{last}", timeout=PATIENCE_S).text
+    assert f"{flower}/task/{last}" in httpx.get(f"{stack.info()['api']}/jobs/{job_id}", timeout=PATIENCE_S).text
+    assert not any(secret in json.dumps(by_id) for secret in secrets)
+
+
+TABLE = {
+    "draw": "1",
+    "start": "0",
+    "length": "500",
+    "search[value]": "",
+    "order[0][column]": "0",
+    "order[0][dir]": "desc",
+    "columns[0][data]": "received",
+}
+"""What Flower's own page asks for its table of tasks."""
+
+
+def story_of(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+    """The lines of all processes about a job, in the order of time."""
+    found = [
+        json.loads(line)
+        for path in (stack.directory / "logs").glob("*.log")
+        for line in path.read_text().splitlines()
+        if job_id in line
+    ]
+    return sorted((line for line in found if line["event"] != "api.request"), key=lambda line: str(line["timestamp"]))
 
 
 def test_the_campaign_of_the_readme_runs_as_it_is_written(stack: Stack, tmp_path: Path) -> None:

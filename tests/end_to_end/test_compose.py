@@ -22,6 +22,7 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).parents[2]
 KEY = "the-first-key-of-this-test"
 API, FLOWER = 18080, 15555
+PASSWORD = "a-long-password"
 ENV = f"""\
 POSTGRES_PASSWORD='p/w@#%:? $x\\y"z'
 VALKEY_PASSWORD='v/k@#%:? $x\\y"z'
@@ -32,6 +33,7 @@ REELQ_API_KEY={KEY}
 REHEARSAL_KEY=sk-rehearsal
 API_PORT={API}
 FLOWER_PORT={FLOWER}
+FLOWER_PASSWORD='{PASSWORD}'
 """
 ACCOUNT = """\
 [[accounts]]
@@ -116,7 +118,8 @@ def test_every_part_becomes_healthy(site: Site) -> None:
     with client() as api:
         wait_for("jobs can run", lambda: api.get("/readyz").status_code == 200)
     site.compose("exec", "-T", "api", "reelq", "doctor")
-    assert httpx.get(f"http://127.0.0.1:{FLOWER}/").status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{FLOWER}/").status_code == 401
+    assert httpx.get(f"http://127.0.0.1:{FLOWER}/", auth=("reelq", PASSWORD)).status_code == 200
 
 
 def test_a_campaign_outlives_the_death_of_every_service_and_its_links_open_from_the_host(site: Site) -> None:

@@ -14,6 +14,7 @@ from seedance.account import Account
 from seedance.pricing import Rate
 from storage.configuration.access import AccessSettings
 from storage.configuration.account_book import AccountSettings
+from storage.configuration.logs import LogSettings
 from storage.configuration.mail import MailSettings
 from storage.configuration.network import AllowedNetworks, NetworkSettings
 from storage.configuration.secrets import SecretSettings
@@ -41,6 +42,7 @@ _BY_CLASS: Mapping[type[BaseModel], str] = {
     AccessSettings: "Access to the API",
     NetworkSettings: "Networks",
     MailSettings: "Mail",
+    LogSettings: "Logs",
     AccountSettings: "Accounts and models",
 }
 _BY_BEGINNING = {
@@ -65,6 +67,7 @@ _ORDER = (
     _VIDEOS,
     "Webhooks",
     "Mail",
+    "Logs",
     _HOUSEKEEPING,
 )
 

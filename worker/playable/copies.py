@@ -25,6 +25,7 @@ from storage.bucket.requests import ObjectMissing, StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs import playable_copies
 from storage.jobs.playable_copies import WantedCopy, is_playable
+from storage.logs.context import bound
 from worker.failpoints import failpoint
 from worker.playable.maker import LIMIT_S, make
 from worker.retry import PLAYABLE
@@ -33,6 +34,7 @@ from worker.transferring.mp4 import NotAVideo, format_of_stored
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import store_video
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.playable")
 
@@ -86,14 +88,19 @@ def make_copies(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
             wanted = playable_copies.load_copy(conn, job_id, claim)
         if wanted is None:
             continue
-        failpoint("playable.after_load")
-        try:
-            outcome = runtime.start(_leased(runtime, wanted)).result()
-        except CancelledError:  # the process stops, or the lease has passed to another worker
-            with suppress(DatabaseUnavailable), runtime.database.begin() as conn:
-                playable_copies.release_copies(conn, [(job_id, claim)])
-            continue
-        _record(runtime, wanted, outcome)
+        with bound(**wanted.story):
+            _make_one(runtime, wanted)
+
+
+def _make_one(runtime: Runtime, wanted: WantedCopy) -> None:
+    failpoint("playable.after_load")
+    try:
+        outcome = runtime.start(_leased(runtime, wanted)).result()
+    except CancelledError:  # the process stops, or the lease has passed to another worker
+        with suppress(DatabaseUnavailable), runtime.database.begin() as conn:
+            playable_copies.release_copies(conn, [(wanted.job_id, wanted.claim)])
+        return
+    _record(runtime, wanted, outcome)
 
 
 async def _leased(runtime: Runtime, wanted: WantedCopy) -> Made | Failed:
@@ -193,12 +200,14 @@ def _record(runtime: Runtime, wanted: WantedCopy, outcome: Made | Failed) -> Non
     if isinstance(outcome, Made):
         with runtime.database.begin() as conn:
             done = playable_copies.finish_copy(conn, job_id, claim, key=outcome.key, video_format=outcome.video_format)
+        current_tally().good("made")
         log.info("playable.made job_id=%s key=%s", job_id, outcome.key)
         if not done:  # its files may have been deleted while the copy was being made
             remove_unwanted(runtime.database.begin, runtime.objects, [job_id])
         return
     reason = redact(outcome.reason)
     log.warning("playable.not_made job_id=%s tries=%d %s", job_id, wanted.tries, reason)
+    current_tally().bad(job_id, reason)
     tries = wanted.tries + outcome.counts
     with runtime.database.begin() as conn:
         if outcome.lasting or tries >= MAX_TRIES:

@@ -20,8 +20,11 @@ from storage.jobs import attempts, callbacks, late
 from storage.jobs.callbacks import Reported
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome
+from storage.journal import rows
+from storage.logs.context import about, bind
 from worker.batch import run_batch
 from worker.clients import clients_of
+from worker.journal import Journal
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.look_back")
@@ -60,6 +63,7 @@ def look_back_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
 
 
 async def _look(client: GatewayClient, reported: Reported) -> LookedBack:
+    bind(**reported.story)
     try:
         report = await client.query(reported.task_id)
     except GatewayError as exc:
@@ -93,6 +97,9 @@ def _write(runtime: Runtime, looked: Sequence[LookedBack]) -> None:
             conn,
             [(i.reported, SUBMITTING_S if i.reported.job_id in submitting else _again_in_s(i)) for i in looked],
         )
+        lineage, answered = rows.answered(conn, [(item.job_id, item.number) for item in first])
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, answered)
 
 
 def _again_in_s(item: LookedBack) -> float | None:
@@ -100,7 +107,8 @@ def _again_in_s(item: LookedBack) -> float | None:
     if isinstance(item.result, TaskReport):
         return None
     age_s = item.reported.age_s
-    log.warning("look_back.setback job_id=%s code=%s %s", item.reported.job_id, item.result.code, item.result.message)
+    said = (item.reported.job_id, item.result.code, item.result.message)
+    log.warning("look_back.setback job_id=%s code=%s %s", *said, extra=about(item.reported.story))
     if age_s > OLD_S or (isinstance(item.result, TaskUnknown) and age_s > YOUNG_S):
         return None
     return min(max(FIRST_AGAIN_S, age_s / 20), LATEST_AGAIN_S)

@@ -15,6 +15,7 @@ from storage.jobs import durations, transitions
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
+from storage.logs.context import about, bind
 from worker.batch import run_batch
 from worker.clients import clients_of
 from worker.failpoints import failpoint
@@ -24,6 +25,7 @@ from worker.polling.decisions import decide_poll, decide_without_account
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.poll")
 
@@ -67,13 +69,16 @@ def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -
     waiting = [(work, decision) for work, decision in decisions if decision.target is JobState.GENERATING]
     for work, _ in waiting:
         log.error(
-            "poll.account_missing job_id=%s account=%s: put it back into the configuration", work.id, work.account
+            "poll.account_missing job_id=%s account=%s: put it back into the configuration",
+            *(work.id, work.account),
+            extra=about(work.story),
         )
     transitions.move(conn, [item.move(work) for work, item in decisions if item.target is not JobState.GENERATING])
     transitions.postpone(conn, [decision.postponement(work) for work, decision in waiting])
 
 
 async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Polled:
+    bind(**work.story)
     task_id = work.gateway_task_id or ""
     result: TaskReport | GatewayError
     try:
@@ -88,6 +93,7 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
+    tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
     for item in polled:
@@ -98,7 +104,11 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work, decision)
         if isinstance(item.result, GatewayError):
-            log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
+            tally.bad(work.id, item.result.code)
+            said = (work.id, item.result.code, item.result.message)
+            log.warning("poll.setback job_id=%s code=%s %s", *said, extra=about(work.story))
+        else:
+            tally.good("unfinished" if decision.target is JobState.GENERATING else "finished")
         if decision.target is JobState.GENERATING and decision.detail is None:
             later.append(decision.postponement(work, polls=1))
             continue

@@ -21,11 +21,13 @@ from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Postponement
 from storage.jobs.states import JobState
+from storage.journal import rows
 from storage.settings import Settings
 from storage.webhooks import outbox
 from worker.batch import run_batch
 from worker.clients import clients_of
 from worker.failpoints import failpoint
+from worker.journal import Journal
 from worker.leases import KeptLeases
 from worker.polling.evidence import Evidence, Found, RetryLater, Unproven, decide
 from worker.polling.look import Look, Looked, since
@@ -88,6 +90,10 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
         _write_decisions(conn, settings, [item.doubt for item in looked], found)
         if matching is not None:
             _write_candidates(conn, [item for item in looked if item.seen is not None], found, matching)
+        lineage, answered = rows.answered(conn, [(item.doubt.id, item.doubt.attempt.number) for item in looked])
+    if lineage is not None:
+        settled = (Reason.ACCEPTED, Reason.NOT_SUBMITTED)
+        runtime.part(Journal).note(lineage, [entry for entry in answered if entry.outcome in settled])
     if given_up:
         with runtime.database.begin() as conn:
             callbacks.report(conn, given_up)

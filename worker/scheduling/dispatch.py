@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from worker.scheduling.batches import (
     room,
     transfers_to_claim,
 )
+from worker.watching.words import described
 from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
@@ -51,6 +52,11 @@ class Batch:
     """For people who watch the queues; a message may hold jobs of several accounts."""
     claimed: Sequence[Claimed]
 
+    @property
+    def what(self) -> str:
+        """What the ids are."""
+        return "message" if self.task == "notify" else "job"
+
 
 class Dispatcher:
     """Sends due jobs. Connects to the broker on first use, and again after a failure."""
@@ -66,8 +72,9 @@ class Dispatcher:
     def _settings(self) -> Settings:
         return self.live.current
 
-    def run(self) -> int:
-        """Claim and publish once; returns the number of jobs sent.
+    def run(self, may_submit: Callable[[Connection], bool] = lambda _: True) -> int:
+        """Claim and publish once; returns the number of jobs sent. `may_submit` decides in the transaction of the
+        claim whether queued jobs are claimed at all.
 
         Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
 
@@ -77,7 +84,11 @@ class Dispatcher:
         """
         free = self._room()
         sent = 0
-        for claim in (self.claim_work, self.claim_submits):
+
+        def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
+            return self.claim_submits(conn, free) if may_submit(conn) else iter(())
+
+        for claim in (self.claim_work, submits):
             try:
                 with self._database.begin() as conn:
                     batches = list(claim(conn, free))
@@ -180,6 +191,7 @@ class Dispatcher:
         self._app.send_task(
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
+            argsrepr=described(batch.account, [item.id for item in batch.claimed], batch.what),
             producer=self.open_producer(),
             # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
             # emptied broker can lose no binding.

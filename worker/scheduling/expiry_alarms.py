@@ -6,6 +6,8 @@ import logging
 
 from storage.database import Connection
 from storage.jobs.expiry_alarms import raise_expiry_alarms
+from storage.logs.context import about
+from storage.logs.story import stories_of
 from storage.settings import Settings
 
 log = logging.getLogger("reelq.alarms")
@@ -18,6 +20,7 @@ BATCH = 500
 def expiring_videos(conn: Connection, settings: Settings) -> int:
     """Raise the alarms that are due; returns their number."""
     alarms = raise_expiry_alarms(conn, BATCH)
+    known = stories_of(conn, [alarm.id for alarm in alarms])
     for alarm in alarms:
         log.log(
             logging.ERROR if alarm.percent >= SERIOUS else logging.WARNING,
@@ -28,5 +31,6 @@ def expiring_videos(conn: Connection, settings: Settings) -> int:
             alarm.account,
             alarm.state,
             alarm.reason,
+            extra=about(known[alarm.id]),
         )
     return len(alarms)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from seedance.problems import InvalidInput
 from storage import heartbeats
 from storage.broker import BrokerUnfit
+from storage.bucket.objects import Objects
 from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
 from storage.settings import Settings, load_settings
 from worker.alive import show_alive
@@ -23,6 +24,7 @@ from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.maintenance import MAINTENANCE, spare_accounts
+from worker.scheduling.restores import RestoreWatch
 
 log = logging.getLogger("reelq.scheduler")
 
@@ -41,7 +43,7 @@ class DueScheduler(Scheduler):
             self.database = Database(
                 self.settings.require_database_url(),
                 name="reelq scheduler",
-                size=2,
+                size=3,
                 wait_s=5.0,
                 limits=LIMITS,
                 prepared=self.settings.database_prepared_statements,
@@ -49,6 +51,7 @@ class DueScheduler(Scheduler):
         except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
         self._beaten_at = self._shown_at = -math.inf
+        self._restores = RestoreWatch(self.database, Objects(self.settings))
         self._instance = heartbeats.own_instance()
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
@@ -67,6 +70,7 @@ class DueScheduler(Scheduler):
             return min(float(super().tick(*args, **kwargs)), tick_s)
         except DatabaseUnavailable as exc:
             log.warning("tick.no_database error=%s", exc)
+            self._restores.doubt()
         except BrokerError as exc:
             log.warning("tick.no_broker error=%s", exc)
         except Exception:
@@ -94,6 +98,8 @@ class DueScheduler(Scheduler):
         super().apply_entry(entry, producer=producer)
 
     def _round(self) -> None:
+        if not self._restores.may_run():
+            return
         # Maintenance comes first and needs no broker, so that a broker that is down does not hold it up.
         for task in MAINTENANCE:
             try:
@@ -105,10 +111,11 @@ class DueScheduler(Scheduler):
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:
                 heartbeats.beat(conn, "scheduler", self._instance)
+                self._restores.advance(conn)
                 self.dispatcher.live.refresh(conn)
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()
-        self.dispatcher.run()
+        self.dispatcher.run(self._restores.may_submit)
 
     def _drop_spare_accounts(self) -> None:
         settings = self.dispatcher.live.current

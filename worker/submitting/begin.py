@@ -17,7 +17,9 @@ from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work
 from storage.jobs.states import JobState
+from storage.journal import rows
 from worker.decisions import Decision, draft_expired, fail
+from worker.journal import Journal
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.correlation import RANDOM_SEED, correlate
@@ -60,8 +62,8 @@ def begin(
     assets: Mapping[str, str] | None = None,
     files: InputFiles | None = None,
 ) -> list[Ready]:
-    """Commit an attempt for every job that may be sent. A job that may not be sent is moved on here; a job with an
-    accepted earlier attempt continues with its task.
+    """Commit an attempt for every job that may be sent, and write it into the journal. A job that may not be sent is
+    moved on here; a job with an accepted earlier attempt continues with its task.
 
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
@@ -84,6 +86,9 @@ def begin(
         begins = [_begin_move(client, work, prepared[work.id].request, lease_s) for work in free if work.id in prepared]
         correlations = {job_id: item.correlation for job_id, item in prepared.items()}
         begun = {item.id: item for item in attempts.begin_attempts(conn, begins, correlations)}
+        lineage, sent = rows.sent(conn, [(item.id, item.attempt) for item in begun.values()])
+    if lineage is not None:
+        runtime.part(Journal).write_ahead(lineage, sent)
     post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
     return [
         Ready(

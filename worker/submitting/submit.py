@@ -20,9 +20,12 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import fitting, load_work
+from storage.journal import rows
+from storage.logs.context import about, bind
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
+from worker.journal import Journal
 from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
@@ -34,6 +37,7 @@ from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.submit")
 
@@ -95,6 +99,7 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
+    bind(**ready.work.story | {"attempt": ready.attempt})
     result: Submitted | GatewayError
     try:
         async with inlined(runtime, client, ready.request, partial(files.key, ready.work.id)) as request:
@@ -127,8 +132,17 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         moves = [_outcome_move(item, decisions[item.ready.work.id]) for item in posted]
         moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
+        lineage, answered = rows.answered(conn, [(item.ready.work.id, item.ready.attempt) for item in posted])
         failpoint("submit.before_commit")
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, answered)
     failpoint("submit.after_outcome")
+    tally = current_tally()
+    for item in posted:
+        if isinstance(item.result, Submitted):
+            tally.good("accepted")
+        else:
+            tally.bad(item.ready.work.id, item.result.code)
 
 
 def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:
@@ -165,5 +179,5 @@ def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
 
 def _give_back(work: Work) -> Move:
     error = Problem("account", f"{work.account} is not in this worker's configuration; add it there")
-    log.error("submit.account_missing job_id=%s %s", work.id, error)
+    log.error("submit.account_missing job_id=%s %s", work.id, error, extra=about(work.story))
     return Decision(JobState.QUEUED, Reason.ACCOUNT_MISSING, ACCOUNT_MISSING_S, NO_ACCOUNT).move(work)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from storage.database import DatabaseUnavailable
 from storage.jobs import claims
+from storage.logs.context import about, bind
 from worker.runtime import Runtime
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
@@ -25,9 +26,11 @@ class Leases:
     def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
         self._runtime = runtime
         self._open = {video.work.id: video.work.claim for video in videos}
+        self._stories = {video.work.id: video.work.story for video in videos}
         self._running: dict[UUID, asyncio.Task[Any]] = {}
 
     async def guard(self, video: Video, copy: Coroutine[Any, Any, T]) -> T:
+        bind(**video.work.story)
         task = asyncio.create_task(copy)
         self._running[video.work.id] = task
         self._runtime.part(CopyResources).copies.add(task)
@@ -63,7 +66,7 @@ class Leases:
                 continue
             for job_id, _ in leases:
                 if job_id not in renewed and (task := self._running.get(job_id)) is not None:
-                    log.warning("transfer.lease_lost job_id=%s", job_id)
+                    log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._stories[job_id]))
                     task.cancel()
 
     def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:

@@ -54,6 +54,6 @@ def _remove(objects: Objects, jobs: Sequence[Unwanted]) -> list[UUID]:
         except StoreUnavailable as exc:
             log.warning("removals.no_store jobs=%d error=%s", len(jobs) - len(removed), exc)
             break
-        log.info("removals.done job_id=%s", job.id)
+        log.info("removals.done job_id=%s tenant=%s", job.id, job.tenant)
         removed.append(job.id)
     return removed

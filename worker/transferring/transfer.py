@@ -13,11 +13,15 @@ from storage.database import DatabaseUnavailable
 from storage.jobs import transitions
 from storage.jobs.playable_copies import is_playable, want_copies
 from storage.jobs.provenance import Provenance, provenance_of
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
+from storage.journal import rows
+from storage.logs.context import about
 from worker.batch import run_batch
 from worker.failpoints import failpoint
+from worker.journal import Journal
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom, Places
 from worker.transferring.companions import Complete
@@ -28,6 +32,7 @@ from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
 
@@ -115,6 +120,7 @@ async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
 
 
 def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
+    tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
     for item in copied:
@@ -122,9 +128,15 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         account = runtime.settings.account(work.account)
         life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
-        if not isinstance(item.outcome, Complete | NoRoom):
-            log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
-        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
+        if isinstance(item.outcome, Complete | NoRoom):
+            tally.good("stored" if isinstance(item.outcome, Complete) else "postponed")
+        else:
+            tally.bad(work.id, decision.reason)
+            said = (work.id, decision.reason, redact(str(item.outcome)))
+            log.warning("transfer.setback job_id=%s reason=%s %s", *said, extra=about(work.story))
+        # The first time that the store refuses, its own words go into the timeline.
+        tells = decision.reason is Reason.STORE_UNAVAILABLE and decision.patch["setbacks"] == 1
+        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch and not tells:
             later.append(decision.postponement(work))
             continue
         moves.append(decision.move(work))
@@ -136,6 +148,10 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         written = moved | transitions.postpone(conn, later)
         if runtime.settings.playable_copies == "always":
             want_copies(conn, list(moved & not_playable))
+        ended = [move.id for move in moves if move.id in moved and move.target is JobState.SUCCEEDED]
+        lineage, kept = rows.kept(conn, ended)
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, kept)
     failpoint("transfer.after_row")
     # A job that another process moved may have been given up or deleted while we wrote its files.
     ours = [item.video.work.id for item in copied]

@@ -22,6 +22,7 @@ from storage.ark_tasks import LINK_S, ark_document, facts_of
 from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView
+from storage.logs.context import about, bind
 from storage.own_services import own_services
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
@@ -32,6 +33,7 @@ from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
+from worker.watching.tally import current_tally
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
 from worker.webhooks.look_ups import LookUps
 from worker.webhooks.mail.mailing import Mailing
@@ -119,6 +121,7 @@ class _BatchSender:
         """Whether the receiver answered any POST; None: nothing was sent."""
 
     async def send(self, message: Outgoing) -> Result:
+        bind(**{"tenant": message.tenant} | (message.story or {}))
         async with self._slots:
             if self._runtime.stopping.is_set() or time.monotonic() > self._start_until:
                 return Result(message, Verdict(due_in_s=0.0))
@@ -220,8 +223,15 @@ def _absolute(data: Mapping[str, Any], public_url: str | None) -> Mapping[str, A
 
 
 def _record(runtime: Runtime, results: Sequence[Result]) -> None:
+    tally = current_tally()
     for result in results:
         _log(result)
+        if result.verdict.delivered:
+            tally.good("delivered")
+        elif result.answer is None and not result.verdict.dead:
+            tally.good("postponed")
+        else:
+            tally.bad(webhook_id(result.message.id), result.verdict.error or "not delivered")
     with runtime.database.begin() as conn:
         record_sent(conn, [_as_sent(result) for result in results])
         for result in results:
@@ -262,7 +272,7 @@ def _log(result: Result) -> None:
         return
     log.log(
         logging.INFO if verdict.delivered else logging.WARNING,
-        "webhook.%s id=%s type=%s job_id=%s attempt=%d status=%s took_s=%.2f error=%s",
+        "webhook.%s id=%s type=%s job_id=%s try=%d status=%s took_s=%.2f error=%s",
         "delivered" if verdict.delivered else "dead" if verdict.dead else "failed",
         webhook_id(message.id),
         message.type,
@@ -271,4 +281,5 @@ def _log(result: Result) -> None:
         None if answer is None else answer.status,
         0.0 if answer is None else answer.took_s,
         verdict.error,
+        extra=about({"tenant": message.tenant} | (message.story or {})),
     )

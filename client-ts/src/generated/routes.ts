@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 050d037f8e6b538c836bb3bdfe1ac12535f59f534690762f0f5d4e1f24d7ea29
+// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -52,7 +52,11 @@ export const ROUTES = {
   events_stream: ["GET", "/v1/events"],
   jobs_estimate: ["POST", "/v1/estimate"],
   capabilities_list: ["GET", "/v1/capabilities"],
+  capabilities_models: ["GET", "/v1/catalog"],
+  jobs_explain: ["POST", "/v1/explain"],
   tenant_get: ["GET", "/v1/tenant"],
+  assets_list: ["GET", "/v1/assets"],
+  assets_upload: ["POST", "/v1/assets"],
   accounts_list: ["GET", "/v1/accounts"],
   accounts_create: ["POST", "/v1/accounts"],
   accounts_get: ["GET", "/v1/accounts/{name}"],

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 050d037f8e6b538c836bb3bdfe1ac12535f59f534690762f0f5d4e1f24d7ea29
+// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
 
 export interface components {
     schemas: {
@@ -134,6 +134,57 @@ export interface components {
          * @enum {string}
          */
         ArkEvent: "ark.running" | "ark.succeeded" | "ark.failed" | "ark.expired" | "ark.cancelled";
+        /**
+         * @description Every asset of the accounts that the key manages, oldest first.
+         */
+        AssetList: {
+            data: components["schemas"]["AssetResource"][];
+        };
+        /**
+         * @description A file that an account's gateway keeps. What the gateway itself does not list is null with `remote`.
+         */
+        AssetResource: {
+            account: string;
+            status: string;
+            /**
+             * @description As jobs name it: asset://ID. Null: it does not exist yet.
+             */
+            asset: string | null;
+            name: string;
+            group_id: string | null;
+            error: string | null;
+            /**
+             * @description image, video or audio.
+             */
+            modality?: string | null;
+            sha256?: string | null;
+            asset_id?: string | null;
+            /**
+             * @description Since it was uploaded, in seconds.
+             */
+            age_s?: number | null;
+        };
+        /**
+         * @description The result of an upload.
+         */
+        AssetUpload: {
+            account: string;
+            sha256: string;
+            /**
+             * @description `processing`: not usable yet; send the same again. `unknown`: the asset may exist; send the same again, which looks first.
+             * @enum {string}
+             */
+            status: "active" | "processing" | "failed" | "unknown";
+            /**
+             * @description As jobs name it: asset://ID. Null: it cannot be used.
+             */
+            asset: string | null;
+            /**
+             * @description False: the account had it already, and nothing was billed.
+             */
+            is_new: boolean;
+            error: string | null;
+        };
         /**
          * @description One request to a gateway that may have been charged.
          */
@@ -375,6 +426,10 @@ export interface components {
              * @description Drafts that wait, the soonest to end first.
              */
             ending_drafts: components["schemas"]["EndingDrafts"][];
+            /**
+             * @description Why nothing of it goes on before a person acts; empty: something does, or nothing waits.
+             */
+            standstill: components["schemas"]["Standstill"][];
             /**
              * @description Its rows are made as proofs first.
              */
@@ -660,6 +715,28 @@ export interface components {
          */
         CapabilityList: {
             accounts: components["schemas"]["AccountCapabilities"][];
+        };
+        /**
+         * @description The models of every account, in the order in which accounts are tried.
+         */
+        Catalog: {
+            models: components["schemas"]["CatalogModel"][];
+        };
+        /**
+         * @description A model as an account can use it.
+         */
+        CatalogModel: {
+            /**
+             * @description The account; the gateway, if no account is configured.
+             */
+            account: string;
+            gateway: string;
+            /**
+             * @description Those whose jobs get this model if they name none.
+             */
+            tiers: ("standard" | "fast" | "mini")[];
+            /** @description What its documents say; null: they do not say. */
+            row: components["schemas"]["ModelRow"];
         };
         /**
          * @description A dry run: every row was checked, nothing is stored.
@@ -948,6 +1025,78 @@ export interface components {
          * @enum {string}
          */
         EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring" | "webhook.test";
+        /**
+         * @description One job at one account. With errors there is no request.
+         */
+        ExplainedAccount: {
+            account: string;
+            gateway: string;
+            can_serve: boolean;
+            /**
+             * @description Why it cannot serve the job.
+             */
+            errors: components["schemas"]["FieldError"][];
+            /**
+             * @description Side effects, and what will differ.
+             */
+            warnings: components["schemas"]["FieldError"][];
+            /**
+             * @description The gateway's own name of the model.
+             */
+            model: string | null;
+            row: components["schemas"]["RuledBy"] | null;
+            method: string | null;
+            url: string | null;
+            /**
+             * @description In angle brackets: what is chosen when the job is submitted.
+             */
+            body: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Null: no price is known.
+             */
+            estimate: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * @description One job: its own problems, or the answer of each account.
+         */
+        ExplainedJob: {
+            /**
+             * @description Its place in the body.
+             */
+            where: string;
+            /**
+             * @description Its fields, as they were read.
+             */
+            job: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Why it is no valid job.
+             */
+            problems: components["schemas"]["FieldError"][];
+            /**
+             * @description The account that is tried first; null: none can serve it.
+             */
+            chosen: string | null;
+            /**
+             * @description In the order in which they are tried.
+             */
+            accounts: components["schemas"]["ExplainedAccount"][];
+        };
+        /**
+         * @description What accounts would be sent for jobs.
+         */
+        ExplainedJobs: {
+            jobs: components["schemas"]["ExplainedJob"][];
+            /**
+             * @description How the body was read, where that is not obvious.
+             */
+            notes: string[];
+        };
         /**
          * @description What is wrong with one field.
          */
@@ -1902,6 +2051,20 @@ export interface components {
             finals: number;
         };
         /**
+         * @description How many proofs of each kind jobs are.
+         */
+        ProofKinds: {
+            drafts: number;
+            /**
+             * @description The same in a low resolution; their finals are generated again.
+             */
+            looks: number;
+            /**
+             * @description Nothing is cheaper than the row itself: it is made at once.
+             */
+            as_asked: number;
+        };
+        /**
          * @description What a key, and those that replace it, may spend. Jobs that may cost more than is left are refused.
          */
         PurseResource: {
@@ -1946,7 +2109,7 @@ export interface components {
          * @description A stable code; `line` is its meaning in a few words for people.
          * @enum {string}
          */
-        Reason: "enqueued" | "account_missing" | "no_account" | "model_closed" | "asset_processing" | "asset_not_offered" | "not_deliverable" | "over_budget" | "kept_back" | "before_start" | "quiet_hours" | "awaiting_review" | "no_price" | "changed" | "submit" | "accepted" | "not_sent" | "not_tried" | "throttled" | "account_problem" | "model_problem" | "not_served" | "input_not_ready" | "outcome_unknown" | "task_taken" | "submit_lost" | "looking" | "held" | "adopted" | "accepted_late" | "double_charge" | "not_submitted" | "proven_not_submitted" | "resubmitted" | "resubmitted_by_policy" | "never_accepted" | "abandoned" | "generating" | "status_unknown" | "bad_answer" | "gateway_unavailable" | "gateway_error" | "task_unknown" | "result_missing" | "generated" | "cancelling" | "no_fresh_link" | "cancel_too_late" | "download_failed" | "store_unavailable" | "wrong_content" | "url_refused" | "url_not_public" | "video_expiring" | "last_frame_failed" | "last_frame_refused" | "stored" | "approved" | "rejected" | "cancelled" | "cancelled_upstream" | "discarded" | "invalid_request" | "input_gone" | "moderation_blocked" | "asset_failed" | "deadline_exceeded" | "draft_expired" | "generation_timeout" | "generation_failed" | "expired_upstream" | "gateway_lost" | "task_lost" | "video_expired";
+        Reason: "enqueued" | "account_missing" | "no_account" | "model_closed" | "asset_processing" | "asset_not_offered" | "not_deliverable" | "over_budget" | "kept_back" | "before_start" | "quiet_hours" | "awaiting_review" | "no_price" | "changed" | "submit" | "accepted" | "not_sent" | "not_tried" | "throttled" | "account_problem" | "model_problem" | "not_served" | "input_not_ready" | "outcome_unknown" | "task_taken" | "sent_before_restore" | "submit_lost" | "looking" | "held" | "adopted" | "accepted_late" | "double_charge" | "not_submitted" | "proven_not_submitted" | "resubmitted" | "resubmitted_by_policy" | "never_accepted" | "abandoned" | "generating" | "status_unknown" | "bad_answer" | "gateway_unavailable" | "gateway_error" | "task_unknown" | "result_missing" | "generated" | "cancelling" | "no_fresh_link" | "cancel_too_late" | "download_failed" | "store_unavailable" | "wrong_content" | "url_refused" | "url_not_public" | "video_expiring" | "last_frame_failed" | "last_frame_refused" | "stored" | "found_stored" | "approved" | "rejected" | "cancelled" | "cancelled_upstream" | "discarded" | "invalid_request" | "input_gone" | "moderation_blocked" | "asset_failed" | "deadline_exceeded" | "draft_expired" | "generation_timeout" | "generation_failed" | "expired_upstream" | "gateway_lost" | "task_lost" | "video_expired";
         /**
          * @description A row of a batch that is not stored.
          */
@@ -1999,6 +2162,10 @@ export interface components {
              */
             operation: string | null;
             /**
+             * @description The operation was carried out before: nothing was done now, the rest is its first answer. A dry run with the id of an operation asks for that.
+             */
+            repeated: boolean;
+            /**
              * @description Rows that were chosen.
              */
             rows: number;
@@ -2006,6 +2173,10 @@ export interface components {
              * @description Rows that take part.
              */
             acts: number;
+            /**
+             * @description In a dry run: the first 10,000 of them.
+             */
+            acting: components["schemas"]["RowName"][];
             /**
              * @description Rows with which it was done.
              */
@@ -2046,6 +2217,23 @@ export interface components {
              * @description The new jobs.
              */
             jobs: components["schemas"]["NewVersion"][];
+        };
+        /**
+         * @description A row of an earlier sheet, which will be generated and billed unless it is cancelled.
+         */
+        RowLeftBehind: {
+            row: number;
+            key: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
         };
         /**
          * @description A row, as people and programs name it.
@@ -2130,6 +2318,17 @@ export interface components {
             job: components["schemas"]["JobResource"] | null;
         };
         /**
+         * @description The row of the catalog that rules a job.
+         */
+        RuledBy: {
+            name: string;
+            as_of: string;
+            /**
+             * @description Why it applies; see `GET /v1/catalog`.
+             */
+            decided_by: string;
+        };
+        /**
          * @description One of the jobs, as it would be stored.
          */
         Sample: {
@@ -2183,6 +2382,14 @@ export interface components {
             revoked_at: string | null;
         };
         /**
+         * @description Why `jobs` of a campaign wait for a person: a code, and what to do in one sentence.
+         */
+        Standstill: {
+            code: string;
+            jobs: number;
+            advice: string;
+        };
+        /**
          * @description A campaign whose rows are all stored.
          */
         StoredCampaign: {
@@ -2207,7 +2414,25 @@ export interface components {
              * @description The jobs, in the order of the rows.
              */
             ids: string[];
+            /**
+             * @description Rows of the sheet; a template may make several jobs of one.
+             */
+            sheet_rows: number;
             edited: components["schemas"]["EditedRows"];
+            /**
+             * @description Fields, beside the request, that known jobs keep as they were.
+             */
+            differs: string[];
+            /** @description Null: the jobs are no proofs. */
+            proofs: components["schemas"]["ProofKinds"] | null;
+            /**
+             * @description Rows that still wait although the sheet has them no more, at most 1,000.
+             */
+            not_in_file: components["schemas"]["RowLeftBehind"][];
+            /**
+             * @description Of `notes`: how the sheet was read.
+             */
+            reading: string[];
             estimates: components["schemas"]["CurrencyEstimate"][];
             /**
              * @description Jobs without a known price.
@@ -2258,6 +2483,11 @@ export interface components {
              * @description How many jobs it may enqueue; null: no limit.
              */
             jobs_per_minute: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetResource"] | null;
         };
@@ -5044,6 +5274,69 @@ export interface operations {
             };
         };
     };
+    capabilities_models: {
+        parameters: {
+            query?: {
+                /** @description This account only. */
+                account?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["Catalog"];
+                };
+            };
+        };
+    };
+    jobs_explain: {
+        parameters: {
+            query?: {
+                /** @description This account only. */
+                account?: string | null;
+                /** @description Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated. */
+                map?: string[] | null;
+                /** @description The sheet of a workbook. Default: its only one. */
+                sheet?: string | null;
+                /** @description The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is not UTF-8, else it is found out. */
+                encoding?: string | null;
+                /** @description Between cells, such as ";" or "tab". Default: it is found out. */
+                delimiter?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobBatch"];
+                /**
+                 * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
+                 *     {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}
+                 */
+                "application/x-ndjson": string;
+                /**
+                 * @example prompt,duration
+                 *     "a red fox in the snow",5
+                 */
+                "text/csv": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/vnd.ms-excel": string;
+                "application/vnd.oasis.opendocument.spreadsheet": string;
+            };
+        };
+        responses: {
+            /** @description The jobs, in the order of the rows. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ExplainedJobs"];
+                };
+            };
+        };
+    };
     tenant_get: {
         parameters: {
             query?: never;
@@ -5056,6 +5349,59 @@ export interface operations {
             200: {
                 content: {
                     "application/json": components["schemas"]["TenantResource"];
+                };
+            };
+        };
+    };
+    assets_list: {
+        parameters: {
+            query?: {
+                /** @description The account; not needed if only one takes assets. */
+                account?: string | null;
+                /** @description Ask the gateway of one account instead of the database. */
+                remote?: boolean;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The assets, oldest first. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AssetList"];
+                };
+            };
+        };
+    };
+    assets_upload: {
+        parameters: {
+            query?: {
+                /** @description The account; not needed if only one takes assets. */
+                account?: string | null;
+                /** @description The group of a new asset. */
+                group?: string;
+                /** @description The file's name, for the gateway. */
+                name?: string | null;
+                /** @description Seconds until it must be usable. */
+                wait?: number;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "image/*": string;
+                "video/*": string;
+                "audio/*": string;
+                "multipart/form-data": components["schemas"]["NewUploadForm"];
+            };
+        };
+        responses: {
+            /** @description The result. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AssetUpload"];
                 };
             };
         };

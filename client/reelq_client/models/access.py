@@ -19,6 +19,7 @@ class Tenant(Model):
     scopes: list[Open[Scope]]
     weight: int
     jobs_per_minute: int | None
+    created_at: datetime | None = None
     budget: Budget | None
 
 
@@ -127,6 +128,22 @@ class CapabilityList(Model):
     """What every account's gateway can do."""
 
     accounts: list[AccountCapabilities]
+
+
+class CatalogModel(Model):
+    """A model as an account can use it. `tiers`: those whose jobs get it if they name none; `row`: what its documents
+    say."""
+
+    account: str
+    gateway: str
+    tiers: list[str]
+    row: dict[str, Any]
+
+
+class Catalog(Model):
+    """The models of every account, in the order in which accounts are tried."""
+
+    models: list[CatalogModel]
 
 
 class Health(Model):

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from reelq_client.models.base import Model, Open
 from reelq_client.models.campaigns import Budget, BudgetReach, CostTotal, Pace, PlannedCost
 from reelq_client.models.jobs import Job
@@ -106,6 +108,14 @@ class EndingDrafts(Model):
     numbers: list[int]
 
 
+class Standstill(Model):
+    """Why jobs of a campaign wait for a person, and what to do."""
+
+    code: str
+    jobs: int
+    advice: str
+
+
 class CampaignOverview(Model):
     """A campaign by its rows."""
 
@@ -119,6 +129,7 @@ class CampaignOverview(Model):
     decisions: list[WhoDecided]
     proofs: ProofCounts | None
     ending_drafts: list[EndingDrafts]
+    standstill: list[Standstill] = Field(default_factory=list)
     proof: bool
     pace: Pace
     created_at: datetime
@@ -160,14 +171,17 @@ class NewVersion(Model):
 
 
 class RowDecision(Model):
-    """What a decision does (`dry_run`), or did, with the chosen rows."""
+    """What a decision does (`dry_run`), or did, with the chosen rows. `repeated`: its operation was carried out before,
+    and nothing was done now; `acting`: in a dry run, the first 10,000 rows that take part."""
 
     campaign: str
     verb: str
     dry_run: bool
     operation: str | None
+    repeated: bool = False
     rows: int
     acts: int
+    acting: list[RowName] = Field(default_factory=list)
     done: int
     asked: int
     new_jobs: int

@@ -96,8 +96,26 @@ class BadCell(Model):
     message: str
 
 
+class ProofKinds(Model):
+    """How many proofs of each kind jobs are."""
+
+    drafts: int
+    looks: int
+    as_asked: int
+
+
+class RowLeftBehind(Model):
+    """A row of an earlier sheet, which will be generated and billed unless it is cancelled."""
+
+    row: int
+    key: str | None
+    id: UUID
+    job_id: UUID
+
+
 class StoredCampaign(Model):
-    """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows."""
+    """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows. `not_in_file`: rows of an
+    earlier sheet that still wait; `reading`: of the notes, how the sheet was read."""
 
     campaign: str
     rows: int
@@ -105,7 +123,12 @@ class StoredCampaign(Model):
     known: int
     notes: list[str]
     ids: list[UUID]
+    sheet_rows: int = 0
     edited: EditedRows
+    differs: list[str] = Field(default_factory=list)
+    proofs: ProofKinds | None = None
+    not_in_file: list[RowLeftBehind] = Field(default_factory=list)
+    reading: list[str] = Field(default_factory=list)
     estimates: list[CurrencyEstimate]
     without_price: int
     skipped: list[BadCell] = Field(default_factory=list)
@@ -158,12 +181,9 @@ class BudgetReach(Model):
     of: int
 
 
-class PlannedProofs(Model):
+class PlannedProofs(ProofKinds):
     """The new jobs are proofs, of which finals are made once they are approved."""
 
-    drafts: int
-    looks: int
-    as_asked: int
     finals: int
     finals_costs: list[PlannedCost]
     finals_without_price: int

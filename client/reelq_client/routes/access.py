@@ -10,6 +10,8 @@ from reelq_client.core.event_feed import Subscription
 from reelq_client.core.requests import Flow, Request, given
 from reelq_client.models.access import (
     CapabilityList,
+    Catalog,
+    CatalogModel,
     CreatedKey,
     Decision,
     Health,
@@ -110,6 +112,12 @@ class CapabilityRoutes:
         """What each account's gateway can do, as its documentation says."""
         answer = yield Request("capabilities_list", "GET", "/v1/capabilities")
         return answer.read(CapabilityList)
+
+    @call
+    def models(self, *, account: str | None = None) -> Flow[Sequence[CatalogModel]]:
+        """The models of each account, or of one, and everything that is known of them."""
+        answer = yield Request("capabilities_models", "GET", "/v1/catalog", query=given(account=account))
+        return answer.read(Catalog).models
 
 
 class EventRoutes:

@@ -194,7 +194,7 @@ def _decide(
     verb: str, name: str, choice: Choice | None, more: dict[str, Any], dry_run: bool, operation: str | None
 ) -> Flow[RowDecision]:
     body = ({} if choice is None else choice.as_json()) | more | given(dry_run=dry_run or None)
-    if not dry_run:
+    if not dry_run or operation is not None:  # a dry run with an id asks whether it was carried out
         body["operation"] = operation or str(uuid4())
     answer = yield Request(
         f"campaigns_{verb}", "POST", f"{_ONE}/{verb}", at={"name": name}, json=body, repeatable=True, timeout_s=_LONG_S

@@ -95,18 +95,23 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
         encoding: str | None = None,
         delimiter: str | None = None,
         notify: Sequence[str] = (),
+        skip_bad: bool = False,
+        fetch: bool = False,
         **ways: Unpack[RunWays],
     ) -> Flow[StoredCampaign]:
-        """Store one job per row under a name, all or none. The same rows again are the same jobs, so this may be
-        repeated. `first`: submit only this number of rows; the rest waits for `resume`. `notify`: who gets mail about
-        it."""
+        """Store one job per row under a name, all or none, or with `skip_bad` the good ones. The same rows again are
+        the same jobs, so this may be repeated. `first`: submit only this number of rows; the rest waits for `resume`.
+        `notify`: who gets mail about it. `fetch`: fetch the media that rows name by URL first."""
         body = yield from rows_body(rows, with_keys=False)
         query = _creating(name, budget, weight, first, paused, key, prompt, template, map, sheet, encoding, delimiter)
         answer = yield Request(
             "campaigns_create",
             "POST",
             "/v1/campaigns",
-            query=query | {"notify": [*notify]} | ways_query(ways),
+            query=query
+            | {"notify": [*notify]}
+            | given(skip_bad=skip_bad or None, fetch=fetch or None)
+            | ways_query(ways),
             body=body,
             repeatable=True,
             timeout_s=_LONG_S,

@@ -17,6 +17,7 @@ from reelq_client.core.event_feed import Subscription
 from reelq_client.core.files import Expected, StoredFile, unknown
 from reelq_client.core.requests import Flow, Pause, Request, as_json, given
 from reelq_client.models.base import Page
+from reelq_client.models.explanations import ExplainedJobs
 from reelq_client.models.fields import JobOptions
 from reelq_client.models.jobs import BatchReport, Estimates, Job, JobAttempts, JobEvent, JobTimeline
 from reelq_client.models.words import TERMINAL, JobState, OutputFormat, Resolution, Tier
@@ -240,6 +241,25 @@ class JobRoutes:
         body = yield from with_uploads({"prompt": prompt, **fields})
         answer = yield Request("jobs_estimate", "POST", "/v1/estimate", json=as_json(body), repeatable=True)
         return answer.read(Estimates)
+
+    @call
+    def explain(
+        self,
+        rows: Rows,
+        *,
+        account: str | None = None,
+        map: Sequence[str] = (),
+        sheet: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> Flow[ExplainedJobs]:
+        """What each account would be sent for jobs, at what cost, and why it cannot serve them; nothing is stored."""
+        body = yield from rows_body(rows, with_keys=False)
+        query = given(account=account, sheet=sheet, encoding=encoding, delimiter=delimiter) | {"map": map}
+        answer = yield Request(
+            "jobs_explain", "POST", "/v1/explain", query=query, body=body, repeatable=True, timeout_s=600.0
+        )
+        return answer.read(ExplainedJobs)
 
     @call
     def timeline(self, job_id: JobId, *, after: int | None = None) -> Flow[JobTimeline]:

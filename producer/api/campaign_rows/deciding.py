@@ -16,7 +16,7 @@ from producer.api.campaign_rows.bodies import CancelRows, ReviewRows, RowChoice,
 from producer.api.campaign_rows.resources import CancelAnswer, ResumeAnswer, RowDecision, as_decision
 from producer.api.openapi import OPERATION_KEY, headers, json_body, problems
 from producer.api.resources.campaigns import CancelledCampaign, as_campaign
-from producer.campaigns.decisions.carry_out import carry_out, preview
+from producer.campaigns.decisions.carry_out import carried_out, carry_out, preview
 from producer.campaigns.decisions.choice import EVERY_ROW, LOST, Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.campaigns.status import campaign_status, cancel_campaign, pause_campaign
@@ -171,6 +171,9 @@ class _Deciding:
 
         def work() -> RowDecision:
             if body.dry_run:
+                before = None if operation is None else carried_out(producer, name, verb, operation)
+                if before is not None:
+                    return as_decision(dict(before.document), dry_run=True, repeated=True)
                 return as_decision(preview(producer, name, verb, choice, terms).as_dict(), dry_run=True)
             if principal_of(request).jobs_per_minute is not None and verb in _MAKING:
                 made = preview(producer, name, verb, choice, terms).new_jobs
@@ -178,7 +181,7 @@ class _Deciding:
                     service.count_jobs(request, made)
             done = carry_out(producer, name, verb, choice, terms, operation)
             document: dict[str, Any] = dict(done.document)
-            return as_decision(document, dry_run=False)
+            return as_decision(document, dry_run=False, repeated=done.known)
 
         return answer(await service.run_batch(work))
 

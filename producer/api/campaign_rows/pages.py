@@ -85,7 +85,8 @@ def row_routes(service: Service) -> APIRouter:
         """Return a campaign by its rows: states, reviews, what it waits for, reasons with advice in English and Chinese
         and the gateways' own words, budget and costs."""
         tenant = principal_of(request).tenant
-        found = await service.read(lambda conn: overview_of(conn, service.settings, tenant, name))
+        settings = await service.run(lambda: service.settings_for(tenant))
+        found = await service.read(lambda conn: overview_of(conn, settings, tenant, name))
         return answer(as_overview(found))
 
     @router.get(

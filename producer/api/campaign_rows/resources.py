@@ -22,6 +22,7 @@ from producer.api.resources.plans import BudgetReach, PlannedCost
 from producer.campaigns.decisions.verdicts import Verb
 from producer.campaigns.overview import Overview
 from producer.campaigns.results.results import Result, named_cells
+from producer.operator_actions.standstill import Standstill
 from storage.campaigns.proofs import EndingDrafts, ProofCounts
 from storage.campaigns.reviews import Review
 from storage.campaigns.versions import Version, VersionKind
@@ -132,6 +133,10 @@ class CampaignOverview:
     decisions: Annotated[list[WhoDecided], Field(description="Who decided what about it, newest first.")]
     proofs: Annotated[ProofCounts | None, Field(description="How far its proofs are; null: it has none.")]
     ending_drafts: Annotated[list[EndingDrafts], Field(description="Drafts that wait, the soonest to end first.")]
+    standstill: Annotated[
+        list[Standstill],
+        Field(description="Why nothing of it goes on before a person acts; empty: something does, or nothing waits."),
+    ]
     proof: Annotated[bool, Field(description="Its rows are made as proofs first.")]
     pace: PaceResource
     created_at: datetime
@@ -183,8 +188,16 @@ class RowDecision:
     verb: Verb
     dry_run: Annotated[bool, Field(description="Nothing was done.")]
     operation: Annotated[str | None, Field(description="Its id, which timelines name; null: a dry run.")]
+    repeated: Annotated[
+        bool,
+        Field(
+            description="The operation was carried out before: nothing was done now, the rest is its first answer. A "
+            "dry run with the id of an operation asks for that."
+        ),
+    ]
     rows: Annotated[int, Field(description="Rows that were chosen.")]
     acts: Annotated[int, Field(description="Rows that take part.")]
+    acting: Annotated[list[RowName], Field(description="In a dry run: the first 10,000 of them.")]
     done: Annotated[int, Field(description="Rows with which it was done.")]
     asked: Annotated[int, Field(description="Rows whose gateways are asked to cancel.")]
     new_jobs: Annotated[int, Field(description="Jobs that it makes, which are billed.")]
@@ -271,7 +284,8 @@ def campaign_links(name: str) -> dict[str, str]:
     }
 
 
-def as_decision(document: dict[str, Any], *, dry_run: bool) -> RowDecision:
+def as_decision(document: dict[str, Any], *, dry_run: bool, repeated: bool = False) -> RowDecision:
     """A decision from its JSON document; of a preview, what is not known yet is empty."""
-    nothing: dict[str, Any] = {"operation": None, "done": 0, "asked": 0, "jobs": []}
-    return RowDecision(**nothing | document, dry_run=dry_run)
+    # An operation of an earlier release has no `acting`.
+    nothing: dict[str, Any] = {"operation": None, "done": 0, "asked": 0, "jobs": [], "acting": []}
+    return RowDecision(**nothing | document, dry_run=dry_run, repeated=repeated)

@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.batch import BODY, count_rows, notes_on_known, summary
+from producer.api.batch import BODY, count_rows, notes_on_known
 from producer.api.campaign_rows.forms import Asked, CampaignForm
 from producer.api.campaign_rows.uploads import Upload, uploaded
 from producer.api.openapi import JsonLines, also, json_body, problems, rows_body
@@ -21,12 +21,13 @@ from producer.api.resources.campaigns import (
     CampaignResource,
     CheckedCampaign,
     CurrencyEstimate,
+    RowLeftBehind,
     StoredCampaign,
     as_campaign,
     campaign_path,
 )
 from producer.api.resources.jobs import as_resource, shortened
-from producer.api.resources.plans import BadCell, EditedRows
+from producer.api.resources.plans import BadCell, EditedRows, ProofKinds
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions
 from producer.campaigns.duplicates import notes_on_duplicates
@@ -34,13 +35,14 @@ from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_
 from producer.campaigns.planning.checking import Checked, bad_cells, check_campaign
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
+from producer.campaigns.run_report import run_report
 from producer.campaigns.status import (
     campaign_page,
     campaign_status,
     change_campaign,
     pause_campaign,
 )
-from producer.campaigns.storing import edited_rows, source_of
+from producer.campaigns.storing import source_of
 from producer.client import Producer
 from producer.errors import InvalidRows
 from producer.http import bodies
@@ -260,12 +262,18 @@ def _store(producer: Producer, upload: Upload) -> StoredCampaign:
     batch = checked.batch()
     stored = producer.store(batch, campaign=name, terms=asked.terms, start=start)
     estimates, unpriced = _estimated(batch)
+    done = run_report(producer.database, producer.tenant, name, batch.jobs, stored, proof=proof)
+    shown = {
+        "edited": EditedRows(**done.pop("edited")),
+        "proofs": None if done["proofs"] is None else ProofKinds(**done["proofs"]),
+        "not_in_file": [RowLeftBehind(**row) for row in done.pop("not_in_file")],
+    }
     return StoredCampaign(
         campaign=name,
-        **summary(stored),
+        **done | shown,
         notes=[*notes, *notes_on_known(stored)],
+        reading=notes,
         ids=[item.id for item in stored],
-        edited=EditedRows(**edited_rows(batch.jobs, stored)),
         estimates=estimates,
         without_price=unpriced,
         skipped=[BadCell(**cell) for cell in bad_cells(checked.bad)],

@@ -25,6 +25,7 @@ from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import is_still_allowed, principal_of, require_scope, unauthorized
 from producer.http.events import rung
+from producer.http.leaving import ringing_when_left
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
@@ -311,11 +312,11 @@ async def _wait(
 ) -> tuple[JobView, str, bytes]:
     loop = asyncio.get_running_loop()
     deadline, tenant = loop.time() + wait_s, principal_of(request).tenant
-    with service.hub.watch(job_id) as bell:
+    with service.hub.watch(job_id) as bell, ringing_when_left(request, bell) as gone:
         while True:
             found = await _current(service, tenant, job_id)
             left = deadline - loop.time()
-            if left <= 0 or _is_news(found[0], found[1], known):
+            if left <= 0 or gone.is_set() or _is_news(found[0], found[1], known):
                 return found
             await rung(bell, min(left, _FALLBACK_S))
             if not await is_still_allowed(request):

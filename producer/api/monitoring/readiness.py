@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from producer.health.accounts import some_shared_stopped
 from producer.health.findings import Finding, Level, bad, warn
+from producer.health.journal import check_journal
 from producer.health.servers import check_broker, check_database
 from producer.health.work import check_links, check_parts
 from storage import broker
@@ -91,6 +92,7 @@ class Readiness:
         with self._database_turn.taken() as write, self._database.begin() as conn:
             found = list(check_database(conn, write=write))
             found += check_parts(conn, FRESH_S)
+            found += check_journal(conn)
             with self._work_turn.taken() as due:
                 if due:
                     self._work = [*check_links(conn), *self._check_accounts(conn)]
@@ -116,13 +118,22 @@ class Readiness:
 
 _IN_PUBLIC = {
     "versions_differ": "several versions of reelq run; `reelq doctor` names them",
+    "journal_not_listed": "the journal in the bucket cannot be listed; see `reelq doctor`",
+    "journal_behind": "submits cannot be written into the journal; see `reelq doctor`",
     "links_end": "links of finished videos end before they are copied; see `reelq doctor`",
+}
+
+_STOPPED_IN_PUBLIC = {
+    "journal_held": "nothing is submitted until a person decides; see `reelq db status`",
+    "journal_not_read": "the journal in the bucket cannot be read; see `reelq doctor`",
 }
 
 
 def _for_everyone(finding: Finding) -> Finding:
     """The finding without hosts and numbers of jobs: `/readyz` needs no key."""
     text = _IN_PUBLIC.get(finding.code or "")
+    if finding.code in _STOPPED_IN_PUBLIC:
+        return replace(finding, message=_STOPPED_IN_PUBLIC[finding.code])
     return finding if text is None else warn(finding.part, text, finding.code or "")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from producer.api.resources.jobs import NOTES, RowCounts
-from producer.api.resources.plans import BadCell, EditedRows
+from producer.api.resources.plans import BadCell, EditedRows, ProofKinds
 from producer.campaigns.status import CampaignStatus
 
 
@@ -97,12 +97,30 @@ class CurrencyEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowLeftBehind:
+    """A row of an earlier sheet, which will be generated and billed unless it is cancelled."""
+
+    row: int
+    key: str | None
+    id: UUID
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCampaign(RowCounts):
     """A campaign whose rows are all stored."""
 
     campaign: Annotated[str, Field(description="Its name.")]
     ids: Annotated[list[UUID], Field(description="The jobs, in the order of the rows.")]
+    sheet_rows: Annotated[int, Field(description="Rows of the sheet; a template may make several jobs of one.")]
     edited: EditedRows
+    differs: Annotated[list[str], Field(description="Fields, beside the request, that known jobs keep as they were.")]
+    proofs: Annotated[ProofKinds | None, Field(description="Null: the jobs are no proofs.")]
+    not_in_file: Annotated[
+        list[RowLeftBehind],
+        Field(description="Rows that still wait although the sheet has them no more, at most 1,000."),
+    ]
+    reading: Annotated[list[str], Field(description="Of `notes`: how the sheet was read.")]
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
     skipped: Annotated[

@@ -11,7 +11,9 @@ from pydantic import Field
 from producer.api.resources.campaigns import BudgetResource
 from producer.http.problem_details import FieldError
 from seedance.gateways.capabilities import Capabilities
+from seedance.models.rows import ModelRow
 from seedance.pricing import Basis
+from seedance.request import Tier
 from storage.tenants.keys import Scope
 
 BASIS = """`own`: a rate of the account. `published`: a price that the gateway publishes. `list`: the list price of the
@@ -88,7 +90,25 @@ class TenantResource:
     scopes: Annotated[list[Scope], Field(description="What the key may do.")]
     weight: Annotated[int, Field(description="Its share of the slots, relative to other tenants.")]
     jobs_per_minute: Annotated[int | None, Field(description="How many jobs it may enqueue; null: no limit.")]
+    created_at: datetime
     budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogModel:
+    """A model as an account can use it."""
+
+    account: Annotated[str, Field(description="The account; the gateway, if no account is configured.")]
+    gateway: str
+    tiers: Annotated[list[Tier], Field(description="Those whose jobs get this model if they name none.")]
+    row: Annotated[ModelRow, Field(description="What its documents say; null: they do not say.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """The models of every account, in the order in which accounts are tried."""
+
+    models: list[CatalogModel]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

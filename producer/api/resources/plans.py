@@ -42,12 +42,18 @@ class BudgetReach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedProofs:
-    """The new jobs are proofs, of which finals are made once they are approved. `cost` is that of the proofs."""
+class ProofKinds:
+    """How many proofs of each kind jobs are."""
 
     drafts: int
     looks: Annotated[int, Field(description="The same in a low resolution; their finals are generated again.")]
     as_asked: Annotated[int, Field(description="Nothing is cheaper than the row itself: it is made at once.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedProofs(ProofKinds):
+    """The new jobs are proofs, of which finals are made once they are approved. `cost` is that of the proofs."""
+
     finals: Annotated[int, Field(description="If all are approved.")]
     finals_costs: list[PlannedCost]
     finals_without_price: int

@@ -165,6 +165,7 @@ class _Writing:
         document = replace(decision, left=left).as_dict() | {
             "operation": self._operation,
             "acts": done,
+            "acting": [],
             "done": done,
             "asked": asked,
             "jobs": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,12 @@ from storage.campaigns.versions import VersionKind
 from storage.jobs.records import JobView
 
 _SHOWN_ROWS = 1_000
+MOST_ACTING = 10_000
+"""How many rows a preview names: as many as one decision may name by their ids."""
+
+
+def _names(rows: Iterable[RowView]) -> list[dict[str, Any]]:
+    return [{"row": row.number, "key": row.key, "id": row.id} for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,7 @@ class Left:
     def as_dict(self) -> dict[str, Any]:
         """The rows as JSON."""
         said = f"{self.why.line}: {self.detail}" if self.detail else self.why.line
-        shown = [{"row": row.number, "key": row.key, "id": row.id} for row in self.rows[:_SHOWN_ROWS]]
-        return {"code": self.why, "message": said, "count": len(self.rows), "rows": shown}
+        return {"code": self.why, "message": said, "count": len(self.rows), "rows": _names(self.rows[:_SHOWN_ROWS])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Decision:
             "verb": self.verb,
             "rows": len(self.acts) + sum(len(item.rows) for item in self.left),
             "acts": len(self.acts),
+            "acting": _names(act.row for act in self.acts[:MOST_ACTING]),
             "new_jobs": self.new_jobs,
             "cost": None if cost is None else cost.as_dict(),
             "costs": [item.as_dict() for item in self.costs],

@@ -43,10 +43,16 @@ class ProofPlan:
         }
 
 
+def proof_kinds(jobs: Sequence[Prepared]) -> dict[str, int]:
+    """How many proofs of each kind jobs are: `drafts`, `looks`, and those made `as_asked`."""
+    later = [job.later for job in jobs if job.later is not None]
+    drafts = sum(item.of_draft for item in later)
+    return {"drafts": drafts, "looks": len(later) - drafts, "as_asked": len(jobs) - len(later)}
+
+
 def proofs_of(jobs: Sequence[Prepared], reach: Reach | None, given: Money | None, stored: Budget | None) -> ProofPlan:
     """What becomes of jobs of which some are proofs. `reach`: how far the budget reaches for the jobs themselves."""
     later = [job.later for job in jobs if job.later is not None]
-    drafts = sum(item.of_draft for item in later)
     costs, unpriced = costs_of(later, None if reach is None else reach.currency)
     finals = None
     if reach is not None:
@@ -55,4 +61,4 @@ def proofs_of(jobs: Sequence[Prepared], reach: Reach | None, given: Money | None
         if both is not None:
             paid = both.pays_for - len(reach.paid)
             finals = Reach(both.amount, both.left, both.currency, paid, len(later), ())
-    return ProofPlan(drafts, len(later) - drafts, len(jobs) - len(later), costs, unpriced, finals)
+    return ProofPlan(**proof_kinds(jobs), costs=costs, without_price=unpriced, reach=finals)

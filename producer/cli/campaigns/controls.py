@@ -10,13 +10,14 @@ import typer
 from producer.campaigns.decisions.choice import EVERY_ROW
 from producer.campaigns.decisions.fields import read_fields
 from producer.campaigns.decisions.verdicts import Verb
-from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
+from producer.cli.campaigns.deciding import DecisionOptions, run_decision
 from producer.cli.campaigns.pace_text import pace_in, pace_lines
 from producer.cli.doors.choice import open_door
-from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation, Reasons, Reviews, Rows, States
+from producer.cli.shared.choices import ChosenRows, Fields
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import clean, counts_line
 from producer.cli.shared.money import amount
+from producer.cli.shared.option_groups import spread
 from producer.cli.shared.options import (
     AsJson,
     BudgetText,
@@ -29,51 +30,37 @@ from producer.cli.shared.options import (
     Yes,
 )
 from producer.cli.shared.output import print_json
-from producer.cli.shared.pace_options import MaxConcurrent, QuietHours, StartAt, TimeZone, zone_or_local
-from producer.intake.pace import read_pace
+from producer.cli.shared.pace_options import PaceOptions
 from producer.intake.terms import read_terms
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
+@spread
 def change(
     ctx: typer.Context,
     name: CampaignName,
+    pace: PaceOptions,
+    rows: ChosenRows,
+    how: DecisionOptions,
     budget: BudgetText = None,
     weight: Weight = None,
     notify: Notify = None,
-    start_at: StartAt = None,
-    quiet_hours: QuietHours = None,
-    max_concurrent: MaxConcurrent = None,
-    time_zone: TimeZone = None,
     fields: Fields = None,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
-    operation: Operation = None,
-    dry_run: DryRun = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
 ) -> None:
     """Set a campaign's budget, share of the slots, pace and recipients of mail, or fields of waiting rows. A row that
     was submitted keeps its request."""
-    pace = read_pace(start_at, quiet_hours, max_concurrent, zone_or_local(time_zone))
-    terms = replace(read_terms(budget, weight, notify), pace=pace)
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
+    terms = replace(read_terms(budget, weight, notify), pace=pace.read())
+    choice = rows.choice()
     if fields or choice is not None:
         if terms:
             raise InvalidInput([Problem("field", "cannot be set together with terms of the whole campaign")])
-        command = Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation)
-        run_decision(command, Verb.SET, required(choice), fields=read_fields(fields or ()))
+        run_decision(ctx, name, Verb.SET, rows.required(), how, fields=read_fields(fields or ()))
         return
-    with open_door(ctx, data_dir, tenant) as door:
+    with open_door(ctx, how.data_dir, how.tenant) as door:
         status = door.change_campaign(name, terms)
-    if as_json:
+    if how.as_json:
         print_json(status)
         return
     budget_now = status["budget"]
@@ -95,27 +82,13 @@ def pause(
     _hold(ctx, name, tenant, as_json, data_dir, paused=True)
 
 
-def resume(
-    ctx: typer.Context,
-    name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
-    operation: Operation = None,
-    dry_run: DryRun = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
-) -> None:
+@spread
+def resume(ctx: typer.Context, name: CampaignName, rows: ChosenRows, how: DecisionOptions) -> None:
     """Continue a paused campaign, or submit rows that were kept back. Without a choice, everything goes on."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    if choice is not None:
-        run_decision(Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation), Verb.RESUME, choice)
+    if (choice := rows.choice()) is not None:
+        run_decision(ctx, name, Verb.RESUME, choice, how)
         return
-    _hold(ctx, name, tenant, as_json, data_dir, paused=False)
+    _hold(ctx, name, how.tenant, how.as_json, how.data_dir, paused=False)
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
@@ -128,34 +101,26 @@ def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: P
         typer.echo(f"{name} {'is paused' if paused else 'continues'}: {counts_line(counts)}")
 
 
+@spread
 def cancel(
     ctx: typer.Context,
     name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
+    rows: ChosenRows,
+    how: DecisionOptions,
     discard: Discard = False,
-    operation: Operation = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
 ) -> None:
     """Cancel every row of a campaign, or some, that is free to cancel. With --discard, cancel the others too."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    if choice is not None or dry_run or operation is not None:
-        command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-        run_decision(command, Verb.CANCEL, choice or EVERY_ROW, discard=discard, asks=lambda _: True)
+    choice = rows.choice()
+    if choice is not None or how.dry_run or how.operation is not None:
+        wanted = choice or EVERY_ROW
+        run_decision(ctx, name, Verb.CANCEL, wanted, how, yes=yes, discard=discard, asks=lambda _: True)
         return
     bill = " You will still be billed for submitted jobs." if discard else ""
     confirm(f"Cancel the remaining jobs of {name}?{bill}", yes)
-    with open_door(ctx, data_dir, tenant) as door:
+    with open_door(ctx, how.data_dir, how.tenant) as door:
         done = door.cancel_campaign(name, discard=discard)
-    if as_json:
+    if how.as_json:
         print_json({"campaign": name, **done})
     else:
         typer.echo(

@@ -6,99 +6,47 @@ import typer
 
 from producer.campaigns.decisions.choice import LOST
 from producer.campaigns.decisions.verdicts import Verb
-from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
-from producer.cli.shared.choices import AllRows, Comment, DryRun, Keys, Operation, Reasons, Reviews, Rows, States
-from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant, Yes
-from storage.tenants.tenants import DEFAULT_TENANT
+from producer.cli.campaigns.deciding import DecisionOptions, run_decision
+from producer.cli.shared.choices import ChosenRows, Comment
+from producer.cli.shared.option_groups import spread
+from producer.cli.shared.options import CampaignName, Yes
 
 
+@spread
 def approve(
     ctx: typer.Context,
     name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
+    rows: ChosenRows,
+    how: DecisionOptions,
     comment: Comment = None,
-    operation: Operation = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
 ) -> None:
     """Approve videos. Of a draft, the final is made, which costs money; on a terminal, this asks first."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-    run_decision(command, Verb.APPROVE, required(choice), comment=comment)
+    run_decision(ctx, name, Verb.APPROVE, rows.required(), how, yes=yes, comment=comment)
 
 
+@spread
 def reject(
     ctx: typer.Context,
     name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
+    rows: ChosenRows,
+    how: DecisionOptions,
     comment: Comment = None,
-    operation: Operation = None,
-    dry_run: DryRun = False,
     yes: Yes = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
 ) -> None:
     """Reject videos. They stay, marked as not wanted; reroll makes others."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-    run_decision(command, Verb.REJECT, required(choice), comment=comment)
+    run_decision(ctx, name, Verb.REJECT, rows.required(), how, yes=yes, comment=comment)
 
 
-def reroll(
-    ctx: typer.Context,
-    name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
-    operation: Operation = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
-) -> None:
+@spread
+def reroll(ctx: typer.Context, name: CampaignName, rows: ChosenRows, how: DecisionOptions, yes: Yes = False) -> None:
     """Generate rows again with another seed, or as the edited sheet asks. Each costs money again; on a terminal, this
     asks first."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-    run_decision(command, Verb.REROLL, required(choice))
+    run_decision(ctx, name, Verb.REROLL, rows.required(), how, yes=yes)
 
 
-def retry(
-    ctx: typer.Context,
-    name: CampaignName,
-    rows: Rows = None,
-    keys: Keys = None,
-    states: States = None,
-    reviews: Reviews = None,
-    reasons: Reasons = None,
-    all_rows: AllRows = False,
-    operation: Operation = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    tenant: OfTenant = DEFAULT_TENANT,
-    as_json: AsJson = False,
-    data_dir: DataDir = None,
-) -> None:
+@spread
+def retry(ctx: typer.Context, name: CampaignName, rows: ChosenRows, how: DecisionOptions, yes: Yes = False) -> None:
     """Enqueue rows again that failed or were cancelled; all of them, unless some are chosen. What cannot succeed is
     left out."""
-    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
-    command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-    run_decision(command, Verb.RETRY, choice or LOST)
+    run_decision(ctx, name, Verb.RETRY, rows.choice() or LOST, how, yes=yes)

@@ -9,7 +9,6 @@ from typing import Any
 from producer.cli.campaigns.plan_text import rows_text
 from producer.cli.shared.formatting import plural
 from storage.admission.campaign_pace import Pace
-from storage.campaigns.proofs import EndingDrafts, ProofCounts
 
 _SHOWN_ENDS, _SHOWN_ROWS = 5, 12
 
@@ -52,28 +51,28 @@ def moment(instant: datetime) -> str:
     return f"{instant.astimezone():%Y-%m-%d %H:%M %z}"
 
 
-def proof_lines(counts: ProofCounts | None, ending: Sequence[EndingDrafts], name: str) -> Iterator[str]:
-    """The proofs of a campaign in its status."""
+def proof_lines(counts: Mapping[str, int] | None, ending: Sequence[Mapping[str, Any]], name: str) -> Iterator[str]:
+    """The proofs of a campaign in its status, from its document."""
     if counts is None:
         return
     said = [
         f"{number} {text}"
         for number, text in (
-            (counts.awaiting_review, "wait for review"),
-            (counts.running, "not finished"),
-            (counts.failed, "failed"),
-            (counts.expired, "expired without a decision"),
-            (counts.rejected, "rejected"),
-            (counts.finals, "approved"),
+            (counts["awaiting_review"], "wait for review"),
+            (counts["running"], "not finished"),
+            (counts["failed"], "failed"),
+            (counts["expired"], "expired without a decision"),
+            (counts["rejected"], "rejected"),
+            (counts["finals"], "approved"),
         )
         if number
     ]
-    yield f"  proofs     {plural(counts.rows, 'row')}: {' · '.join(said)}"
-    if counts.expired:
+    yield f"  proofs     {plural(counts['rows'], 'row')}: {' · '.join(said)}"
+    if counts["expired"]:
         yield f"             `reelq campaign reroll {name}` makes expired drafts again, which is billed"
     for group in ending[:_SHOWN_ENDS]:
-        more = " …" if group.rows > _SHOWN_ROWS else ""
-        shown = rows_text(group.numbers[:_SHOWN_ROWS])
-        yield f"  expires    {shown}{more}: a final can be made until {moment(group.ends_at)}"
+        more = " …" if group["rows"] > _SHOWN_ROWS else ""
+        shown = rows_text(group["numbers"][:_SHOWN_ROWS])
+        yield f"  expires    {shown}{more}: a final can be made until {moment(group['ends_at'])}"
     if len(ending) > _SHOWN_ENDS:
-        yield f"  expires    … and {sum(group.rows for group in ending[_SHOWN_ENDS:])} rows later; --json lists them"
+        yield f"  expires    … and {sum(group['rows'] for group in ending[_SHOWN_ENDS:])} rows later; --json lists them"

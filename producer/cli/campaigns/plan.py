@@ -8,66 +8,32 @@ from typing import Annotated
 import typer
 
 from producer.campaigns.files import check_name
-from producer.campaigns.reading.options import read_options
-from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import document_lines, plan_lines
 from producer.cli.campaigns.planning import Source, make_whole_plan
 from producer.cli.doors.choice import api_client
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.exit_codes import BAD_INPUT
+from producer.cli.shared.option_groups import spread
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant
 from producer.cli.shared.output import print_json
-from producer.cli.shared.pace_options import (
-    Deadline,
-    MaxConcurrent,
-    Priority,
-    Proof,
-    QuietHours,
-    StartAt,
-    TimeZone,
-    zone_or_local,
-)
-from producer.cli.shared.sheets import (
-    CampaignFile,
-    Delimiter,
-    Encoding,
-    Key,
-    Mapped,
-    Prompt,
-    Sheet,
-    TemplateFile,
-    WriteErrors,
-)
-from producer.intake.pace import read_pace
-from producer.intake.row_defaults import read_defaults
+from producer.cli.shared.pace_options import RunOptions
+from producer.cli.shared.sheets import CampaignFile, SheetOptions
 from producer.intake.terms import read_terms
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
+@spread
 def plan(
     ctx: typer.Context,
     file: CampaignFile,
+    sheet: SheetOptions,
+    ways: RunOptions,
     name: Annotated[
         str | None,
         typer.Option(help="The campaign that the rows are for: its known rows cost nothing again.", show_default=False),
     ] = None,
-    prompt: Prompt = None,
-    template: TemplateFile = None,
-    mapped: Mapped = None,
-    key: Key = None,
     budget: BudgetText = None,
-    proof: Proof = False,
-    deadline: Deadline = None,
-    priority: Priority = None,
-    start_at: StartAt = None,
-    quiet_hours: QuietHours = None,
-    max_concurrent: MaxConcurrent = None,
-    time_zone: TimeZone = None,
     fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Fetch the media that rows name by URL.")] = True,
-    write_errors: WriteErrors = None,
-    sheet: Sheet = None,
-    encoding: Encoding = None,
-    delimiter: Delimiter = None,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -76,34 +42,18 @@ def plan(
     row is bad."""
     if name is not None:
         check_name(name)
-    zone = zone_or_local(time_zone)
-    terms = replace(read_terms(budget), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
-    defaults = read_defaults(priority, deadline, zone)
-    options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
+    terms = replace(read_terms(budget), pace=ways.read())
+    defaults, options = ways.defaults(), sheet.read()
     if (reelq := api_client(ctx, data_dir, tenant)) is not None:
         # Imported here: the client takes long, and a command at the server does without.
         from producer.cli.campaigns import through_api
 
-        away = through_api.sheet_away(
-            file,
-            options,
-            mapped or (),
-            prompt,
-            template,
-            write_errors,
-            proof=proof,
-            deadline=deadline,
-            priority=priority,
-            start_at=start_at,
-            quiet_hours=quiet_hours,
-            max_concurrent=None if terms.pace.max_concurrent is None else terms.pace.max_concurrent.value,
-            time_zone=zone,
-        )
+        away = through_api.sheet_away(file, options, sheet, ways)
         found = through_api.plan_there(reelq, away, name, terms, fetch=fetch)
         lines = document_lines(found, file.name)
     else:
         settings = accounts_of(ctx, data_dir).for_tenant(tenant)
-        source = Source(file, options, settings, tenant, name, fetch, write_errors, defaults, proof)
+        source = Source(file, options, settings, tenant, name, fetch, sheet.write_errors, defaults, ways.proof)
         made = make_whole_plan(source, terms)
         found, lines = made.as_dict(), plan_lines(made, file.name)
     if as_json:

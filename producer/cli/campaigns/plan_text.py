@@ -11,7 +11,6 @@ from typing import Any, Final
 from producer.campaigns.planning.plan import Plan
 from producer.cli.shared.formatting import clean, duration, one_line, plural
 from producer.cli.shared.money import amount, span
-from producer.intake.intake import Prepared
 
 _SHOWN_GROUPS, _SHOWN_ROWS = 40, 12
 _SHOWN_FIELDS = ("tier", "resolution", "ratio", "duration", "first_frame", "last_frame")
@@ -52,7 +51,7 @@ def _lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str]) -> Iter
     if proofs is None:
         yield f"  videos     {_new(plan)}"
     else:
-        yield f"  proofs     {_kinds(proofs['drafts'], proofs['looks'], proofs['as_asked'])}"
+        yield f"  proofs     {kinds_text(proofs)}"
     yield from _money(plan)
     if proofs is not None:
         yield from _finals(proofs)
@@ -149,14 +148,9 @@ def _finals(proofs: Mapping[str, Any]) -> Iterator[str]:
         yield "  note       the final of a look is generated again and will differ from it; that of a draft will not"
 
 
-def proofs_text(jobs: Sequence[Prepared]) -> str:
-    """How many proofs of each kind jobs are."""
-    drafts = sum(job.later is not None and job.later.of_draft for job in jobs)
-    looks = sum(job.later is not None for job in jobs) - drafts
-    return _kinds(drafts, looks, len(jobs) - drafts - looks)
-
-
-def _kinds(drafts: int, looks: int, plain: int) -> str:
+def kinds_text(proofs: Mapping[str, int]) -> str:
+    """How many proofs of each kind there are."""
+    drafts, looks, plain = (proofs[name] for name in ("drafts", "looks", "as_asked"))
     found = [plural(drafts, "draft")] if drafts else []
     found += [plural(looks, "small look")] if looks else []
     found += [f"{plural(plain, 'video')} as asked, because nothing is cheaper"] if plain else []

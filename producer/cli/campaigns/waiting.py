@@ -4,69 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from producer.cli.campaigns.pace_text import hold_text
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.output import say
-from producer.cli.shared.progress import StandsStill, watch
-from producer.client import Producer
-from producer.operator_actions.standstill import Standstill, review_of, standstill_of
-from storage.admission.campaign_pace import pace_of
-from storage.campaigns.summaries import campaign_summaries
-from storage.jobs import queries
+from producer.cli.shared.progress import StandsStill, Watched, watch
+from producer.operator_actions.standstill import Standstill
 from storage.jobs.reasons import Reason
+from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
-_SHOWN_FAILURES = 5
+SHOWN_FAILURES = 5
 ON_PURPOSE = frozenset({Reason.KEPT_BACK})
 """Reasons why rows wait for a person that are no failure of a run: it asked for that."""
 
 
-def see_through(
-    producer: Producer, rows: Sequence[UUID], name: str, still: list[dict[str, Any]]
-) -> Mapping[JobState, int]:
+class RunRows(Watched, Protocol):
+    """The rows of a run, by the ids of their first jobs: in the database, or behind the API."""
+
+    def standing(self, ids: Sequence[UUID], /) -> Sequence[UUID]:
+        """For each row, the job that stands for it now."""
+        ...
+
+    def follow(self, ids: Sequence[UUID], /) -> Sequence[UUID]:
+        """What to count for the rows: the same, or the rows themselves where these are what is counted."""
+        ...
+
+    def standstill(self) -> Sequence[Standstill]:
+        """Why nothing of the campaign goes on before a person acts; empty: something does."""
+        ...
+
+    def held(self) -> str | None:
+        """Why nothing of the campaign is submitted now, and until when; None: nothing holds it."""
+        ...
+
+    def awaiting_review(self, ids: Sequence[UUID], /) -> Sequence[Standstill]:
+        """How many rows have a proof that waits for a decision; empty: none."""
+        ...
+
+    def unsuccessful(self, ids: Sequence[UUID], /) -> Sequence[JobView]:
+        """The first of these jobs that did not succeed."""
+        ...
+
+
+def see_through(rows: RunRows, ids: Sequence[UUID], name: str, still: list[dict[str, Any]]) -> Mapping[JobState, int]:
     """Wait for the rows; `still` gets the reasons if nothing goes on before a person acts. While the campaign waits for
     its start or the end of its quiet hours, that is said once."""
     said: set[str] = set()
 
     def standstill() -> Sequence[Standstill]:
-        with producer.database.begin() as conn:
-            found = standstill_of(conn, producer.settings, producer.tenant, name)
-            held = None if found else held_text(producer, name)
+        found = rows.standstill()
+        held = None if found else rows.held()
         if held is not None and held not in said:
             said.add(held)
-            say(held)
+            say(f"{name} {held}")
         return found
 
     try:
-        counts = watch(producer, list(set(rows)), name, standstill=standstill, follow=producer.standing)
+        counts = watch(rows, list(set(ids)), name, standstill=standstill, follow=rows.follow)
         why: Sequence[Standstill] = ()
     except StandsStill as exc:
         counts, why = exc.counts, exc.why
     except KeyboardInterrupt:
         say(f"stopped waiting; the jobs continue (`reelq campaign status {name}`)")
         raise
-    with producer.database.begin() as conn:
-        why = [*why, *review_of(conn, producer.tenant, name, rows)]
+    why = [*why, *rows.awaiting_review(ids)]
     for item in why:
         say(f"{name}: stopped waiting: {item.jobs} jobs wait ({item.code}): {item.advice}")
     still += [asdict(item) for item in why]
     return counts
 
 
-def held_text(producer: Producer, name: str) -> str | None:
-    """Why nothing of a campaign is submitted now, and until when; None: nothing holds it."""
-    with producer.database.begin() as conn:
-        found = campaign_summaries(conn, producer.tenant, name=name, limit=1)
-        held = hold_text(pace_of(conn, found[0]["id"])) if found else None
-    return None if held is None else f"{name} {held}"
-
-
-def say_failures(producer: Producer, jobs: Sequence[UUID]) -> None:
+def say_failures(rows: RunRows, jobs: Sequence[UUID]) -> None:
     """Say why the first jobs that did not succeed did not."""
-    with producer.database.begin() as conn:
-        found = queries.unsuccessful_of(conn, producer.tenant, jobs, _SHOWN_FAILURES)
-    for job in found:
+    for job in rows.unsuccessful(jobs):
         say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
+
+
+def all_is_well(counts: Mapping[JobState, int], rows: Sequence[UUID], still: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every row of a run that was waited for succeeded, or waits because the run asked for that."""
+    kept_back: int = sum(why["jobs"] for why in still if why["code"] in ON_PURPOSE)
+    return counts.get(JobState.SUCCEEDED, 0) >= len(set(rows)) - kept_back

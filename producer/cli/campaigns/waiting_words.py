@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from producer.cli.shared.output import say
 from producer.intake.start import Start
-from producer.operator_actions.standstill import Standstill
 
 
 def waiting_text(rows: int, name: str, start: Start) -> str:
@@ -16,9 +12,3 @@ def waiting_text(rows: int, name: str, start: Start) -> str:
     if start.first_rows is not None and start.first_rows < rows:
         return f"; the rest after the first {start.first_rows} waits for `reelq campaign resume {name}`"
     return ""
-
-
-def say_stopped(name: str, why: Sequence[Standstill]) -> None:
-    """Say why waiting has stopped."""
-    for reason in why:
-        say(f"{name}: stopped waiting: {reason.jobs} jobs wait ({reason.code}): {reason.advice}")

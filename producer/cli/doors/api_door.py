@@ -60,7 +60,7 @@ class ApiDoor:
                     limit=min(limit - len(found), _PAGE),
                     cursor=cursor,
                 )
-            found += map(_view, page.data)
+            found += map(as_view, page.data)
             if page.next_cursor is None:
                 break
             cursor = str(page.next_cursor)
@@ -79,7 +79,7 @@ class ApiDoor:
         shown = [{name: getattr(item, name) for name in type(item).model_fields} for item in attempts.data]
         waits = [_wait(item.code, item.values) for item in attempts.waits]
         timeline = [_members(item, without="job_id") for item in events.data]
-        return JobDetail(_view(found), shown, timeline, waits, self._place(found))
+        return JobDetail(as_view(found), shown, timeline, waits, self._place(found))
 
     def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
         """As `Door`."""
@@ -90,7 +90,7 @@ class ApiDoor:
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
         """As `Door`."""
         with translated():
-            return _view(self._reelq.jobs.create(prompt, **_with_paths(fields)))
+            return as_view(self._reelq.jobs.create(prompt, **_with_paths(fields)))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """As `Door`."""
@@ -106,17 +106,17 @@ class ApiDoor:
     def cancel(self, job_id: UUID, *, discard: bool) -> JobView:
         """As `Door`."""
         with translated(job_id):
-            return _view(self._reelq.jobs.cancel(job_id, discard=discard))
+            return as_view(self._reelq.jobs.cancel(job_id, discard=discard))
 
     def retry(self, job_id: UUID) -> JobView:
         """As `Door`."""
         with translated(job_id):
-            return _view(self._reelq.jobs.retry(job_id))
+            return as_view(self._reelq.jobs.retry(job_id))
 
     def make_playable(self, job_id: UUID) -> JobView:
         """As `Door`."""
         with translated(job_id):
-            return _view(self._reelq.jobs.make_playable(job_id))
+            return as_view(self._reelq.jobs.make_playable(job_id))
 
     def playable(self, job_id: UUID) -> JobView:
         """As `Door`."""
@@ -125,12 +125,12 @@ class ApiDoor:
     def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
         """As `Door`."""
         with translated(job_id):
-            return _view(self._reelq.jobs.finalize(job_id, regenerate=regenerate, **wanted))
+            return as_view(self._reelq.jobs.finalize(job_id, regenerate=regenerate, **wanted))
 
     def resolve(self, job_id: UUID, action: Action, task_id: str | None, *, unchecked: bool) -> JobView:
         """As `Door`."""
         with translated(job_id):
-            return _view(self._reelq.jobs.resolve(job_id, action, task_id=task_id, unchecked=unchecked))
+            return as_view(self._reelq.jobs.resolve(job_id, action, task_id=task_id, unchecked=unchecked))
 
     def accounts(self) -> list[dict[str, Any]]:
         """As `Door`."""
@@ -179,7 +179,8 @@ class ApiDoor:
         return VideoPlace(job.object_key, job.playable_key, link)
 
 
-def _view(job: reelq_client.Job) -> JobView:
+def as_view(job: reelq_client.Job) -> JobView:
+    """A job of the API as that of the database."""
     shown = job.model_dump(mode="json", include=set(reelq_client.Job.model_fields) - {"links"})
     if job.error is not None:
         shown["error"] = job.error.model_dump(mode="json", exclude_unset=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from producer.cli.shared.access import accounts_of
+from producer.cli.doors.assets import open_assets
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
-from storage import assets
-from storage.database import connect
-from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from storage.uploads.records import list_uploads
 
 AccountName = Annotated[str | None, typer.Option("--account", help="The account.", show_default=False)]
 
@@ -30,17 +26,11 @@ def list_assets(
     data_dir: DataDir = None,
 ) -> None:
     """List assets, or the files that a tenant has uploaded. Without --remote, only assets that reelq uploaded."""
-    settings = accounts_of(ctx, data_dir)
+    door = open_assets(ctx, data_dir, tenant)
     if uploads:
-        _list_uploads(settings, tenant, limit, as_json=as_json)
+        _list_uploads(door.files(limit), as_json=as_json)
         return
-    if remote:
-        # Imported here: the HTTP client would be a third of the time of this command without --remote.
-        from producer.cli.gateways.remote_assets import remote_assets
-
-        rows = remote_assets(settings, account)
-    else:
-        rows = _known(settings, account)
+    rows = door.remote(account) if remote else door.known(account)
     if as_json:
         print_json(rows)
         return
@@ -48,31 +38,18 @@ def list_assets(
     print_table([name.upper() for name in columns], [[row.get(name) or "-" for name in columns] for row in rows])
 
 
-def _list_uploads(settings: Settings, tenant: str, limit: int, *, as_json: bool) -> None:
-    with connect(settings.require_database_url()) as conn:
-        found = list_uploads(conn, tenant, limit=limit)
+def _list_uploads(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print_json([asdict(view) | {"url": view.reference} for view in found])
+        print_json(found)
         return
     rows = [
-        [view.reference, view.size_bytes, view.name or "-", f"{view.created_at:%Y-%m-%d %H:%M}", _yes(view.in_use)]
+        [
+            view["url"],
+            str(view["size_bytes"]),
+            view["name"] or "-",
+            f"{view['created_at']:%Y-%m-%d %H:%M}",
+            "yes" if view["in_use"] else "no",
+        ]
         for view in found
     ]
-    print_table(["URL", "BYTES", "NAME", "CREATED", "IN USE"], [[str(cell) for cell in row] for row in rows])
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _known(settings: Any, account: str | None) -> list[dict[str, Any]]:
-    with connect(settings.require_database_url()) as conn:
-        found = assets.list_assets(conn, account)
-    return [
-        asdict(row)
-        | {
-            "asset": f"asset://{row.asset_id}" if row.asset_id else None,
-            "error": (row.error or {}).get("message"),
-        }
-        for row in found
-    ]
+    print_table(["URL", "BYTES", "NAME", "CREATED", "IN USE"], rows)

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
+from producer.cli.doors.assets import open_assets
 from producer.cli.gateways.asset_list import AccountName
-from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import one_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
-from producer.cli.shared.producers import open_producer
-from producer.intake.asset_uploads import Uploaded, account_for_assets, read_files, upload_all
+from producer.intake.asset_uploads import Uploaded, read_files
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -32,15 +31,12 @@ def upload(
 
     The gateway bills each upload. Files that the account already has are not uploaded again.
     """
-    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
-    chosen = account_for_assets(settings, account)
-    found = read_files(files)
+    door = open_assets(ctx, data_dir, tenant)
     results = []
-    with open_producer(ctx, data_dir) as producer:
-        for result in upload_all(producer.database, settings, chosen, found, group, timeout):
-            results.append(result)
-            if not as_json:
-                typer.echo(_line(result))
+    for result in door.upload(read_files(files), account, group, timeout):
+        results.append(result)
+        if not as_json:
+            typer.echo(_line(result))
     if as_json:
         print_json([asdict(result) for result in results])
     if any(result.asset is None for result in results):

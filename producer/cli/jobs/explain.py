@@ -9,14 +9,13 @@ import orjson
 import typer
 
 from producer.campaigns.reading.options import read_options
-from producer.cli.shared.access import accounts_of
+from producer.cli.doors.looking import open_looking
 from producer.cli.shared.formatting import clean, one_line
 from producer.cli.shared.money import estimate_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.explanation import AccountAnswer, Explanation
-from producer.explanation import explain as explain_jobs
 from storage.tenants.tenants import DEFAULT_TENANT
 
 DECIDED = {
@@ -51,10 +50,11 @@ def explain(
     """Show what each account would be sent for a job, and at what cost. Exit code 2 if no account can serve a job.
 
     Nothing is sent, uploaded or stored. A database is needed only for the accounts that it keeps. Local files appear as
-    names in angle brackets; they become assets, links or data URIs when the job is submitted.
+    names in angle brackets; they become assets, links or data URIs when the job is submitted. From elsewhere, jobs name
+    media by URL, or as upload://….
     """
     options = read_options(encoding, delimiter, sheet, mapped or ())
-    found = explain_jobs(jobs, accounts_of(ctx, data_dir).for_tenant(tenant), account, options, say)
+    found = open_looking(ctx, data_dir, tenant).explain(jobs, account, options, mapped or (), say)
     if as_json:
         listed = list(found)
         print_json([item.as_dict() for item in listed])

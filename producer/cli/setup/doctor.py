@@ -19,6 +19,7 @@ from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
 from producer.health.accounts import check_any, check_gateways, check_states
 from producer.health.findings import Finding, Level, bad, good, warn, worst_first
+from producer.health.journal import check_journal
 from producer.health.servers import check_broker, check_database
 from producer.health.store_proof import prove_store
 from producer.health.surroundings import check_disk, check_public_url, check_variables
@@ -157,6 +158,7 @@ def _database(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
         limit(conn, _LIMITS)
         yield from check_database(conn)
         yield from check_parts(conn, FRESH_S)
+        yield from check_journal(conn)
         yield from check_links(conn)
         yield from check_webhooks(conn)
         found = with_accounts(conn, settings)

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,17 @@ import typer
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.options import DataDir
 from producer.local.events import EventKind, StackEvent
-from producer.local.stack import UpOptions
+from producer.local.stack import Stack, UpOptions
 from producer.local.up import run_stack
+from producer.local.workers import Workers
 from storage.settings import API_KEY_FILE, read_stack
 from storage.settings import data_dir as default_dir
+
+
+class Only(StrEnum):
+    """The parts to run alone."""
+
+    WORKERS = "workers"
 
 
 def up(
@@ -33,6 +41,10 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Flower's port; default: 5555, or the next free one.")
     ] = None,
     no_flower: Annotated[bool, typer.Option("--no-flower", help="Do not run Flower.")] = False,
+    only: Annotated[
+        Only | None,
+        typer.Option(help="workers: one more machine for a system whose servers run elsewhere.", show_default=False),
+    ] = None,
     simulator: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,17 +65,18 @@ def up(
         flower=not no_flower,
         simulator_options=tuple(f"--{option}" for option in simulator or ()),
     )
-    code = asyncio.run(run_stack(options, _reporter(place)))
+    make = Stack if only is None else Workers
+    code = asyncio.run(run_stack(options, _reporter(place, links=only is None), make))
     raise typer.Exit(code)
 
 
-def _reporter(place: Path) -> Callable[[StackEvent], None]:
+def _reporter(place: Path, *, links: bool) -> Callable[[StackEvent], None]:
     """Print one line per event, and the links once jobs can run."""
 
     def report(event: StackEvent) -> None:
         sys.stdout.write(f"{event}\n")
         sys.stdout.flush()
-        if event.kind is EventKind.READY:
+        if event.kind is EventKind.READY and links:
             _print_links(place)
 
     return report

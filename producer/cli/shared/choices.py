@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+
+from producer.campaigns.decisions.choice import Choice, choose
+from seedance.problems import InvalidInput, Problem
+
+NONE_CHOSEN = "choose rows with --rows, --key, --state, --review, --reason or --all"
 
 Rows = Annotated[
     str | None,
@@ -41,3 +47,40 @@ Fields = Annotated[
         show_default=False,
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """The options that choose rows, for `option_groups.spread`."""
+
+    rows: Rows = None
+    keys: Keys = None
+    states: States = None
+    reviews: Reviews = None
+    reasons: Reasons = None
+    all_rows: AllRows = False
+
+    def choice(self) -> Choice | None:
+        """The choice that they make; None: they make none.
+
+        Raises:
+            InvalidInput: it cannot be read.
+        """
+        return choose(
+            rows=self.rows,
+            keys=self.keys or (),
+            states=self.states or (),
+            reviews=self.reviews or (),
+            reasons=self.reasons or (),
+            all_rows=self.all_rows,
+        )
+
+    def required(self) -> Choice:
+        """The same.
+
+        Raises:
+            InvalidInput: nothing is chosen, or it cannot be read.
+        """
+        if (choice := self.choice()) is None:
+            raise InvalidInput([Problem("", NONE_CHOSEN)])
+        return choice

@@ -10,6 +10,7 @@ from pathlib import Path
 from reelq_client import ApiError, NotAuthenticated, ReelqError, WaitTimeout
 from reelq_client import NotPossible as ApiNotPossible
 
+from producer.backups.errors import BackupFailed
 from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
 from producer.errors import CampaignNotFound, JobNotFound, KeyNotFound, NotPossible, ReplayRefused, WebhookNotFound
 from producer.local.errors import StackError
@@ -35,7 +36,7 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return _with_hint(str(error), "REELQ_BROKER_URL", "broker_url", data_dir), BAD_INPUT
         case Fault():  # it says itself what to do
             return str(error), BAD_INPUT
-        case InvalidInput() | IdempotencyConflict() | StackError() | UploadsFull():
+        case InvalidInput() | IdempotencyConflict() | StackError() | UploadsFull() | BackupFailed():
             return str(error), BAD_INPUT
         case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
             return str(error), BAD_INPUT

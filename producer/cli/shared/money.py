@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from producer.cli.shared.formatting import plural
-from storage.admission.budgets import Budget
-from storage.reporting.costs import CostSum
 
 _BASES = {"own": "your rate", "published": "the published price", "list": "Ark's list price"}
 
@@ -59,28 +57,27 @@ def cost_line(cost: Mapping[str, Any], estimate: Mapping[str, Any] | None) -> st
     return f"{text}, {_compared(cost['amount'], estimate['low'], estimate['high'])}"
 
 
-def sum_line(found: CostSum) -> str:
-    """One currency of a campaign."""
-    text = f"estimated {span(found.estimated_low, found.estimated_high, found.currency)}"
-    text += f" for {plural(found.estimated_jobs, 'job')}"
-    if found.by_list_price:
-        text += ", at Ark's list price" + (
-            f" for {found.by_list_price}" if found.by_list_price < found.estimated_jobs else ""
-        )
-    if not found.reported_jobs:
+def sum_line(found: Mapping[str, Any]) -> str:
+    """One currency of a campaign (`CostSum.as_dict`)."""
+    currency, jobs, listed = found["currency"], found["estimated_jobs"], found["by_list_price"]
+    text = f"estimated {span(found['estimated_low'], found['estimated_high'], currency)} for {plural(jobs, 'job')}"
+    if listed:
+        text += ", at Ark's list price" + (f" for {listed}" if listed < jobs else "")
+    if not found["reported_jobs"]:
         return text
-    text += f" · reported {amount(found.reported, found.currency)} for {plural(found.reported_jobs, 'job')}"
-    if not found.compared_high:
+    text += f" · reported {amount(found['reported'], currency)} for {plural(found['reported_jobs'], 'job')}"
+    if not found["compared_high"]:
         return text
-    return f"{text}, {_compared(found.compared, found.compared_low, found.compared_high)}"
+    return f"{text}, {_compared(found['compared'], found['compared_low'], found['compared_high'])}"
 
 
-def budget_line(budget: Budget) -> str:
-    """A budget, how much of it is gone, and whether it holds jobs back."""
-    text = f"{amount(budget.amount, budget.currency)} · spent {amount(budget.spent, budget.currency)}"
-    if budget.reserved:
-        text += f" · reserved {amount(budget.reserved, budget.currency)}"
-    return f"{text} · some jobs do not fit" if budget.held else text
+def budget_line(budget: Mapping[str, Any]) -> str:
+    """A budget (`Budget.as_dict`), how much of it is gone, and whether it holds jobs back."""
+    currency = budget["currency"]
+    text = f"{amount(budget['amount'], currency)} · spent {amount(budget['spent'], currency)}"
+    if budget["reserved"]:
+        text += f" · reserved {amount(budget['reserved'], currency)}"
+    return f"{text} · some jobs do not fit" if budget["held"] else text
 
 
 def _compared(cost: float | Decimal, low: float | Decimal, high: float | Decimal) -> str:

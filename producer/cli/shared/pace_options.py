@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from producer.intake.pace import PaceTerms, read_pace
+from producer.intake.row_defaults import RowDefaults, read_defaults
 from storage.admission.quiet_hours import zone_of
 
 StartAt = Annotated[
@@ -68,6 +71,60 @@ Proof = Annotated[
         "campaign remembers this.",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class PaceOptions:
+    """When and how fast a campaign is submitted, for `option_groups.spread`."""
+
+    start_at: StartAt = None
+    quiet_hours: QuietHours = None
+    max_concurrent: MaxConcurrent = None
+    time_zone: TimeZone = None
+
+    @property
+    def zone(self) -> str:
+        """The time zone of what is given."""
+        return zone_or_local(self.time_zone)
+
+    def read(self) -> PaceTerms:
+        """The terms that they make.
+
+        Raises:
+            InvalidInput: one of them is not valid.
+        """
+        return read_pace(self.start_at, self.quiet_hours, self.max_concurrent, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions(PaceOptions):
+    """The same, and what rows of a sheet get that leave it open."""
+
+    proof: Proof = False
+    deadline: Deadline = None
+    priority: Priority = None
+
+    def defaults(self) -> RowDefaults:
+        """What rows get.
+
+        Raises:
+            InvalidInput: the deadline is not valid.
+        """
+        return read_defaults(self.priority, self.deadline, self.zone)
+
+    def ways(self) -> dict[str, Any]:
+        """All of it as the client of the API takes it."""
+        at_once = self.read().max_concurrent
+        return {
+            "proof": self.proof,
+            "deadline": self.deadline,
+            "priority": self.priority,
+            "start_at": self.start_at,
+            "quiet_hours": self.quiet_hours,
+            "max_concurrent": None if at_once is None else at_once.value,
+            "time_zone": self.zone,
+        }
+
 
 _ZONES = "zoneinfo/"
 _LOCALTIME = Path("/etc/localtime")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from producer.campaigns.reading.options import ReadingOptions, read_options
+from producer.campaigns.templates.document import read_template
 
 CampaignFile = Annotated[
     Path,
@@ -66,3 +70,26 @@ WriteErrors = Annotated[
         show_default=False,
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetOptions:
+    """How the sheet of a campaign is read, for `option_groups.spread`."""
+
+    prompt: Prompt = None
+    template: TemplateFile = None
+    mapped: Mapped = None
+    key: Key = None
+    write_errors: WriteErrors = None
+    sheet: Sheet = None
+    encoding: Encoding = None
+    delimiter: Delimiter = None
+
+    def read(self) -> ReadingOptions:
+        """The same, understood.
+
+        Raises:
+            InvalidInput: one of them is not valid, or the template cannot be read.
+        """
+        template = read_template(self.template, self.prompt)
+        return read_options(self.encoding, self.delimiter, self.sheet, self.mapped or (), self.key, template)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from producer.cli.doors.looking import open_looking
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.money import budget_line
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, Weight
@@ -15,20 +17,16 @@ from producer.intake.recipients import check_mail
 from producer.intake.terms import read_terms
 from producer.operator_actions.tenants import set_terms
 from storage.admission import budgets
-from storage.admission.budgets import Budget
-from storage.database import Connection, connect
-from storage.tenants import tenants
-from storage.tenants.tenants import Tenant
+from storage.database import connect
 
 
 def list_tenants(ctx: typer.Context, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List tenants. Shows their shares, limits and budgets."""
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        found = [(tenant, _budget(conn, tenant)) for tenant in tenants.list_tenants(conn)]
+    found = open_looking(ctx, data_dir, None).tenants()
     if as_json:
-        print_json([_document(*item) for item in found])
+        print_json(found)
         return
-    rows = [[t.name, t.weight, t.jobs_per_minute or "-", _budget_text(budget)] for t, budget in found]
+    rows = [[t["name"], t["weight"], t["jobs_per_minute"] or "-", _budget_text(t["budget"])] for t in found]
     print_table(["NAME", "WEIGHT", "JOBS PER MINUTE", "BUDGET"], rows)
 
 
@@ -50,21 +48,14 @@ def set_tenant(
     check_mail(terms.notify, settings)
     with connect(settings.require_database_url()) as conn:
         tenant = set_terms(conn, name, terms, jobs_per_minute)
-        found = _budget(conn, tenant)
+        found = next(iter(budgets.budgets_of(conn, tenant.name)), None)
+    budget_now = None if found is None else found.as_dict()
     if as_json:
-        print_json(_document(tenant, found))
+        print_json(asdict(tenant) | {"budget": budget_now})
         return
     rate = f"{tenant.jobs_per_minute} jobs per minute" if tenant.jobs_per_minute else "no limit"
-    typer.echo(f"{name}: weight {tenant.weight}, {rate}, budget {_budget_text(found)}")
+    typer.echo(f"{name}: weight {tenant.weight}, {rate}, budget {_budget_text(budget_now)}")
 
 
-def _budget(conn: Connection, tenant: Tenant) -> Budget | None:
-    return next(iter(budgets.budgets_of(conn, tenant.name)), None)
-
-
-def _budget_text(budget: Budget | None) -> str:
+def _budget_text(budget: Mapping[str, Any] | None) -> str:
     return "none" if budget is None else budget_line(budget)
-
-
-def _document(tenant: Tenant, budget: Budget | None) -> dict[str, object]:
-    return asdict(tenant) | {"budget": None if budget is None else budget.as_dict()}

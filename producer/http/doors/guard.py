@@ -29,13 +29,14 @@ from seedance.problems import InvalidInput, Problem
 from storage.actors import acting
 from storage.addresses.own import is_loopback
 from storage.database import DatabaseUnavailable, connect
+from storage.logs.context import bound
 from storage.settings import Settings
 from storage.tenants import keys
 
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/", "/share/")
 METRICS = "/metrics"
-STORES_NOTHING = ("/v1/estimate", "/mcp")
+STORES_NOTHING = ("/v1/estimate", "/v1/explain", "/mcp")
 """Paths whose POST is a question; the tools of `/mcp` check their own scopes."""
 MAX_HEADERS = 100
 MAX_REQUESTS = 3_000
@@ -88,7 +89,8 @@ class Guard:
         if principal is None:
             await self._app(scope, receive, send)
             return
-        with acting(principal.actor), sent_by(principal.tenant):
+        who = bound(tenant=principal.tenant, key_id=principal.key_id)
+        with acting(principal.actor), sent_by(principal.tenant), who:
             try:
                 if principal.key_id is not None:
                     self._rates.count(principal.tenant)

@@ -22,11 +22,11 @@ def api(host: str, port: int) -> tuple[str, ...]:
     return ("python", "-m", "producer.api", "--host", host, "--port", str(port))
 
 
-def flower(address: str, port: int) -> tuple[str, ...]:
-    """Flower, Celery's monitor, read-only. It has no password, so it must listen on loopback only."""
+def flower(address: str, port: int, db: str) -> tuple[str, ...]:
+    """Flower, Celery's monitor, read-only. `db`: the file of its history. Beyond loopback it needs a password."""
     return (
-        *("python", "-m", "celery", "-A", "worker", "flower"),
-        *(f"--address={address}", f"--port={port}", "--read-only"),
+        *("python", "-m", "worker.watching.flower"),
+        *(f"--address={address}", f"--port={port}", "--persistent=true", f"--db={db}"),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from producer.api.app import create_app
@@ -227,8 +228,20 @@ def _rows(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
 
 def _information(api: httpx.Client, configured: Settings) -> None:
     assert api.post("/v1/estimate", json=FOX).json()["estimate"]["currency"]
-    for name in ("capabilities", "tenant"):
+    for name in ("capabilities", "catalog", "tenant"):
         assert api.get(f"/v1/{name}").status_code == 200
+    explained = api.post("/v1/explain", content=orjson.dumps(FOX), headers=NDJSON).json()["jobs"][0]
+    assert explained["accounts"][0]["row"] and explained["chosen"] == "main"
+    file = picture()
+    with connect(configured.require_database_url()) as conn:
+        conn.execute(
+            "INSERT INTO assets (account, sha256, modality, name, asset_id, status)"
+            " VALUES ('main', %s, 'image', 'x', 'asset-1', 'active')",
+            [hashlib.sha256(file).hexdigest()],
+        )
+    known = api.post("/v1/assets", content=file, headers={"Content-Type": "image/png"}).json()
+    assert (known["asset"], known["is_new"]) == ("asset://asset-1", False)
+    assert api.get("/v1/assets").json()["data"][0]["asset"] == known["asset"]
     with connect(configured.require_database_url()) as conn:
         model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
         close_account(conn, "main", Cause.ACCOUNT, "top up", code="no_credit")

@@ -100,12 +100,19 @@ def test_a_stream_is_filtered_by_campaign_state_and_tag_and_shows_the_job(
 
 def test_events_of_another_tenant_do_not_come(api: httpx.Client, producer: Producer) -> None:
     with ExitStack() as stack:
-        mine = Following(stack, api, campaign="spring")
+        filters: list[dict[str, Any]] = [{}, {"campaign": "spring"}, {"state": "queued"}, {"tag": "a"}]
+        filters.append({"campaign": "spring", "state": "queued", "tag": "a"})
+        mine = [Following(stack, api, **query) for query in filters]
+        row: dict[str, Any] = {"prompt": "x", "tags": ["a"]}
         other = producer.as_tenant("other")
-        other.enqueue_many([{"prompt": "x", "metadata": {"name": "theirs"}}], campaign="spring")
-        producer.enqueue_many([{"prompt": "x", "metadata": {"name": "mine"}}], campaign="spring")
-        wait_for("an event has come", lambda: mine.frames)
-        assert mine.prompts == ["mine"]
+        other.enqueue_many([row | {"metadata": {"name": "theirs"}}], campaign="spring")
+        producer.enqueue_many([row | {"metadata": {"name": "mine"}}], campaign="spring")
+        wait_for("an event has come to each", lambda: all(stream.frames for stream in mine))
+        assert [stream.prompts for stream in mine] == [["mine"]] * len(filters)
+        # What is missed is read from the log, by the same filters.
+        missed = [Following(stack, api, after="0", **query) for query in filters]
+        wait_for("what was missed has come to each", lambda: all(stream.frames for stream in missed))
+        assert [stream.prompts for stream in missed] == [["mine"]] * len(filters)
 
 
 def test_a_job_in_a_slow_transaction_is_told_once_it_is_committed_and_delays_no_other(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from producer.client import Producer
+from producer.http.events import EventHub
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.jobs.states import JobState
@@ -207,6 +211,26 @@ def test_a_long_poll_ends_in_time(api: httpx.Client) -> None:
     assert api.get(f"{path}?wait=0.6", headers={"If-None-Match": etag}).status_code == 304
     assert time.monotonic() - since > 1.1
     assert api.get(f"{path}?wait=61").status_code == 422
+
+
+def test_a_long_poll_ends_when_its_client_leaves(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = enqueue(api)
+    waiting, ended = threading.Event(), threading.Event()
+    watch = EventHub.watch
+
+    @contextmanager
+    def noted(hub: EventHub, job_id: UUID | None = None) -> Iterator[asyncio.Event]:
+        with watch(hub, job_id) as bell:
+            waiting.set()
+            yield bell
+        ended.set()
+
+    monkeypatch.setattr(EventHub, "watch", noted)
+    with socket.create_connection((api.base_url.host, api.base_url.port or 0)) as client:
+        client.sendall(b"GET /v1/jobs/%b?wait=60 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % job["id"].encode())
+        assert waiting.wait(PATIENCE_S)
+        assert not ended.is_set()
+    assert ended.wait(45), "it waits for its 60 s"
 
 
 def test_what_is_not_there_is_not_found(api: httpx.Client) -> None:

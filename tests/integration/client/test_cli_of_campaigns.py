@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openpyxl
@@ -15,6 +16,7 @@ import pytest
 from producer import Producer
 from producer.operator_actions.tenants import create_key
 from storage.bucket.objects import Objects
+from storage.jobs import queries
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from tests.integration.api.api_server import bring
@@ -23,6 +25,7 @@ from tests.integration.client.elsewhere import Run, both
 Away = dict[str, str]
 SHEET = "SKU,prompt,ratio\n0012,a red lamp,16:9\n0013,a blue lamp,9:16\n0014,a bad lamp,1:1\n"
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 40_000  # larger than one block of a download
+ID, TOOK = re.compile(r"[0-9a-f-]{36}"), re.compile(r"\d+(\.\d+)? s")
 LINK = re.compile(r"https?://[^\s\",]+")
 
 
@@ -96,7 +99,6 @@ def test_a_run_is_the_same_once_and_bad_rows_store_nothing(
     bad = tmp_path / "bad.csv"
     bad.write_text("prompt,duration\na lamp,5\na lamp,99\n", encoding="utf-8")
     assert both(run, away, "campaign", "run", bad, "--name", "bad")[0] == 2
-    assert run("campaign", "run", bad, "--name", "bad", "--skip-bad", **away)[0] == 2
     assert run("campaign", "pause", "bad", **away)[0] == 2, "nothing was stored"
     # Held rows end the waiting, failed ones set the exit code.
     for job_id in found["ids"]:
@@ -107,6 +109,52 @@ def test_a_run_is_the_same_once_and_bad_rows_store_nothing(
     assert code == 1 and json.loads(out)["standstill"][0]["code"] == "paused" and "stopped waiting" in err
     # The same name of another tenant is another campaign.
     assert json.loads(run("campaign", "run", sheet, "--name", "lamps", "--json", **acme)[1])["created"] == 3
+
+
+def test_bad_rows_are_skipped_and_written_as_at_the_server(run: Run, away: Away, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("SKU,prompt,duration\nb1,a lamp,5\nb2,a lamp,99\nb3,,5\n", encoding="utf-8")
+    errors = tmp_path / "errors.csv"
+    said: list[Any] = []
+    for name, how in (("bad-1", {"here": True}), ("bad-2", away)):
+        run_bad = ("campaign", "run", bad, "--name", name, "--key", "SKU", "--write-errors", errors)
+        refused = run(*run_bad, **how)
+        assert refused[0] == 2 and "the bad rows are in" in refused[2]
+        assert "duration" in errors.read_text("utf-8-sig").splitlines()[2]
+        errors.unlink()
+        code, out, err = run(*run_bad, "--skip-bad", "--json", **how)
+        assert code == 0 and errors.exists(), err
+        found = json.loads(out)
+        assert (found["rows"], found["skipped"], len(found.pop("ids"))) == (1, 2, 1)
+        said.append((refused[2], json.dumps(found).replace(name, ""), err.replace(name, "")))
+    assert said[1] == said[0]
+
+
+def test_a_run_says_what_waits_as_at_the_server(
+    run: Run, away: Away, sheet: Path, tmp_path: Path, producer: Producer
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("SKU,prompt,ratio,priority\n0012,a red lamp,16:9,3\n0099,a new lamp,1:1,\n", encoding="utf-8")
+    later = ("--start-at", "2090-01-01 10:00", "--time-zone", "UTC")
+    said: list[Any] = []
+    for name, how in (("later-1", {"here": True}), ("later-2", away)):
+        runs = [
+            run("campaign", "run", sheet, "--name", name, "--key", "SKU", "--proof", "--first", "1", *later, **how),
+            run("campaign", "run", other, "--name", name, "--key", "SKU", "--proof", **how),
+        ]
+        assert [code for code, _, _ in runs] == [0, 0], runs
+        said.append([ID.sub("ID", part.replace(name, "")) for _, out, err in runs for part in (out, err)])
+        with producer.database.begin() as conn:
+            jobs = queries.list_jobs(conn, "default", campaign=name, limit=10)
+        for job in jobs:
+            bring(producer, str(job.id), JobState.SUCCEEDED)
+        code, out, err = run(
+            "campaign", "run", sheet, "--name", name, "--key", "SKU", "--proof", "--wait", "--json", **how
+        )
+        assert code == 0, err
+        said.append([code, [why["code"] for why in json.loads(out)["standstill"]], TOOK.sub("", err.replace(name, ""))])
+    assert said[2:] == said[:2]
+    assert "starts at 2090-01-01" in said[0][1] and "not here   2 rows of an earlier file" in said[0][3]
 
 
 def test_results_are_the_same(

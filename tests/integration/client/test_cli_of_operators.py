@@ -122,7 +122,7 @@ def test_a_stored_login_names_what_works_at_the_server_only(
 ) -> None:
     login = tmp_path / "login.json"
     login.write_text(json.dumps({"url": away["REELQ_API_URL"], "key": away["REELQ_API_KEY"]}))
-    for arguments in (("db", "upgrade"), ("campaign", "status", "spring"), ("models", "list")):
+    for arguments in (("db", "upgrade"), ("accounts", "reencrypt"), ("tenants", "set", "acme")):
         code, out, err = run(*arguments, REELQ_LOGIN_FILE=str(login))
         assert (code, out) == (2, "") and err.count("\n") == 1
         assert f"`reelq {' '.join(arguments[:2])}` works only where the server's configuration is" in err

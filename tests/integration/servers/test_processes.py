@@ -27,6 +27,7 @@ from tests.servers import environ_for
 from tests.tcp_door import Door, door
 from tests.valkey import Server, valkey
 from tests.waiting import PATIENCE_S, wait_for
+from worker.queues import QUEUES
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,8 @@ NOWHERE = "/proc"
 """A directory in which root cannot write either."""
 SILENCE_S = 60.0
 """Twice what is promised: the machine may be loaded. Without checks it takes half as long again."""
+
+PASSWORD = ("reelq", "a-long-password")
 
 
 def hostile(closed_port: int) -> dict[str, str]:
@@ -51,6 +54,7 @@ def hostile(closed_port: int) -> dict[str, str]:
         "FLOWER_PORT": "tcp://10.0.0.7:5555",
         "FLOWER_PORT_5555_TCP_ADDR": "10.0.0.7",
         "FLOWER_SERVICE_HOST": "10.0.0.7",
+        "FLOWER_BASIC_AUTH": ":".join(PASSWORD),
         "HOME": NOWHERE,
         "TZ": "Asia/Kathmandu",
     }
@@ -64,6 +68,8 @@ class Running:
     broker: Server
     way: Door
     directory: Path
+    flower: str
+    """Its URL."""
 
     def ended(self) -> dict[str, str]:
         return {name: self.log(name) for name, process in self.processes.items() if process.poll() is not None}
@@ -93,7 +99,7 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
     argvs = {
         "scheduler": commands.SCHEDULER,
         "worker": commands.WORKER_SUBMIT_POLL,
-        "flower": commands.flower("127.0.0.1", flower_port),
+        "flower": commands.flower("127.0.0.1", flower_port, str(tmp_path / "flower" / "tasks")),
     }
     with ExitStack() as stack:
         server = stack.enter_context(valkey(tmp_path))
@@ -107,7 +113,7 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
             )
             for name, argv in argvs.items()
         }
-        found = Running(processes, server, way, tmp_path)
+        found = Running(processes, server, way, tmp_path, f"http://127.0.0.1:{flower_port}")
         database = stack.enter_context(closing(Database(settings.require_database_url(), name="test", size=1)))
 
         def ready() -> bool:
@@ -116,7 +122,7 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
                 return {"scheduler", "submit", "poll"} <= set(fresh_components(conn, 15.0))
 
         wait_for("scheduler and worker run", ready)
-        wait_for("Flower serves", lambda: found.ended() or answers(flower_port))
+        wait_for("Flower serves", lambda: found.ended() or answers(f"{found.flower}/"))
         assert found.ended() == {}
         yield found
 
@@ -125,9 +131,9 @@ def alive_at(path: Path) -> dict[str, str]:
     return {"REELQ_ALIVE_FILE": str(path)}
 
 
-def answers(port: int) -> bool:
+def answers(url: str) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).status_code == 200
+        return httpx.get(url, timeout=PATIENCE_S, auth=PASSWORD).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -162,3 +168,11 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     wait_for("the worker shows that it works", lambda: running.alive_at("worker") > silent_at)
     assert running.takes_messages() < SILENCE_S
     assert "Traceback" not in running.log("flower")
+    for path in ("/", "/tasks", "/broker", "/metrics", "/api/tasks"):
+        assert httpx.get(f"{running.flower}{path}", timeout=PATIENCE_S).status_code == 401, path
+    broker = httpx.get(f"{running.flower}/broker", timeout=PATIENCE_S, auth=PASSWORD).text
+    assert all(name in broker for name in QUEUES), "also transfer, which no worker takes here"
+    assert "flower_events_total" in httpx.get(f"{running.flower}/metrics", timeout=PATIENCE_S, auth=PASSWORD).text
+    running.processes["flower"].terminate()
+    assert running.processes["flower"].wait(PATIENCE_S) == 0
+    assert list((running.directory / "flower").glob("tasks*")), "its history is kept"

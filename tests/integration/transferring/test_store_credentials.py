@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
+from storage.jobs import history
 from storage.settings import Settings
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
 from worker.retry import Backoff
@@ -105,8 +107,16 @@ def test_missing_credentials_are_reported_with_the_settings_to_set(
 
 def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> None:
     with running_runtime(settings, base, s3_access_key_id="unknown-key") as runtime:
-        row = transfer(runtime, old_video(runtime, base))
+        job_id = old_video(runtime, base)
+        row = transfer(runtime, job_id)
+        again = transfer(runtime, job_id)
+        with runtime.database.begin() as conn:
+            told = [event for event in history.events_of(conn, job_id) if event["reason"] == "store_unavailable"]
     assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
+    assert again["setbacks"] > row["setbacks"] == 1
+    # The timeline has the store's own words, once.
+    [event] = told
+    assert re.search(r"HTTP 403: \w+", event["detail"]["message"]), event
 
 
 def test_a_missing_profile_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

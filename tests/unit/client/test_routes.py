@@ -18,9 +18,11 @@ from reelq_client.core.files import StoredFile
 from reelq_client.core.requests import Request
 from reelq_client.models import (
     access,
+    assets,
     campaign_rows,
     campaigns,
     events,
+    explanations,
     jobs,
     problems,
     results,
@@ -38,6 +40,7 @@ from reelq_client.routes.access import (
     TenantRoutes,
 )
 from reelq_client.routes.accounts import AccountRoutes
+from reelq_client.routes.assets import AssetRoutes
 from reelq_client.routes.campaign_rows import EVERY_ROW, Choice
 from reelq_client.routes.campaigns import CampaignRoutes
 from reelq_client.routes.jobs import JobRoutes
@@ -56,6 +59,7 @@ ROOMS: Mapping[str, type] = {
     "decisions": DecisionRoutes,
     "tenant": TenantRoutes,
     "accounts": AccountRoutes,
+    "assets": AssetRoutes,
     "capabilities": CapabilityRoutes,
     "events": EventRoutes,
     "health": HealthRoutes,
@@ -77,6 +81,8 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "jobs_resolve": ((JOB, "abandon"), {}),
     "jobs_finalize": ((JOB,), {"resolution": "1080p", "regenerate": True, "model": "seedance-2.5"}),
     "jobs_estimate": (("a fox",), {}),
+    "jobs_explain": (([{"prompt": "a fox"}],), {"account": "a", "map": ["a=prompt"], "sheet": "s"}),
+    "capabilities_models": ((), {"account": "a"}),
     "jobs_timeline": ((JOB,), {"after": 3}),
     "campaigns_plan": (
         ([{"prompt": "a"}],),
@@ -92,6 +98,8 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
             "quiet_hours": "22:00-07:00",
             "max_concurrent": 2,
             "notify": ["a@shop.example"],
+            "skip_bad": True,
+            "fetch": True,
         },
     ),
     "campaigns_list": ((), {"limit": 5}),
@@ -125,6 +133,8 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "accounts_rekey": (("a", "KEY"), {"user_token": "t", "webhook_secret": "w", "revoked": True}),
     "accounts_delete": (("a",), {"drain": True}),
     "uploads_create": ((b"x",), {"name": "x.png", "content_type": "image/png"}),
+    "assets_upload": ((b"x",), {"account": "a", "group": "g", "wait": 5, "name": "x.png"}),
+    "assets_list": ((), {"account": "a", "remote": True}),
     "uploads_list": ((), {"limit": 5}),
     "campaigns_export": (
         ("s", "csv"),
@@ -233,7 +243,7 @@ NAMED: Mapping[str, type[BaseModel]] = {
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
     yield from NAMED.items()
-    for module in (access, campaign_rows, campaigns, jobs, problems, results, uploads, webhooks):
+    for module in (access, assets, campaign_rows, campaigns, explanations, jobs, problems, results, uploads, webhooks):
         for name, found in vars(module).items():
             if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__:
                 yield name, found

@@ -283,6 +283,16 @@ LAZY = {
     ("doors/results.py", "producer.cli.doors.results_here"),
     ("doors/results.py", "producer.cli.doors.results_there"),
     ("doors/results.py", "producer.cli.shared.access"),
+    ("doors/rows.py", "producer.cli.doors.rows_here"),
+    ("doors/rows.py", "producer.cli.doors.rows_there"),
+    ("doors/rows.py", "producer.cli.shared.producers"),
+    ("doors/looking.py", "producer.cli.doors.looking_here"),
+    ("doors/looking.py", "producer.cli.doors.looking_there"),
+    ("doors/looking.py", "producer.cli.shared.access"),
+    ("doors/assets.py", "producer.cli.doors.assets_here"),
+    ("doors/assets.py", "producer.cli.doors.assets_there"),
+    ("doors/assets.py", "producer.cli.shared.access"),
+    ("doors/assets_here.py", "producer.operator_actions.remote_assets"),
     ("campaigns/plan.py", "producer.cli.campaigns"),
     ("campaigns/run.py", "producer.cli.campaigns"),
     ("main.py", "producer.cli.shared.failures"),
@@ -293,7 +303,6 @@ LAZY = {
     ("demo/check.py", "av"),
     ("jobs/submit.py", "producer.cli.jobs.detail"),
     ("setup/rehearsal.py", "producer.cli.demo.run"),
-    ("gateways/asset_list.py", "producer.cli.gateways.remote_assets"),
 }
 
 

@@ -88,7 +88,7 @@ def test_it_starts_the_same_processes_as_up() -> None:
         "worker-submit-poll": commands.WORKER_SUBMIT_POLL,
         "worker-transfer": commands.WORKER_TRANSFER,
         "api": commands.api("0.0.0.0", 8080),
-        "flower": commands.flower("0.0.0.0", 5555),
+        "flower": commands.flower("0.0.0.0", 5555, "/tmp/flower/tasks"),
     }
 
 

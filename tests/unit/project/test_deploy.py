@@ -43,7 +43,7 @@ def test_it_starts_the_same_processes_as_up(compose: dict[str, Any]) -> None:
         "worker-submit-poll": commands.WORKER_SUBMIT_POLL,
         "worker-transfer": commands.WORKER_TRANSFER,
         "api": commands.api("0.0.0.0", 8080),
-        "flower": commands.flower("0.0.0.0", 5555),
+        "flower": commands.flower("0.0.0.0", 5555, "/var/lib/flower/tasks"),
     }
 
 
@@ -60,7 +60,8 @@ def test_only_the_parts_that_look_into_videos_have_codecs(compose: dict[str, Any
 def test_its_settings_exist(compose: dict[str, Any]) -> None:
     for name in OURS:
         for key in compose["services"][name]["environment"]:
-            assert key == "REELQ_CONFIG" or key.removeprefix("REELQ_").lower() in Settings.model_fields, key
+            known = key in ("REELQ_CONFIG", "FLOWER_BASIC_AUTH")
+            assert known or key.removeprefix("REELQ_").lower() in Settings.model_fields, key
 
 
 def test_everything_waits_for_what_it_needs(compose: dict[str, Any]) -> None:

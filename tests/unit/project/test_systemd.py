@@ -81,7 +81,7 @@ def test_they_start_the_same_processes_as_up() -> None:
         "reelq-worker-submit-poll@": of_instance(commands.WORKER_SUBMIT_POLL),
         "reelq-worker-transfer@": of_instance(commands.WORKER_TRANSFER),
         "reelq-api": commands.api("127.0.0.1", 8080),
-        "reelq-flower": commands.flower("127.0.0.1", 5555),
+        "reelq-flower": commands.flower("127.0.0.1", 5555, "/var/lib/reelq-flower/tasks"),
     }
 
 
@@ -94,7 +94,7 @@ def test_what_goes_on_starts_again_and_ends_in_order(path: Path) -> None:
     assert entries(unit, "Restart") == ["always"]
     assert entries(unit, "PartOf") == entries(unit, "WantedBy") == ["reelq.target"]
     assert entries(SHARED, "StartLimitIntervalSec") == ["0"], "it never gives up"
-    if "-m worker" in unit:
+    if "-m worker " in unit:
         assert entries(unit, "WatchdogSec") == ["120"], "it pings: worker/alive.py"
     if " -Q " in unit:
         least = Settings.model_fields["submit_timeout_seconds"].default + 30

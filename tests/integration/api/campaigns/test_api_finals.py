@@ -71,3 +71,23 @@ def test_a_job_that_is_no_draft_is_generated_again_only_on_request(ark: httpx.Cl
     made = ark.post(path, json={"regenerate": True}).json()
     assert (made["request"]["resolution"], made["draft_of"]) == ("1080p", None)
     assert made["metadata"] == {"final_of_look": look["id"]}
+
+
+def test_a_final_that_failed_is_made_again_only_while_nothing_of_it_was_billed(
+    ark: httpx.Client, producer: Producer
+) -> None:
+    draft = ark.post("/v1/jobs", json=DRAFT).json()
+    ends_at = (datetime.now(UTC) + timedelta(days=6)).isoformat()
+    bring(producer, draft["id"], S.SUCCEEDED, draft_ends_at=ends_at)
+    path = f"/v1/jobs/{draft['id']}/finalize"
+    first = ark.post(path).json()
+    bring(producer, first["id"], S.FAILED)
+    second = ark.post(path).json()
+    assert second["id"] != first["id"] and second["metadata"]["retry_of"] == first["id"]
+    assert ark.post(path).json()["id"] == second["id"], "it is being made"
+    bring(producer, second["id"], S.FAILED, cost={"amount": 1.0, "currency": "USD", "tokens": None, "basis": "own"})
+    again = ark.post(path)
+    assert (again.json()["id"], again.headers["idempotency-replayed"]) == (second["id"], "true"), "perhaps billed"
+    third = ark.post(f"/v1/jobs/{second['id']}/retry").json()
+    assert third["id"] not in (first["id"], second["id"]), "a person may decide to pay again"
+    assert len(ark.get(f"/v1/jobs/{draft['id']}").json()["finals"]) == 3

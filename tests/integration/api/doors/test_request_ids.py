@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from producer.http.doors import failed_keys, keyring
 from storage.database import connect
+from storage.logs.formats import JsonLines
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import serving
@@ -45,17 +47,58 @@ def test_wrong_keys_are_logged_without_the_key(configured: Settings, caplog: pyt
         right, made = keys.new_key(conn, "acme", "test", ["read"])
     wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
     with serving(configured) as api, caplog.at_level(logging.WARNING, "reelq.api"):
+        caplog.handler.setFormatter(JsonLines())
         sent = {"X-Request-Id": "trace-1"}
         assert api.get("/v1/jobs", headers=sent | {"X-API-Key": wrong}).status_code == 401
         assert api.get("/v1/jobs", headers=sent | {"Cookie": "reelq_session=rs_gone"}).status_code == 401
         api.get("/login")
         form = {"token": api.cookies["reelq_form"], "key": wrong}
         assert api.post("/login", data=form, headers=sent).status_code == 401
-        lines = [record.getMessage() for record in caplog.records if record.name == "reelq.api"]
-    assert len(lines) == 3 and all("api.wrong_key peer=127.0.0.1" in line for line in lines)
-    assert all("request_id=trace-1" in line for line in lines)
-    assert made.id in lines[0] and "key_id=session" in lines[1] and "/login" in lines[2]
+    lines = [line for line in map(json.loads, caplog.text.splitlines()) if line["event"] == "api.wrong_key"]
+    assert [line["peer"] for line in lines] == ["127.0.0.1"] * 3
+    assert [line["request_id"] for line in lines] == ["trace-1"] * 3
+    assert [line["key_id"] for line in lines[:2]] == [made.id, "session"] and lines[2]["path"] == "/login"
     assert right.rpartition("_")[2][:20] not in caplog.text and "rs_gone" not in caplog.text
+
+
+def test_each_request_is_logged_with_its_route_and_who_sent_it(
+    configured: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "reelq")
+    body = {"prompt": "a secret prompt", "idempotency_key": "k"}
+    with connect(configured.require_database_url()) as conn:
+        acme, own = keys.new_key(conn, "acme", "test", ["read", "enqueue"])
+        other, their = keys.new_key(conn, "other", "test", ["read"])
+    with serving(configured) as api:
+        caplog.handler.setFormatter(JsonLines())
+        made = api.post("/v1/jobs", json=body, headers={"X-API-Key": acme, "X-Request-Id": "trace-2"})
+        job_id = made.json()["id"]
+        for key, query in ((acme, ""), (other, ""), (acme, "?token=hidden-in-a-query")):
+            api.get(f"/v1/jobs/{job_id}{query}", headers={"X-API-Key": key})
+        api.get("/v1/jobs", headers={"X-API-Key": "rq_wrong"})
+        api.post("/callbacks/ark/hidden-token", json={"id": "x"})
+        api.get("/v1/nothing/hidden-path", headers={"X-API-Key": other})
+        api.get("/healthz")
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    found = [line for line in lines if line["event"] == "api.request"]
+    assert [
+        (line["method"], line["route"], line["status"], line.get("tenant"), line.get("key_id")) for line in found
+    ] == [
+        ("POST", "/v1/jobs", 202, "acme", own.id),
+        ("GET", "/v1/jobs/{job_id}", 200, "acme", own.id),
+        ("GET", "/v1/jobs/{job_id}", 404, "other", their.id),
+        ("GET", "/v1/jobs/{job_id}", 422, "acme", own.id),
+        ("GET", "-", 401, None, None),
+        ("POST", "/callbacks/{gateway}/{token}", 404, None, None),
+        ("GET", "-", 404, "other", their.id),
+    ]
+    assert all(line["ms"] > 0 and line["request_id"] for line in found)
+    [stored] = [line for line in lines if line["event"] == "job.enqueued"]
+    known = {"job_id": job_id, "tenant": "acme", "request_id": "trace-2", "key_id": own.id}
+    assert {name: stored[name] for name in known} == known
+    assert [line["job_id"] for line in found[1:4]] == [job_id] * 3
+    for hidden in ("hidden", "secret prompt", acme.rpartition("_")[2]):
+        assert hidden not in caplog.text
 
 
 def test_an_address_that_guesses_has_to_wait_and_keys_in_use_do_not(

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from producer.intake.asset_uploads import account_for_assets
+from seedance.account import Account
 from seedance.asset_client import AssetClient
 from seedance.assets import ListedAsset
 from seedance.client import GatewayClient
 from storage.settings import Settings
 
 
-def remote_assets(settings: Settings, account: str | None) -> list[dict[str, Any]]:
-    """Every asset of an account, as rows of `reelq assets list`; None: the only account that keeps assets.
+def remote_assets(settings: Settings, chosen: Account) -> list[dict[str, Any]]:
+    """Every asset of an account, as rows of `reelq assets list`.
 
     Raises:
-        InvalidInput: no account, or more than one, is meant.
         GatewayError: the gateway does not answer.
     """
-    chosen = account_for_assets(settings, account)
 
     async def ask() -> list[ListedAsset]:
         async with GatewayClient(

@@ -1,0 +1,54 @@
+"""What a run did, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from producer.campaigns.left_behind import MOST
+from producer.cli.campaigns.plan_text import edit_lines, kinds_text
+from producer.cli.campaigns.waiting_words import waiting_text
+from producer.intake.start import Start
+
+_NAMED = 5
+
+
+def stored_lines(stored: Mapping[str, Any], name: str, start: Start, held: str | None) -> Iterator[str]:
+    """The lines of a run's report (`run_report`). `held`: why nothing is submitted now, None: something is."""
+    known = f", {stored['known']} known" if stored["known"] else ""
+    waits = waiting_text(stored["sheet_rows"], name, start)
+    yield f"{name}: {stored['rows']} rows, {stored['created']} new{known}{waits}"
+    if stored["proofs"] is not None and stored["created"]:
+        yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {name}` makes the finals"
+    if held is not None:
+        yield f"{name} {held}"
+    if stored["differs"]:
+        yield f"{name}: known jobs keep their own {', '.join(stored['differs'])}, which differ from the file's"
+    yield from edit_lines(stored["edited"], name)
+    yield from _left_behind(stored["not_in_file"], name)
+
+
+def _left_behind(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[str]:
+    """What a person can do about rows that are no longer in the file."""
+    if not rows:
+        return
+    count = f"{len(rows):,} rows" if len(rows) > 1 else "1 row"
+    more = "at least " if len(rows) == MOST else ""
+    shown = ", ".join(f"{row['row']}" + (f" ({row['key']})" if row["key"] else "") for row in rows[:_NAMED])
+    shown += ", …" if len(rows) > _NAMED else ""
+    yield f"  not here   {more}{count} of an earlier file: {shown}"
+    yield "             still waiting; to prevent that they are generated and billed:"
+    for row in rows[:_NAMED]:
+        yield "             " + (
+            f"reelq campaign cancel {name} --key {row['key']}" if row["key"] else f"reelq jobs cancel {row['job_id']}"
+        )
+
+
+def result_of(
+    stored: Mapping[str, Any], name: str, skipped: int | None, still: Sequence[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """What `campaign run --json` prints beside the jobs. `skipped`: how many bad rows were left out, None: none may be;
+    `still`: why waiting has stopped, None: it did not wait."""
+    kept = {"campaign": name} | {part: stored[part] for part in ("rows", "created", "edited", "not_in_file")}
+    waited = {} if still is None else {"standstill": still}
+    return kept | ({} if skipped is None else {"skipped": skipped}) | waited

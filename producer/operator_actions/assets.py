@@ -1,0 +1,34 @@
+"""Assets of the accounts that an admin manages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from seedance.account import Account
+from storage import assets
+from storage.database import Connection
+from storage.settings import Settings
+
+
+def managed_accounts(settings: Settings, tenant: str | None) -> Sequence[Account]:
+    """The accounts that an admin manages: of a tenant, those that serve only it; None: of an operator, all."""
+    if tenant is None:
+        return settings.accounts
+    return [account for account in settings.accounts if list(account.tenants or ()) == [tenant]]
+
+
+def known_assets(conn: Connection, account: str | None, of: Sequence[Account] | None = None) -> list[dict[str, Any]]:
+    """The assets that reelq uploaded to an account (None: to all), as rows of `reelq assets list`. `of`: only those of
+    these accounts; None: also of accounts that are not configured any more."""
+    names = None if of is None else {item.name for item in of}
+    return [
+        asdict(row)
+        | {
+            "asset": f"asset://{row.asset_id}" if row.asset_id else None,
+            "error": (row.error or {}).get("message"),
+        }
+        for row in assets.list_assets(conn, account)
+        if names is None or row.account in names
+    ]

@@ -1,0 +1,69 @@
+"""Entries of the journal, read from the rows that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.database import Connection
+from storage.journal.entries import Answered, Kept, Sent
+
+_SENT: LiteralString = """
+SELECT l.lineage, a.job_id, a.number, a.started_at, a.account, a.key_id, a.gateway, a.model, a.model_key, a.seed,
+       a.mark, a.callback_hash, j.tenant, j.created_at AS job_created_at, j.idempotency_key
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
+JOIN attempts a ON a.job_id = i.id AND a.number = i.number JOIN jobs j ON j.id = a.job_id CROSS JOIN journal l
+"""
+KEPT_COLUMNS = (
+    *("account", "gateway", "model", "gateway_task_id", "object_key", "size_bytes", "sha256", "video_format"),
+    *("poster_key", "last_frame_key", "usage", "seed", "cost"),
+)
+_KEPT: LiteralString = """
+SELECT l.lineage, j.id, j.tenant, j.idempotency_key, now() AS stored_at, j.account, j.gateway, j.model,
+       j.gateway_task_id, j.object_key, j.size_bytes, j.sha256, j.video_format, j.poster_key, j.last_frame_key,
+       j.usage, j.seed, j.cost
+FROM jobs j CROSS JOIN journal l WHERE j.id = ANY(%(ids)s)
+"""
+
+
+def sent(conn: Connection, begun: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Sent]]:
+    """The lineage, and the entries of attempts (job, number) that were just begun."""
+    parameters = {"ids": [job_id for job_id, _ in begun], "numbers": [number for _, number in begun]}
+    rows = _rows(conn, _SENT, parameters)
+    lineage = rows[0]["lineage"] if rows else None
+    return lineage, [Sent(**{name: value for name, value in row.items() if name != "lineage"}) for row in rows]
+
+
+_ANSWERED: LiteralString = """
+SELECT l.lineage, a.job_id, a.number, a.started_at, a.outcome, a.http_status, a.gateway_task_id
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
+JOIN attempts a ON a.job_id = i.id AND a.number = i.number CROSS JOIN journal l WHERE a.outcome IS NOT NULL
+"""
+
+
+def answered(conn: Connection, finished: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Answered]]:
+    """The lineage, and the entries of attempts (job, number) whose outcome was just stored, as it was stored."""
+    parameters = {"ids": [job_id for job_id, _ in finished], "numbers": [number for _, number in finished]}
+    rows = _rows(conn, _ANSWERED, parameters) if finished else []
+    lineage = rows[0]["lineage"] if rows else None
+    return lineage, [Answered(**{name: value for name, value in row.items() if name != "lineage"}) for row in rows]
+
+
+def kept(conn: Connection, job_ids: Sequence[UUID]) -> tuple[UUID | None, list[Kept]]:
+    """The lineage, and the entries of jobs whose videos were just stored."""
+    rows = _rows(conn, _KEPT, {"ids": list(job_ids)}) if job_ids else []
+    lineage = rows[0]["lineage"] if rows else None
+    return lineage, [_kept(row) for row in rows]
+
+
+def _kept(row: dict[str, Any]) -> Kept:
+    columns = {name: row[name] for name in KEPT_COLUMNS if row[name] is not None}
+    return Kept(row["id"], row["tenant"], row["stored_at"], columns, row["idempotency_key"])
+
+
+def _rows(conn: Connection, sql: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, parameters).fetchall()

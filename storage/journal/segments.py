@@ -1,0 +1,122 @@
+"""The objects of the journal: segments of a few hundred entries each, below `journal/<lineage>/`.
+
+A process writes segments of its own, and writes the whole segment again with each new entry: stores cannot append. The
+key begins with the time of the first entry, by the database's clock, so that a reader can leave out older segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from storage.bucket.objects import Objects
+from storage.journal.entries import Entry, Unreadable, parse
+
+TYPE = "application/x-ndjson"
+SPAN = timedelta(hours=1)
+"""The longest time between the first and the last POST of a segment."""
+MOST_ENTRIES = 250
+MARGIN = timedelta(minutes=30)
+"""Added to `SPAN`: answers and videos come later than the entry that opened their segment."""
+KEPT = timedelta(days=90)
+"""How long segments are kept: an older backup cannot be compared with them."""
+_AT_ONCE = 8
+_STAMP = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The segments of one lineage, oldest first."""
+
+    lineage: UUID
+    keys: tuple[str, ...]
+
+    @property
+    def first_at(self) -> datetime:
+        """When the oldest segment was opened."""
+        return opened_at(self.keys[0])
+
+
+def key_of(objects: Objects, lineage: UUID, opened: datetime, writer: str, number: int) -> str:
+    """The key of a segment. `writer` names the process; `number` counts its segments."""
+    return f"{_prefix(objects, lineage)}{opened.astimezone(UTC):{_STAMP}}-{writer}-{number}.jsonl"
+
+
+def opened_at(key: str) -> datetime:
+    """When a segment was opened, from its key."""
+    return datetime.strptime(key.rpartition("/")[2].partition("-")[0], _STAMP).replace(tzinfo=UTC)
+
+
+def of_lineage(objects: Objects, lineage: UUID, since: datetime | None) -> Found | None:
+    """The segments of a lineage that may hold entries from `since` on; None: the bucket may not be listed.
+
+    Raises:
+        StoreUnavailable: the store does not respond.
+    """
+    prefix = _prefix(objects, lineage)
+    after = "" if since is None else f"{prefix}{(since - SPAN - MARGIN).astimezone(UTC):{_STAMP}}"
+    keys = objects.keys_below(prefix, after)
+    return None if keys is None else Found(lineage, tuple(_segments(keys)))
+
+
+def of_every_lineage(objects: Objects) -> list[Found] | None:
+    """The segments of every database that has a journal in this bucket; None: the bucket may not be listed.
+
+    Raises:
+        StoreUnavailable: the store does not respond.
+    """
+    keys = objects.keys_below(objects.keys.journal)
+    if keys is None:
+        return None
+    by_lineage: dict[UUID, list[str]] = {}
+    for key in _segments(keys):
+        by_lineage.setdefault(UUID(key.rsplit("/", 2)[1]), []).append(key)
+    return [Found(lineage, tuple(own)) for lineage, own in by_lineage.items()]
+
+
+def entries(objects: Objects, keys: Iterable[str]) -> list[Entry]:
+    """The entries of these segments.
+
+    Raises:
+        StoreUnavailable: the store does not respond.
+        Unreadable: a segment is not what was written. The text names it.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [entry for found in pool.map(lambda key: _read(objects, key), keys) for entry in found]
+
+
+def delete_old(objects: Objects, now: datetime) -> int:
+    """Delete the segments, of every database, that are older than `KEPT`; returns how many. None where the bucket may
+    not be listed: its lifecycle rules do it there.
+
+    Raises:
+        StoreUnavailable: the store does not respond.
+    """
+    found = of_every_lineage(objects) or []
+    old = [key for one in found for key in one.keys if opened_at(key) < now - KEPT]
+    objects.delete(old)
+    return len(old)
+
+
+def _read(objects: Objects, key: str) -> list[Entry]:
+    try:
+        return parse(b"".join(objects.chunks(key)))
+    except Unreadable as exc:
+        raise Unreadable(f"{key}: {exc}") from exc
+
+
+def _prefix(objects: Objects, lineage: UUID) -> str:
+    return f"{objects.keys.journal}{lineage}/"
+
+
+def _segments(keys: Iterable[str]) -> Iterator[str]:
+    """The keys of segments; other objects below the prefix are left out."""
+    for key in keys:
+        try:
+            opened_at(key), UUID(key.rsplit("/", 2)[1])
+        except (ValueError, IndexError):
+            continue
+        yield key

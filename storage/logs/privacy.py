@@ -1,0 +1,44 @@
+"""Remove from a line what no log may hold: keys, signatures, passwords in URLs, and the rows that a database quotes."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"(?i)(bearer\s+|basic\s+)[\w.~+/=-]{6,}"
+    r"|\b((?:sk|ak|rq|whsec)[-_])[\w+/=-]{6,}"
+    r"|((?:signature|credential|token|password|api[_-]?key|secret)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]{4,}"
+)
+_HINTS = re.compile(r"(?i)bearer|basic|sk-|ak-|rq[-_]|whsec|signature|credential|token|password|api[_-]?key|secret")
+# PostgreSQL quotes the row that it refuses, with the prompt in it, and parameters of the statement.
+_QUOTED = re.compile(r"\n?(?:DETAIL|CONTEXT|QUERY|PARAMETERS):[^\n]*|unnamed portal[^\n]*")
+_DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=-]{16,}")
+
+
+def clean(text: str) -> str:
+    """The text without them. A URL keeps its host and path, and the names of its parameters."""
+    if "://" in text:
+        text = _URL.sub(lambda found: _bare(found.group()), text)
+    if ";base64," in text:
+        text = _DATA_URI.sub(r"\1…", text)
+    if "DETAIL:" in text or "CONTEXT:" in text or "portal" in text:
+        text = _QUOTED.sub("", text)
+    if _HINTS.search(text) is not None:
+        text = _TOKEN.sub(lambda found: next(filter(None, found.groups()), "") + "***", text)
+    return text
+
+
+def _bare(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    host = parts.netloc.rpartition("@")[2]
+    query = f"?{_names(parts.query)}" if parts.query else ""
+    return f"{parts.scheme}://{host}{parts.path}{query}"
+
+
+def _names(query: str) -> str:
+    return "&".join(f"{part.partition('=')[0]}=***" if "=" in part else "***" for part in query.split("&"))

@@ -1,0 +1,138 @@
+"""Rows of campaigns from elsewhere: looked at and decided about as at the server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from producer import Producer
+from producer.operator_actions.tenants import create_key
+from storage.jobs.states import JobState
+from tests.integration.api.api_server import bring
+from tests.integration.client.elsewhere import Run, both
+
+Away = dict[str, str]
+S = JobState
+SHEET = "SKU,prompt\na1,a red lamp\na2,a blue lamp\na3,a green lamp\na4,a white lamp\na5,a black lamp\n"
+STATES = (S.SUCCEEDED, S.SUCCEEDED, S.FAILED, S.GENERATING, S.QUEUED)
+OPERATION = re.compile(r"operation [0-9a-f-]{36}")
+
+
+@pytest.fixture
+def campaign(run: Run, tmp_path: Path, producer: Producer, api: httpx.Client) -> None:
+    """Two campaigns that are the same, in all states, one for each door; another tenant has one of the same name."""
+    sheet = tmp_path / "lamps.csv"
+    sheet.write_text(SHEET, encoding="utf-8")
+    for name in ("lamps-1", "lamps-2"):
+        code, out, err = run("campaign", "run", sheet, "--name", name, "--key", "SKU", "--json", here=True)
+        assert code == 0, err
+        for job_id, state in zip(json.loads(out)["ids"], STATES, strict=True):
+            if state is not S.QUEUED:
+                bring(producer, job_id, state)
+    producer.as_tenant("acme").enqueue_many([{"prompt": "theirs"}], campaign="lamps-1")
+
+
+@pytest.mark.usefixtures("campaign")
+def test_the_status_is_the_same(run: Run, away: Away) -> None:
+    run("campaign", "set", "lamps-1", "--budget", "100 USD", "--max-concurrent", "2", here=True)
+    run("campaign", "approve", "lamps-1", "--rows", "2", here=True)
+    run("campaign", "pause", "lamps-1", here=True)
+    assert both(run, away, "campaign", "status", "lamps-1")[0] == 0
+    assert both(run, away, "campaign", "status", "autumn")[0] == 2
+    here, there = (
+        json.loads(run("campaign", "status", "lamps-1", "--json", **how)[1]) for how in (away, {"here": True})
+    )
+    assert there == here
+    assert (there["rows"], there["reviews"], there["budget"]["amount"]) == (5, {"approved": 1, "open": 4}, 100.0)
+
+
+PREVIEWS: Sequence[tuple[str, ...]] = (
+    ("approve", "--rows", "2-6"),
+    ("approve", "--key", "a1", "--key", "a9", "--comment", "sharp"),
+    ("reject", "--state", "succeeded"),
+    ("reroll", "--all"),
+    ("retry",),
+    ("cancel", "--all", "--discard"),
+    ("cancel",),
+    ("resume", "--all"),
+    ("set", "--all", "--field", "priority=9"),
+    ("set", "--rows", "6", "--field", "duration=99"),
+    ("reroll", "--rows", "40"),
+    ("reroll", "--rows", "zz"),
+    ("reroll",),
+    ("reroll", "--reason", "nothing"),
+)
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_decision_is_announced_as_at_the_server(run: Run, away: Away) -> None:
+    for verb, *options in PREVIEWS:
+        code, _ = both(run, away, "campaign", verb, "lamps-1", *options, "--dry-run")
+        documents = [
+            run("campaign", verb, "lamps-1", *options, "--dry-run", "--json", **how) for how in ({"here": True}, away)
+        ]
+        assert documents[0][0] == documents[1][0] == code
+        assert documents[0][1:] == documents[1][1:] or json.loads(documents[0][1]) == json.loads(documents[1][1])
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_decision_is_carried_out_as_at_the_server(run: Run, away: Away) -> None:
+    decisions: Sequence[tuple[str, ...]] = (
+        ("approve", "--rows", "2", "--comment", "sharp"),
+        ("approve", "--rows", "2-5"),
+        ("reject", "--key", "a2"),
+        ("retry", "--yes"),
+        ("retry", "--rows", "2"),
+        ("set", "--rows", "6", "--field", "priority=9"),
+        ("cancel", "--rows", "5-6", "--yes"),
+        ("reroll", "--rows", "2", "--yes"),
+        ("resume", "--rows", "2"),
+    )
+    for verb, *options in decisions:
+        local = run("campaign", verb, "lamps-1", *options, here=True)
+        remote = run("campaign", verb, "lamps-2", *options, **away)
+        said = [OPERATION.sub("operation", part.replace("lamps-2", "lamps-1")) for part in remote[1:]]
+        assert (remote[0], *said) == (local[0], *(OPERATION.sub("operation", part) for part in local[1:])), verb
+    local, remote = (
+        json.loads(run("campaign", "status", name, "--json", here=True)[1]) for name in ("lamps-1", "lamps-2")
+    )
+    assert (remote["states"], remote["reviews"]) == (local["states"], local["reviews"])
+
+
+@pytest.mark.usefixtures("campaign")
+def test_an_operation_is_carried_out_once_through_both_doors(
+    run: Run, away: Away, api: httpx.Client, producer: Producer
+) -> None:
+    reroll = ("campaign", "reroll", "lamps-1", "--rows", "2-3", "--operation", "op-1", "--yes")
+    code, out, err = run(*reroll, "--json", **away)
+    first = json.loads(out)
+    assert (code, first["done"], len(first["jobs"])) == (0, 2, 2), err
+    assert both(run, away, *reroll)[0] == 0
+    said = "operation op-1 was carried out before (2 rows enqueued again with another seed); nothing was done now"
+    assert run(*reroll, **away)[2] == f"lamps-1: {said}\n"
+    local, remote = (json.loads(run(*reroll, "--json", **how)[1]) for how in ({"here": True}, away))
+    assert remote == local and remote["jobs"] == first["jobs"]
+    # Another tenant's campaign of that name is another one.
+    with producer.database.begin() as conn:
+        key, _ = create_key(conn, "acme", "laptop", ["read", "enqueue"], None)
+    acme = {"REELQ_API_URL": str(api.base_url), "REELQ_API_KEY": key}
+    assert json.loads(run("campaign", "status", "lamps-1", "--json", **acme)[1])["rows"] == 1
+    assert run("campaign", "status", "lamps-2", **acme)[:2] == (2, "")
+    assert json.loads(run("campaign", "reroll", "lamps-1", "--all", "--dry-run", "--json", **acme)[1])["acts"] == 0
+
+
+def test_a_person_is_asked_with_the_cost(run: Run, away: Away, campaign: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("producer.cli.campaigns.deciding.on_terminal", lambda: True)
+    monkeypatch.setattr("producer.cli.campaigns.deciding.confirm", lambda question, yes: asked.append(question))
+    for how in ({"here": True}, away):
+        assert run("campaign", "reroll", "lamps-1", "--rows", "2", **how)[0] == 0
+        asked.append("")
+        assert run("campaign", "approve", "lamps-1", "--rows", "3", **how)[0] == 0
+        run("campaign", "cancel", "lamps-1", "--rows", "2", "--yes", here=True)
+    assert asked[0] == asked[2] and "Reroll 1 row of lamps-1; 1 new video, USD" in asked[0]

@@ -1,0 +1,3 @@
+"""The queues of workers, which other programs know by these names."""
+
+QUEUES = ("submit", "poll", "transfer", "notify")

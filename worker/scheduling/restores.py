@@ -1,0 +1,110 @@
+"""Notice that the database was restored from a backup, before anything is submitted from it.
+
+A scheduler compares the database with its journal in the bucket when it starts, after each loss of the database, and
+when the database shows an older state than before. Until then it moves nothing: what looks queued may be finished.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import datetime
+
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
+from storage.database import Connection, Database, DatabaseUnavailable
+from storage.journal import state
+from storage.journal.comparison import compare
+
+log = logging.getLogger("reelq.journal")
+
+AGAIN_S = 5.0
+
+
+class RestoreWatch:
+    """One per scheduler. A thread of its own compares, so that a store that hangs does not stop the ticks."""
+
+    def __init__(self, database: Database, objects: Objects) -> None:
+        self._database = database
+        self._objects = objects
+        self._lock = threading.Lock()
+        self._through: datetime | None = None
+        self._compared = False
+        self._trusted = False
+        """The store is down, but a scheduler used this very database a moment ago."""
+        self._thread: threading.Thread | None = None
+        self._next_at = 0.0
+        self._doubts = 0
+
+    def may_run(self) -> bool:
+        """Whether jobs may be moved. Starts a comparison if one is needed.
+
+        Raises:
+            DatabaseUnavailable: as `Database.begin`.
+        """
+        with self._lock:
+            if not self._compared and self._thread is None and time.monotonic() >= self._next_at:
+                self._thread = threading.Thread(target=self._compare, args=(self._doubts,), name="reelq-journal")
+                self._thread.daemon = True
+                self._thread.start()
+            return self._compared or self._trusted
+
+    def may_submit(self, conn: Connection) -> bool:
+        """Whether jobs may be submitted in this transaction: the database is not older than it was, and not held."""
+        through, held = state.position(conn)
+        known = self._through
+        if known is not None and (through is None or through < known):
+            log.error("database.older now=%s before=%s: it is compared with its journal first", through, known)
+            self.doubt()
+            return False
+        return not held
+
+    def advance(self, conn: Connection) -> None:
+        """Note with each heartbeat that database and journal agree."""
+        if not self._compared:
+            return
+        through = state.advance(conn, self._through)
+        if through is None:
+            self.doubt()
+        else:
+            self._through = through
+
+    def doubt(self) -> None:
+        """Compare again: the database was not reachable, or it is older than before."""
+        with self._lock:
+            self._compared = self._trusted = False
+            self._doubts += 1
+
+    def _compare(self, doubts: int) -> None:
+        through, trusted = None, False
+        try:
+            through = compare(self._database, self._objects)
+        except StoreUnavailable as exc:
+            trusted = self._without_store(exc)
+        except DatabaseUnavailable as exc:
+            log.warning("journal.no_database error=%s", exc)
+        except Exception:
+            log.exception("journal.comparison_failed")
+        with self._lock:
+            self._thread = None
+            self._next_at = time.monotonic() + (0.0 if through is not None else AGAIN_S)
+            if doubts != self._doubts:  # the database was lost or replaced since
+                return
+            self._trusted = trusted
+            if through is not None:
+                self._compared, self._through = True, through
+
+    def _without_store(self, exc: StoreUnavailable) -> bool:
+        """Whether jobs may be moved although the journal cannot be read: a scheduler used this database a moment
+        ago."""
+        try:
+            with self._database.begin() as conn:
+                known = state.read_state(conn)
+                trusted = self._trusted or known.fresh
+                waits = "" if trusted else "; nothing is moved until it can be read"
+                state.note_problem(conn, "no_store", f"the journal cannot be read: {exc}{waits}")
+        except DatabaseUnavailable:
+            return False
+        log.warning("journal.no_store trusted=%s error=%s", trusted, exc)
+        return trusted

@@ -1,0 +1,1 @@
+"""What people see of the workers in Flower: named tasks, their jobs and results, behind a password."""

@@ -1,0 +1,97 @@
+"""`python -m worker.watching.flower …`: Flower as reelq runs it; every option of `celery flower` works here too.
+
+It only watches: it is read-only, keeps its history on disk, and does not start open to other machines.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from flower import command
+from flower.app import Flower, rewrite_handler
+from flower.options import options
+from flower.urls import settings as web_settings
+from tornado.web import url
+
+from seedance.problems import InvalidInput
+from storage.logs.setup import set_up_logging
+from storage.settings import Settings, load_settings
+from worker.app import app
+from worker.exposure import check_exposure
+from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs, shown_task
+
+log = logging.getLogger("reelq.flower")
+
+COLUMNS = "name,state,args,result,received,runtime,worker,uuid"
+MAX_TASKS = 20_000
+"""About two kilobytes each, in memory and in the file."""
+SAVE_EVERY_MS = 60_000
+PASSWORD_FILE = "FLOWER_BASIC_AUTH_FILE"  # noqa: S105 - the name of a variable
+
+
+def main(arguments: list[str]) -> int:
+    """Run Flower until a signal; 2 if the configuration is wrong."""
+    try:
+        settings = load_settings()
+        settings.require_broker()
+        _read_options(arguments)
+    except (InvalidInput, OSError, ValueError, KeyError) as exc:
+        sys.stderr.write(f"reelq: {exc}\n")
+        return 2
+    check_exposure(options)
+    if options.persistent:
+        _private(Path(options.db))
+    command.extract_settings()
+    web_settings["reelq_page"] = (settings.public_url or "").rstrip("/")
+    set_up_logging(settings.log_format, settings.log_level)
+    _serve(settings)
+    # Flower's threads wait for events that may never come; there is nothing left to save.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _read_options(arguments: list[str]) -> None:
+    """Our defaults, then the environment, then the command line, as Flower reads them."""
+    options.read_only = True
+    options.tasks_columns = COLUMNS
+    options.format_task = shown_task
+    options.max_tasks = MAX_TASKS
+    options.state_save_interval = SAVE_EVERY_MS
+    options.logging = None
+    if PASSWORD_FILE in os.environ and "FLOWER_BASIC_AUTH" not in os.environ:
+        os.environ["FLOWER_BASIC_AUTH"] = Path(os.environ[PASSWORD_FILE]).read_text(encoding="utf-8").strip()
+    command.apply_env_options()
+    command.apply_options("flower", arguments)
+
+
+def _private(path: Path) -> None:
+    """Make the directory of the history, which only its owner may read: it is loaded as a pickle."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.umask(0o077)
+
+
+def _serve(settings: Settings) -> None:
+    handlers: list[Any] = [url(r"/task/(.+)", TaskWithJobs), url(r"/broker", EveryQueue), (r"/metrics", GuardedMetrics)]
+    if options.url_prefix:
+        handlers = [rewrite_handler(item, options.url_prefix) for item in handlers]
+    flower = Flower(capp=app, options=options, **web_settings)
+    flower.add_handlers(r".*", handlers)
+
+    def stop(*_: Any) -> None:
+        flower.io_loop.add_callback_from_signal(flower.io_loop.stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    port = flower.start_http_server()
+    log.info("flower.serving address=%s port=%s format=%s", options.address or "*", port, settings.log_format)
+    flower.start()
+    flower.events.stop()  # saves the history
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

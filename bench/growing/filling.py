@@ -77,7 +77,8 @@ _GENERATING: LiteralString = f"""{_NUMBERED}, jobs_ AS (
     INSERT INTO jobs (id, tenant, campaign_id, request, request_hash, gateways, lane, state, due_at, account, gateway,
                       model, attempt, gateway_task_id, submitted_at, reason)
     SELECT uuidv7(), 't' || n %% %(tenants)s, ids[place + 1], %(request)s, 'h', %(gateways)s, %(lane)s, 'generating',
-           now() + make_interval(days => CASE WHEN n <= {DUE_POLLS} THEN 0 ELSE 30 END), 'a' || n %% %(accounts)s, 'anyfast', 'seedance', 1,
+           now() + make_interval(days => CASE WHEN n <= {DUE_POLLS} THEN 0 ELSE 30 END),
+           'a' || n %% %(accounts)s, 'anyfast', 'seedance', 1,
            'task-' || n, now() - interval '1 minute', 'submitted'
     FROM n, c
     RETURNING id, account, gateway_task_id

@@ -96,6 +96,12 @@ def test_a_key_that_works_and_one_that_is_refused(settings: Settings, gateway: s
     assert not [one for one in diagnose(ours, "accounts") if one.part == "gateway bad"], "--no-gateways"
 
 
+def test_no_gateway_is_asked_before_there_is_a_database(settings: Settings, gateway: str) -> None:
+    ours = with_accounts(settings, {"name": "a", "base_url": gateway}, database_url=None)
+    found = diagnose(ours, "accounts", gateways=True)
+    assert_found(found, "gateway_not_asked", "no database is set", level=Level.SKIPPED)
+
+
 def test_a_gateway_that_cannot_be_reached(settings: Settings, gateway: str, closed_port: int) -> None:
     ours = with_accounts(settings, {"name": "a", "base_url": f"http://127.0.0.1:{closed_port}/api/v3"})
     found = diagnose(ours, "accounts", gateways=True)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from producer.cli.login.stored import api_of
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.failures import explain
 from producer.cli.shared.money import estimate_line
@@ -87,7 +88,7 @@ def examine(data_dir: Path | None, *, gateways: bool = True) -> list[Finding]:
         settings = load_settings(data_dir)
     except Exception as exc:  # noqa: BLE001 - a finding, whatever it is
         return [bad("configuration", explain(exc, data_dir)[0], "configuration")]
-    findings = [good("configuration", _source(data_dir)), *check_variables(os.environ, settings)]
+    findings = [good("configuration", _source(data_dir)), *check_variables(os.environ, settings), *_elsewhere(data_dir)]
     checks = checks_of(settings, default_dir(data_dir), gateways=gateways)
     return findings + run_together(checks, LIMIT_S, partial(explained, data_dir))
 
@@ -111,6 +112,13 @@ def explained(data_dir: Path | None, part: str, exc: BaseException) -> Finding:
     """The finding for a check that ended with an exception."""
     code = exc.code if isinstance(exc, Fault) else "configuration" if isinstance(exc, InvalidInput) else "check_failed"
     return bad(part, explain(exc, data_dir)[0], code)
+
+
+def _elsewhere(data_dir: Path | None) -> Iterator[Finding]:
+    """That other commands use an API, which is not what is checked here."""
+    if (api := api_of(data_dir)) is not None:
+        message = f"other commands use {api.url}, and doctor checks this machine only; open {api.url}/readyz"
+        yield warn("api", f"{message}, or run doctor on the server", "checked_elsewhere")
 
 
 def _source(data_dir: Path | None) -> str:

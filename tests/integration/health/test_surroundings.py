@@ -82,6 +82,16 @@ def test_a_misspelt_variable_and_a_misspelt_key(
     assert "lease_second: is not a field we know; did you mean lease_seconds?" in only["message"]
 
 
+def test_who_uses_an_api_learns_that_it_is_not_what_is_checked(
+    environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ.setenv("REELQ_API_URL", "https://reelq.example/")
+    _, out = run(capsys, "--no-gateways", "--json")
+    [found] = [one for one in json.loads(out) if one["code"] == "checked_elsewhere"]
+    assert (found["part"], found["level"]) == ("api", "warn")
+    assert "open https://reelq.example/readyz, or run doctor on the server" in found["message"]
+
+
 def test_buckets_are_created_on_request(
     environ: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], s3: Bucket
 ) -> None:

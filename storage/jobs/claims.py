@@ -61,6 +61,8 @@ TRIED: LiteralString = (
 )
 """A condition on a queued job: it was tried before and came back; see `TRIED_BEFORE`. A literal, so that PostgreSQL
 sees that `jobs_tried_idx` has all such jobs, and as PostgreSQL prints it, which a test compares."""
+FRESH: LiteralString = f"(reason IS NULL OR NOT {TRIED})"
+"""A condition on a queued job: it was not tried before."""
 ROUTE: LiteralString = (
     f"hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({TRIED}, false)::int::bigint))"
 )

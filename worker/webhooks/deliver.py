@@ -121,7 +121,7 @@ class _BatchSender:
         """Whether the receiver answered any POST; None: nothing was sent."""
 
     async def send(self, message: Outgoing) -> Result:
-        bind(**{"tenant": message.tenant} | (message.story or {}))
+        bind(**message.story)
         async with self._slots:
             if self._runtime.stopping.is_set() or time.monotonic() > self._start_until:
                 return Result(message, Verdict(due_in_s=0.0))
@@ -281,5 +281,5 @@ def _log(result: Result) -> None:
         None if answer is None else answer.status,
         0.0 if answer is None else answer.took_s,
         verdict.error,
-        extra=about({"tenant": message.tenant} | (message.story or {})),
+        extra=about(message.story),
     )

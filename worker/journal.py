@@ -1,8 +1,8 @@
 """Write the journal: each POST before it is made, its answer, and each stored video.
 
 A thread of its own writes to the bucket, so that no batch waits longer than `WAIT_S` for a slow store, and none at all
-while the store is down: a queue that stands still helps nobody. What could not be written is kept and written when the
-store answers again.
+while the store is down: submits go on without the journal. What could not be written is kept and written when the store
+answers again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("reelq.journal")
 WAIT_S = 1.0
 """The longest wait of a batch for its entries."""
 GATHER_S = 0.3
-"""How long answers and videos wait for company: nothing waits for them."""
+"""How long to gather answers and videos before they are written: nothing waits for them."""
 NOTE_EVERY_S = 15.0
 MOST_KEPT = 100_000
 """Entries to keep while the store is down; then the oldest are dropped."""

@@ -21,7 +21,7 @@ SPAN = timedelta(hours=1)
 MOST_ENTRIES = 250
 MARGIN = timedelta(minutes=30)
 """Added to `SPAN`: answers and videos come later than the entry that opened their segment."""
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 """How long segments are kept: an older backup cannot be compared with them."""
 _AT_ONCE = 8
 _STAMP = "%Y%m%dT%H%M%S"
@@ -89,14 +89,14 @@ def entries(objects: Objects, keys: Iterable[str]) -> list[Entry]:
 
 
 def delete_old(objects: Objects, now: datetime) -> int:
-    """Delete the segments, of every database, that are older than `KEPT`; returns how many. None where the bucket may
-    not be listed: its lifecycle rules do it there.
+    """Delete the segments, of every database, that are older than `RETENTION`; returns how many. Where the bucket may
+    not be listed, nothing is deleted: its lifecycle rules can do it.
 
     Raises:
         StoreUnavailable: the store does not respond.
     """
     found = of_every_lineage(objects) or []
-    old = [key for one in found for key in one.keys if opened_at(key) < now - KEPT]
+    old = [key for one in found for key in one.keys if opened_at(key) < now - RETENTION]
     objects.delete(old)
     return len(old)
 

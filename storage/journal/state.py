@@ -26,7 +26,8 @@ ProblemCode = Literal["no_store", "not_listed"]
 @dataclass(frozen=True, slots=True)
 class JournalState:
     """The row. `fresh`: a scheduler used this database a moment ago; `has_jobs`: it has at least one job;
-    `has_waiting`: one that may be submitted; `behind`: workers make POSTs that they cannot write down before."""
+    `has_waiting`: one that may be submitted; `has_attempts`: at least one POST was made; `behind`: workers make POSTs
+    that they cannot write down before."""
 
     lineage: UUID
     place: str | None

@@ -35,8 +35,8 @@ def test_only_segments_that_may_hold_newer_entries_are_read(settings: Settings) 
 
 def test_old_segments_are_deleted(settings: Settings) -> None:
     objects, mine = Objects(settings), uuid4()
-    put(objects, mine, NOW - segments.KEPT - timedelta(days=1))
-    kept = put(objects, mine, NOW - segments.KEPT + timedelta(days=1))
+    put(objects, mine, NOW - segments.RETENTION - timedelta(days=1))
+    kept = put(objects, mine, NOW - segments.RETENTION + timedelta(days=1))
     assert segments.delete_old(objects, NOW) == 1
     found = segments.of_lineage(objects, mine, None)
     assert found is not None

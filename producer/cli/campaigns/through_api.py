@@ -25,7 +25,7 @@ from producer.cli.shared.output import say
 from producer.cli.shared.pace_options import RunOptions
 from producer.cli.shared.sheets import SheetOptions
 from producer.errors import BadRow, CellError, InvalidRows
-from producer.intake.recipients import BY_TENANT, NOBODY
+from producer.intake.recipients import BY_TENANT, NO_ONE
 from producer.intake.start import Start
 from producer.intake.terms import Terms
 from seedance.problems import InvalidInput, Problem
@@ -205,4 +205,4 @@ def _notify(terms: Terms) -> list[str]:
         return []
     if terms.notify.addresses is None:
         return [BY_TENANT]
-    return list(terms.notify.addresses) or [NOBODY]
+    return list(terms.notify.addresses) or [NO_ONE]

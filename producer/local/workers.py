@@ -49,7 +49,7 @@ class Workers:
         """Start the workers.
 
         Raises:
-            StackError: a server does not answer, or its schema is another release's.
+            StackError: a server does not answer, or its schema does not fit this program.
             seedance.problems.InvalidInput: something is not configured.
         """
         self._resources.enter_context(locked(self.directory))

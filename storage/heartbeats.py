@@ -59,9 +59,14 @@ def own_version() -> str:
     return version("reelq")
 
 
+def instance_here(pid: int) -> str:
+    """The name of a process of this host among the instances: host and process id."""
+    return f"{socket.gethostname()}:{pid}"
+
+
 def own_instance() -> str:
-    """The name of this process among the instances: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """The name of this process among the instances."""
+    return instance_here(os.getpid())
 
 
 def instances(conn: Connection, fresh_s: float) -> list[Instance]:

@@ -20,6 +20,7 @@ from storage.jobs.work import load_work
 from storage.journal import rows
 from storage.logs.context import about
 from worker.batch import run_batch
+from worker.cleaning.removals import remove_unwanted
 from worker.failpoints import failpoint
 from worker.journal import Journal
 from worker.runtime import Runtime
@@ -29,7 +30,6 @@ from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.leases import Leases, release
 from worker.transferring.own_origin import OwnOrigin
-from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
 from worker.watching.tally import current_tally

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NoReturn
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -59,14 +59,15 @@ def read_state(conn: Connection) -> JournalState:
         return cursor.execute(_READ, {"behind_s": BEHIND_S, "fresh_s": FRESH_S}).fetchone() or _gone()
 
 
-def _gone() -> JournalState:
+def _gone() -> NoReturn:
     raise LookupError("the table journal has no row; restore the database again, or run `reelq db upgrade` on it")
 
 
-def position(conn: Connection) -> tuple[datetime | None, bool]:
-    """How far this database and its journal agree, and whether submits are held. Cheap: each claim asks."""
-    row = conn.execute("SELECT through, hold IS NOT NULL FROM journal").fetchone()
-    return (None, True) if row is None else (row[0], row[1])
+def position(conn: Connection) -> tuple[datetime | None, bool, datetime]:
+    """How far this database and its journal agree, whether submits are held, and when its server was started, by which
+    a process knows that another server has taken its place. Cheap: each claim asks."""
+    row = conn.execute("SELECT through, hold IS NOT NULL, pg_postmaster_start_time() FROM journal").fetchone()
+    return _gone() if row is None else (row[0], row[1], row[2])
 
 
 _ADVANCE: LiteralString = """

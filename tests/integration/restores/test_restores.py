@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from aiohttp import web
@@ -125,6 +126,39 @@ def test_a_scheduler_that_keeps_running_notices_the_restore(rig: Rig) -> None:
         assert submits(world, watch) == 0
         assert world.states() == {"generating": ALL}
     assert paid_once(rig)
+
+
+def test_another_server_with_the_same_heartbeat_is_compared_before_it_submits(rig: Rig) -> None:
+    """A failover between two ticks and two heartbeats: the pool reconnects, and only the last submits are missing."""
+    parts = urlsplit(rig.settings.require_database_url())
+    own = Rig(rig.settings.model_copy(update={"database_url": starts_as_it_says(parts)}), rig.gateway, rig.dump)
+    with own.world() as world:
+        watch = own.watch(world)
+        wait_for("compared", watch.may_run)
+        enqueue(world)
+        advance(world, watch)
+        own.save()
+        assert submits(world, watch) == ALL
+        own.restore()
+        with connect(world.url) as conn:
+            conn.execute("UPDATE journal SET hold = NULL")  # as in a replica that became the primary
+            conn.execute("UPDATE server SET started = now()")
+        assert submits(world, watch) == 0
+        wait_for("compared again", watch.may_run)
+        assert submits(world, watch) == 0
+        assert world.states() == {"generating": ALL}
+    assert paid_once(rig)
+
+
+def starts_as_it_says(parts: SplitResult) -> str:
+    """The URL of this database with a server that can be "started" again: a function before the server's own."""
+    with connect(parts.geturl()) as conn:
+        conn.execute("CREATE TABLE server AS SELECT now() AS started")
+        conn.execute(
+            """CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE
+               AS 'SELECT started FROM public.server'"""
+        )
+    return f"{parts.geturl()}?options=-csearch_path%3Dpublic,pg_catalog"
 
 
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:

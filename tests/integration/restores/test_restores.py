@@ -18,6 +18,7 @@ from tests.ruled_store import refusal, ruled
 from tests.servers import Bucket, TestServers
 from tests.tcp_door import door
 from tests.waiting import wait_for
+from worker.submitting import submit
 
 ALL = 4 * JOBS
 
@@ -159,6 +160,28 @@ def starts_as_it_says(parts: SplitResult) -> str:
                AS 'SELECT started FROM public.server'"""
         )
     return f"{parts.geturl()}?options=-csearch_path%3Dpublic,pg_catalog"
+
+
+def test_an_answer_whose_attempt_was_lost_in_between_is_not_lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The POST is made, a replica without its attempt becomes the primary, and then the answer comes."""
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+
+        begun = iter(("lists", "mute"))
+
+        def failover(name: str) -> None:
+            if name == "submit.after_begin" and next(begun) == "mute":
+                rig.restore()
+
+        monkeypatch.setattr(submit, "failpoint", failover)
+        assert world.round() == ALL
+        monkeypatch.undo()
+        assert world.states() == {"queued": ALL}
+    with rig.world() as world:
+        assert world.states() == {"generating": ALL}, "also those of the gateway that lists no tasks"
+        assert world.round() == 0
+    assert paid_once(rig)
 
 
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:

@@ -25,8 +25,8 @@ ProblemCode = Literal["no_store", "not_listed"]
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """The row. `fresh`: a scheduler used this database a moment ago; `has_jobs`: it has at least one job;
-    `has_waiting`: one that may be submitted; `behind`: workers make POSTs that they cannot write down before."""
+    """The row. `fresh`: a scheduler used this database a moment ago; `has_waiting`: it has a job that may be submitted;
+    `behind`: workers make POSTs that they cannot write down before."""
 
     lineage: UUID
     place: str | None
@@ -37,7 +37,6 @@ class JournalState:
     behind: bool
     behind_error: str | None
     fresh: bool
-    has_jobs: bool
     has_waiting: bool
     has_attempts: bool
 
@@ -47,7 +46,7 @@ SELECT lineage, place, through, hold, problem, restored, behind_error,
        coalesce(behind_at > now() - make_interval(secs => %(behind_s)s), false) AS behind,
        coalesce(greatest(through, (SELECT max(seen_at) FROM heartbeats WHERE component = 'scheduler'))
                 > now() - make_interval(secs => %(fresh_s)s), false) AS fresh,
-       EXISTS (SELECT FROM jobs) AS has_jobs, EXISTS (SELECT FROM attempts) AS has_attempts,
+       EXISTS (SELECT FROM attempts) AS has_attempts,
        EXISTS (SELECT FROM jobs WHERE state IN ('queued', 'submitting', 'unconfirmed')) AS has_waiting
 FROM journal
 """

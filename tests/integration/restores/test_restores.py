@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
+from producer.operator_actions.journal import confirm_journal
+from storage.bucket.objects import Objects
 from storage.database import connect
+from storage.journal import segments
 from storage.settings import Settings
 from tests.integration.restores.rig import JOBS, Rig, advance, enqueue, finish, submits
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway
@@ -184,6 +188,23 @@ def test_an_answer_whose_attempt_was_lost_in_between_is_not_lost(rig: Rig, monke
     assert paid_once(rig)
 
 
+def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+        world.round()
+    rig.restore()
+    damaged = segments.key_of(objects := Objects(rig.settings), rig.state().lineage, datetime.now(UTC), "aa", 1)
+    objects.put_bytes(damaged, b'{"kind":"se', segments.TYPE)
+    with rig.world() as world:
+        assert damaged in (rig.state().hold or {})["message"]
+        assert world.states() == {"generating": ALL}
+        with connect(world.url) as conn:
+            assert confirm_journal(conn, "the bucket")
+        assert world.round() == 0
+    assert paid_once(rig)
+
+
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:
     with rig.world() as world:
         enqueue(world)
@@ -235,12 +256,21 @@ def test_another_database_in_the_same_bucket_is_no_alarm(rig: Rig, servers: Test
         other = Rig(rig.settings.model_copy(update={"database_url": url}), rig.gateway, rig.dump)
         with connect(url) as conn:  # the test's databases are copies of one
             conn.execute("UPDATE journal SET lineage = gen_random_uuid()")
+        old = datetime.now(UTC) - timedelta(days=1)
+        objects = Objects(rig.settings)
+        damaged = [
+            segments.key_of(objects, lineage, opened, "aa", 1)
+            for lineage, opened in ((rig.state().lineage, datetime.now(UTC)), (uuid4(), old))
+        ]
+        for key in damaged:
+            objects.put_bytes(key, b"{", segments.TYPE)
         with other.world(compared=False) as world:
             enqueue(world, "neighbour")
             watch = other.watch(world)
             wait_for("compared", watch.may_run)
             assert submits(world, watch) == ALL
         assert other.state().restored is None
+    objects.delete(damaged)
     with rig.world():
         assert rig.state().restored is None
 

@@ -317,6 +317,15 @@ def test_submits_go_on_while_the_store_is_down_and_are_written_down_later(rig: R
     assert paid_once(rig)
 
 
+def test_a_store_that_is_too_slow_for_the_journal_is_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig.world() as world:
+        enqueue(world)
+        monkeypatch.setattr("worker.journal.WAIT_S", 0.0)  # so any store is too slow
+        assert world.round() == ALL
+        assert rig.state().behind
+        assert "longer than" in (rig.state().behind_error or "")
+
+
 def test_a_scheduler_waits_for_the_store_only_if_the_database_may_be_old(rig: Rig) -> None:
     with rig.world() as world:
         enqueue(world)

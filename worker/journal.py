@@ -64,7 +64,11 @@ class Journal(Part):
             if self._behind:
                 return False
             mine = self._added
-            return self._changed.wait_for(lambda: self._written >= mine or self._behind, WAIT_S) and not self._behind
+            in_time = self._changed.wait_for(lambda: self._written >= mine or self._behind, WAIT_S)
+            written = in_time and not self._behind
+        if not in_time:
+            self._note_behind(f"the store took longer than {WAIT_S:g} s")
+        return written
 
     def note(self, lineage: UUID, entries: Sequence[Answered] | Sequence[Kept]) -> None:
         """Write entries soon, without a wait."""

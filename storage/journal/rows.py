@@ -31,6 +31,13 @@ SELECT l.lineage, a.job_id, a.number, a.started_at, a.outcome, a.http_status, a.
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
 JOIN attempts a ON a.job_id = i.id AND a.number = i.number CROSS JOIN journal l WHERE a.outcome IS NOT NULL
 """
+_MISSING: LiteralString = """
+SELECT l.lineage, i.place FROM journal l CROSS JOIN (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(started)s::timestamptz[]) WITH ORDINALITY
+        AS n(id, number, started_at, place)) i
+WHERE NOT EXISTS (
+    SELECT FROM attempts a WHERE a.job_id = i.id AND a.number = i.number AND a.started_at = i.started_at)
+"""
 
 
 def sent(conn: Connection, begun: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Sent]]:
@@ -44,6 +51,18 @@ def answered(conn: Connection, finished: Sequence[tuple[UUID, int]]) -> tuple[UU
     there are no entries."""
     lineage, rows = _read(conn, _ANSWERED, _numbered(finished))
     return lineage, [Answered(**row) for row in rows]
+
+
+def answered_without_row(conn: Connection, answers: Sequence[Answered]) -> tuple[UUID | None, list[Answered]]:
+    """The lineage, and those answers whose attempt this database does not have: it was restored, or a replica that had
+    not got it became the primary, between the POST and its answer."""
+    parameters = {
+        "ids": [answer.job_id for answer in answers],
+        "numbers": [answer.number for answer in answers],
+        "started": [answer.started_at for answer in answers],
+    }
+    rows = conn.execute(_MISSING, parameters).fetchall() if answers else []
+    return (rows[0][0] if rows else None), [answers[place - 1] for _, place in rows]
 
 
 def kept(conn: Connection, job_ids: Sequence[UUID]) -> tuple[UUID | None, list[Kept]]:

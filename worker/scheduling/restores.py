@@ -1,7 +1,8 @@
 """Notice that the database was restored from a backup, before anything is submitted from it.
 
-A scheduler compares the database with its journal in the bucket when it starts, after each loss of the database, and
-when the database shows an older state than before. Until then it moves nothing: what looks queued may be finished.
+A scheduler compares the database with its journal in the bucket when it starts, after each loss of the database, when
+another server has taken its place, and when the database shows an older state than before. Until then it moves nothing:
+what looks queued may be finished.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from storage.journal.comparison import compare
 log = logging.getLogger("reelq.journal")
 
 AGAIN_S = 5.0
+SETTLE_S = 3.0
+"""The pause between a doubt and its comparison: a worker that lost the database, too, may still write entries of what
+it has just begun, and the answers that it now cannot store."""
 
 
 class RestoreWatch:
@@ -30,6 +34,8 @@ class RestoreWatch:
         self._objects = objects
         self._lock = threading.Lock()
         self._through: datetime | None = None
+        self._server: datetime | None = None
+        """The server that was compared: a failover between two ticks breaks no statement of ours."""
         self._compared = False
         self._trusted = False
         """The store is down, but a scheduler used this very database a moment ago."""
@@ -51,9 +57,14 @@ class RestoreWatch:
             return self._compared or self._trusted
 
     def may_submit(self, conn: Connection) -> bool:
-        """Whether jobs may be submitted in this transaction: the database is not older than it was, and not held."""
-        through, held = state.position(conn)
+        """Whether jobs may be submitted in this transaction: the database is the one that was compared, is not older
+        than it was, and is not held."""
+        through, held, server = state.position(conn)
         known = self._through
+        if server != self._server:
+            log.warning("database.replaced started=%s: it is compared with its journal first", server)
+            self.doubt()
+            return False
         if known is not None and (through is None or through < known):
             log.error("database.older now=%s before=%s: it is compared with its journal first", through, known)
             self.doubt()
@@ -75,10 +86,13 @@ class RestoreWatch:
         with self._lock:
             self._compared = self._trusted = False
             self._doubts += 1
+            self._next_at = time.monotonic() + SETTLE_S
 
     def _compare(self, doubts: int) -> None:
-        through, trusted = None, False
+        through, server, trusted = None, None, False
         try:
+            with self._database.begin() as conn:  # before: one that comes during the comparison is another one
+                _, _, server = state.position(conn)
             through = compare(self._database, self._objects)
         except StoreUnavailable as exc:
             trusted = self._without_store(exc)
@@ -88,10 +102,10 @@ class RestoreWatch:
             log.exception("journal.comparison_failed")
         with self._lock:
             self._thread = None
-            self._next_at = time.monotonic() + (0.0 if through is not None else AGAIN_S)
             if doubts != self._doubts:  # the database was lost or replaced since
                 return
-            self._trusted = trusted
+            self._next_at = time.monotonic() + (0.0 if through is not None else AGAIN_S)
+            self._trusted, self._server = trusted, server
             if through is not None:
                 self._compared, self._through = True, through
 

@@ -21,6 +21,7 @@ from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import fitting, load_work
 from storage.journal import rows
+from storage.journal.entries import Answered
 from storage.logs.context import about, bind
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
@@ -133,9 +134,15 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         lineage, answered = rows.answered(conn, [(item.ready.work.id, item.ready.attempt) for item in posted])
+        known = {(entry.job_id, entry.number) for entry in answered}
+        others = [item for item in posted if (item.ready.work.id, item.ready.attempt) not in known]
+        theirs, without_row = rows.answered_without_row(conn, [_as_entry(item) for item in others])
         failpoint("submit.before_commit")
     if lineage is not None:
         runtime.part(Journal).note(lineage, answered)
+    if theirs is not None:  # the scheduler's comparison makes the row, and needs the answer
+        log.warning("submit.attempts_lost jobs=%d: the database is older than they are", len(without_row))
+        runtime.part(Journal).note(theirs, without_row)
     failpoint("submit.after_outcome")
     tally = current_tally()
     for item in posted:
@@ -158,6 +165,14 @@ def _attempt_outcome(posted: Posted) -> AttemptOutcome:
     if isinstance(result, Submitted):
         return AttemptOutcome(work.id, number, Reason.ACCEPTED, gateway_task_id=result.task_id)
     return AttemptOutcome(work.id, number, result.code, result.status, error=result.as_dict())
+
+
+def _as_entry(posted: Posted) -> Answered:
+    outcome = _attempt_outcome(posted)
+    return Answered(
+        *(outcome.job_id, outcome.number, posted.ready.started_at),
+        *(outcome.outcome, outcome.http_status, outcome.gateway_task_id),
+    )
 
 
 def _outcome_move(posted: Posted, decision: Decision) -> Move:

@@ -27,7 +27,8 @@ def test_only_segments_that_may_hold_newer_entries_are_read(settings: Settings) 
     found = segments.of_lineage(objects, mine, NOW)
     assert found is not None
     assert list(found.keys) == keys[2:]
-    assert len(segments.entries(objects, found.keys)) == 2
+    assert found.since(NOW + timedelta(minutes=45)) == keys[3:]
+    assert len(segments.entries(objects, found.keys)[0]) == 2
     every = segments.of_every_lineage(objects)
     assert every is not None
     assert {one.lineage: list(one.keys) for one in every} == {mine: keys, other: [foreign]}

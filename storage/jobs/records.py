@@ -162,6 +162,8 @@ class Work:
     """The version of the accounts when its account changed last; None: it never did."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
+    lease_left_s: float = 0.0
+    """What is left of its lease."""
 
     @property
     def story(self) -> Story:

@@ -126,6 +126,7 @@ class Outgoing:
     disabled_reason: str | None
     story: dict[str, Any] | None
     """The fields of its job in a log (`storage.logs.story`); None: it is about no job."""
+    lease_left_s: float
 
 
 _LOAD: LiteralString = """
@@ -135,7 +136,8 @@ SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coale
        CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason,
        CASE WHEN j.id IS NOT NULL THEN jsonb_build_object(
            'job_id', j.id, 'tenant', j.tenant, 'campaign', (SELECT name FROM campaigns c WHERE c.id = j.campaign_id),
-           'account', j.account, 'task_id', j.gateway_task_id, 'attempt', j.attempt) END AS story
+           'account', j.account, 'task_id', j.gateway_task_id, 'attempt', j.attempt) END AS story,
+       extract(epoch FROM m.due_at - now())::float8 AS lease_left_s
 FROM webhook_messages m
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
 LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id LEFT JOIN jobs j ON j.id = m.job_id

@@ -1,4 +1,4 @@
-"""Logging of the worker and scheduler processes, in the same form as that of the API: see docs/logs.md."""
+"""Logging and tracing of the worker and scheduler processes, in the same form as that of the API: see docs/logs.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from celery import signals
 
 from storage.logs.setup import set_up_logging
 from storage.settings import load_settings
+from storage.tracing.spans import set_up_tracing
 
 
 @signals.setup_logging.connect
@@ -16,3 +17,4 @@ def configure(loglevel: int | str = logging.INFO, **_: Any) -> None:
     """Set up logging once; connecting to this signal also keeps Celery from doing it its own way."""
     settings = load_settings()
     set_up_logging(settings.log_format, settings.log_level or loglevel)
+    set_up_tracing("worker")

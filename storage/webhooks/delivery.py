@@ -127,6 +127,8 @@ class Outgoing:
     story: dict[str, Any] | None
     """The fields of its job in a log (`storage.logs.story`); None: it is about no job."""
     lease_left_s: float
+    traceparent: str | None
+    """The trace that its job belongs to."""
 
 
 _LOAD: LiteralString = """
@@ -137,7 +139,7 @@ SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coale
        CASE WHEN j.id IS NOT NULL THEN jsonb_build_object(
            'job_id', j.id, 'tenant', j.tenant, 'campaign', (SELECT name FROM campaigns c WHERE c.id = j.campaign_id),
            'account', j.account, 'task_id', j.gateway_task_id, 'attempt', j.attempt) END AS story,
-       extract(epoch FROM m.due_at - now())::float8 AS lease_left_s
+       extract(epoch FROM m.due_at - now())::float8 AS lease_left_s, j.traceparent
 FROM webhook_messages m
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
 LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id LEFT JOIN jobs j ON j.id = m.job_id

@@ -18,6 +18,7 @@ from storage.jobs.work import load_work
 from storage.logs.context import about, bind
 from storage.metrics.families import POLLS
 from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
 from worker.clients import clients_of
 from worker.failpoints import failpoint
@@ -85,13 +86,18 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
     bind(**work.story)
     task_id = work.gateway_task_id or ""
     result: TaskReport | GatewayError
-    try:
-        result = await task_list.get(task_id) or await client.query(task_id)
-    except GatewayError as exc:
-        result = exc
-    except Exception as exc:  # a query can always be repeated
-        log.exception("poll.failed job_id=%s", work.id)
-        result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+    with span("poll", work.traceparent, job_id=str(work.id), account=client.account.name) as recorded:
+        try:
+            result = await task_list.get(task_id) or await client.query(task_id)
+        except GatewayError as exc:
+            result = exc
+        except Exception as exc:  # a query can always be repeated
+            log.exception("poll.failed job_id=%s", work.id)
+            result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+        if isinstance(result, GatewayError):
+            recorded.fail(result.code)
+        else:
+            recorded.note(status=result.status)
     failpoint("poll.after_query")
     return Polled(work, result, await ask_to_cancel(client, work, result))
 

@@ -25,6 +25,7 @@ from storage.journal import rows
 from storage.logs.context import about, bind
 from storage.metrics.families import SUBMIT_SECONDS, SUBMITS
 from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
@@ -107,6 +108,17 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
     bind(**ready.work.story | {"attempt": ready.attempt})
+    facts = {"job_id": str(ready.work.id), "account": client.account.name, "model": ready.model_key}
+    with span("submit", ready.work.traceparent, attempt=ready.attempt, **facts) as recorded:
+        posted = await _post_once(runtime, client, ready, files)
+        if isinstance(posted.result, Submitted):
+            recorded.note(task_id=posted.result.task_id)
+        else:
+            recorded.fail(posted.result.code)
+    return posted
+
+
+async def _post_once(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
     result: Submitted | GatewayError
     began: float | None = None
     try:

@@ -22,6 +22,7 @@ from storage.journal import rows
 from storage.logs.context import about
 from storage.metrics.families import TRANSFER_BYTES, TRANSFER_SECONDS, TRANSFERS
 from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.journal import Journal
@@ -120,8 +121,14 @@ async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
             began = time.monotonic()
             places.leave()
 
+    work = video.work
     try:
-        outcome = await copy_video(runtime, video, leave)
+        with span("transfer", work.traceparent, job_id=str(work.id), account=work.account) as recorded:
+            outcome = await copy_video(runtime, video, leave)
+            if isinstance(outcome, Complete):
+                recorded.note(bytes=outcome.stored.size_bytes)
+            elif not isinstance(outcome, NoRoom):
+                recorded.fail(type(outcome).__name__)
         return Copied(video, outcome, None if began is None else time.monotonic() - began)
     finally:
         leave()

@@ -26,6 +26,8 @@ from storage.logs.context import about, bind
 from storage.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from storage.metrics.measures import Measures
 from storage.own_services import own_services
+from storage.tracing.context import HEADER as TRACE
+from storage.tracing.spans import span
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
@@ -163,7 +165,14 @@ class _BatchSender:
         if secrets:
             headers["webhook-signature"] = sign(secrets, name, now, body)
         failpoint("notify.before_post")
-        answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
+        job_id = None if message.job_id is None else str(message.job_id)
+        with span("webhook", message.traceparent, job_id=job_id, type=message.type, webhook_id=name) as recorded:
+            if recorded.traceparent is not None:
+                headers[TRACE] = recorded.traceparent
+            answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
+            recorded.note(status=answer.status)
+            if answer.status is None or answer.status >= 300:
+                recorded.fail("not_delivered")
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
         if answer.status is not None or not answer.never:

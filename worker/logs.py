@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import signals
 
+from storage.logs.sentry import set_up_sentry
 from storage.logs.setup import set_up_logging
 from storage.settings import load_settings
 from storage.tracing.spans import set_up_tracing
@@ -18,3 +19,4 @@ def configure(loglevel: int | str = logging.INFO, **_: Any) -> None:
     settings = load_settings()
     set_up_logging(settings.log_format, settings.log_level or loglevel)
     set_up_tracing("worker")
+    set_up_sentry("worker")

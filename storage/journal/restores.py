@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -39,6 +39,8 @@ _STEPS: Sequence[tuple[tuple[JobState, ...], JobState, Mapping[str, Any]]] = (
 )
 """The way of a job to its video, with what each state must have."""
 Key = tuple[UUID, int]
+Post = tuple[UUID, datetime]
+"""A job and when its POST began. The number says less: another attempt may have had it since a restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,17 @@ def missing(conn: Connection, entries: Iterable[Entry], since: datetime | None) 
     found = [e for e in entries if since is None or isinstance(e, Answered) or _time_of(e) > since - OVERLAP]
     ids = {"ids": list({entry.job_id for entry in found})}
     states: dict[UUID, str] = dict(conn.execute(_JOBS, ids).fetchall())
-    known = {(row[0], row[1], row[2]): row[3] for row in conn.execute(_ATTEMPTS, ids)}
+    known = {(row[0], row[2]): (row[1], row[3]) for row in conn.execute(_ATTEMPTS, ids)}
     sent = {_key(e): e for e in found if isinstance(e, Sent) and e.job_id in states and _key(e) not in known}
     strangers = {e.job_id for e in found if not isinstance(e, Answered) and e.job_id not in states}
     kept = {e.job_id: e for e in found if isinstance(e, Kept) and states.get(e.job_id, "failed") not in TERMINAL}
     return Missing(
         list(sent.values()),
         [
-            answer
+            # An earlier comparison may have given the attempt another number.
+            replace(answer, number=known[key][0]) if key in known else answer
             for key, answer in _answers(found).items()
-            if key in sent or (key in known and _says_more(answer, known[key]))
+            if key in sent or (key in known and _says_more(answer, known[key][1]))
         ],
         list(kept.values()),
         [entry for entry in found if entry.job_id in strangers],
@@ -100,9 +103,9 @@ def _says_more(answer: Answered, known: str | None) -> bool:
     return known is None or (known in _UNKNOWN and answer.outcome not in _UNKNOWN)
 
 
-def _answers(entries: Iterable[Entry]) -> dict[tuple[UUID, int, datetime], Answered]:
+def _answers(entries: Iterable[Entry]) -> dict[Post, Answered]:
     """The last answer to each POST; an acceptance is never replaced."""
-    found: dict[tuple[UUID, int, datetime], Answered] = {}
+    found: dict[Post, Answered] = {}
     for entry in entries:
         if isinstance(entry, Answered):
             before = found.get(_key(entry))
@@ -153,7 +156,7 @@ FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number) WHERE j.id = i
 """
 
 
-def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[tuple[UUID, int, datetime], int]:
+def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[Post, int]:
     """Store the attempts. Returns their numbers: another attempt may have had the number since the restore."""
     if not sent:
         return {}
@@ -162,7 +165,7 @@ def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[tuple[UUID, int, dat
     used: dict[UUID, set[int]] = {job_id: set() for job_id in ids}
     for row in conn.execute(_ATTEMPTS, {"ids": ids}):
         used[row[0]].add(row[1])
-    numbers: dict[tuple[UUID, int, datetime], int] = {}
+    numbers: dict[Post, int] = {}
     rows = []
     for entry in sorted(sent, key=lambda item: (item.started_at, item.job_id)):
         own = used[entry.job_id]
@@ -186,7 +189,7 @@ def _leave_submitting(conn: Connection, job_ids: Collection[UUID]) -> None:
 def _settle_others(
     conn: Connection,
     sent: Sequence[Sent],
-    numbers: Mapping[tuple[UUID, int, datetime], int],
+    numbers: Mapping[Post, int],
     outcomes: Mapping[Key, Answered],
     accepted: Collection[UUID],
 ) -> set[UUID]:
@@ -290,8 +293,8 @@ def _list_strangers(conn: Connection, entries: Sequence[Entry]) -> int:
     return len(known)
 
 
-def _key(entry: Sent | Answered) -> tuple[UUID, int, datetime]:
-    return entry.job_id, entry.number, entry.started_at
+def _key(entry: Sent | Answered) -> Post:
+    return entry.job_id, entry.started_at
 
 
 def _time_of(entry: Entry) -> datetime:

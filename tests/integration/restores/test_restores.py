@@ -188,6 +188,25 @@ def test_an_answer_whose_attempt_was_lost_in_between_is_not_lost(rig: Rig, monke
     assert paid_once(rig)
 
 
+def test_attempts_that_got_other_numbers_are_found_again(rig: Rig) -> None:
+    """A restored database was used without a comparison, so two attempts had the same number."""
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+        world.round()
+    rig.restore()
+    with rig.world(compared=False) as world:
+        world.round()
+    attempts = []
+    for _ in range(2):
+        with rig.world() as world:
+            attempts.append(world.rows("SELECT job_id, number, started_at, outcome FROM attempts ORDER BY 1, 2"))
+            assert rig.state().problem is None
+            assert world.states() == {"generating": ALL}
+    assert len(attempts[0]) == 2 * ALL
+    assert attempts[0] == attempts[1]
+
+
 def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
     with rig.world() as world:
         enqueue(world)

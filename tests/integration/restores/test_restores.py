@@ -207,6 +207,24 @@ def test_attempts_that_got_other_numbers_are_found_again(rig: Rig) -> None:
     assert attempts[0] == attempts[1]
 
 
+def test_a_comparison_that_fails_stops_only_submits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a row that fits nowhere")
+
+    with rig.world() as world:
+        enqueue(world)
+        watch = rig.watch(world)
+        monkeypatch.setattr("worker.scheduling.restores.compare", broken)
+        assert not watch.may_run()
+        wait_for("polls and copies go on", watch.may_run)
+        assert submits(world, watch) == 0
+        assert "nothing is submitted" in (rig.state().problem or {})["message"]
+        monkeypatch.undo()
+        monkeypatch.setattr(watch, "_next_at", 0.0)
+        wait_for("compared", lambda: watch.may_run() and submits(world, watch) == ALL)
+        assert rig.state().problem is None
+
+
 def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
     with rig.world() as world:
         enqueue(world)

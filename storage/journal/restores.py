@@ -8,7 +8,7 @@ nothing. A job whose video is in the bucket has succeeded. Jobs that the databas
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -35,8 +35,9 @@ _STEPS: Sequence[tuple[tuple[JobState, ...], JobState, Mapping[str, Any]]] = (
     ((JobState.TRANSFERRING,), JobState.SUCCEEDED, {"video_url": None, "last_frame_url": None}),
 )
 """The way of a job to its video, with what each state must have."""
-_Post = tuple[UUID, int, datetime]
-"""A POST: its job, its number when it was made, and when that was."""
+_Key = tuple[UUID, int]
+_Post = tuple[UUID, datetime]
+"""A job and when its POST began. The number says less: another attempt may have had it since a restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,17 @@ def missing(conn: Connection, entries: Iterable[Entry], since: datetime | None) 
     found = [e for e in entries if since is None or isinstance(e, Answered) or _time_of(e) > since - OVERLAP]
     ids = {"ids": list({entry.job_id for entry in found})}
     states: dict[UUID, str] = dict(conn.execute(_JOBS, ids).fetchall())
-    known = {(row[0], row[1], row[2]): row[3] for row in conn.execute(_ATTEMPTS, ids)}
-    sent = {_post_of(e): e for e in found if isinstance(e, Sent) and e.job_id in states and _post_of(e) not in known}
+    known = {(row[0], row[2]): (row[1], row[3]) for row in conn.execute(_ATTEMPTS, ids)}
+    sent = {_post(e): e for e in found if isinstance(e, Sent) and e.job_id in states and _post(e) not in known}
     unknown = {e.job_id for e in found if not isinstance(e, Answered) and e.job_id not in states}
     kept = {e.job_id: e for e in found if isinstance(e, Kept) and states.get(e.job_id, "failed") not in TERMINAL}
     return Missing(
         list(sent.values()),
         [
-            answer
+            # An earlier comparison may have given the attempt another number.
+            replace(answer, number=known[key][0]) if key in known else answer
             for key, answer in _answers(found).items()
-            if key in sent or (key in known and _says_more(answer, known[key]))
+            if key in sent or (key in known and _says_more(answer, known[key][1]))
         ],
         list(kept.values()),
         [entry for entry in found if entry.job_id in unknown],
@@ -103,16 +105,16 @@ def _answers(entries: Iterable[Entry]) -> dict[_Post, Answered]:
     found: dict[_Post, Answered] = {}
     for entry in entries:
         if isinstance(entry, Answered):
-            before = found.get(_post_of(entry))
+            before = found.get(_post(entry))
             if before is None or before.outcome != Reason.ACCEPTED:
-                found[_post_of(entry)] = entry
+                found[_post(entry)] = entry
     return found
 
 
 def recover(conn: Connection, lost: Missing, in_bucket: Collection[UUID]) -> Recovered:
     """Write what is missing. `in_bucket`: jobs whose video was found under the key that the journal names."""
     numbers = _insert(conn, lost.sent)
-    outcomes = {(answer.job_id, numbers.get(_post_of(answer), answer.number)): answer for answer in lost.answered}
+    outcomes = {(answer.job_id, numbers.get(_post(answer), answer.number)): answer for answer in lost.answered}
     taken = attempts.store_outcomes(
         conn,
         [
@@ -166,7 +168,7 @@ def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[_Post, int]:
         own = used[entry.job_id]
         number = entry.number if entry.number not in own else max(own) + 1
         own.add(number)
-        numbers[_post_of(entry)] = number
+        numbers[_post(entry)] = number
         names = ("started_at", "account", "key_id", "gateway", "model", "model_key", "seed", "mark", "callback_hash")
         rows.append({"job_id": entry.job_id, "number": number, **{name: getattr(entry, name) for name in names}})
     conn.execute(_INSERT, {"rows": dumps(rows)})
@@ -185,13 +187,13 @@ def _settle_others(
     conn: Connection,
     sent: Sequence[Sent],
     numbers: Mapping[_Post, int],
-    outcomes: Mapping[tuple[UUID, int], Answered],
+    outcomes: Mapping[_Key, Answered],
     accepted: Collection[UUID],
 ) -> set[UUID]:
     """Move the jobs whose last POST was not accepted. Returns those that may have been accepted."""
     latest: dict[UUID, tuple[int, Sent | None]] = {}
     for entry in sent:
-        number = numbers[_post_of(entry)]
+        number = numbers[_post(entry)]
         if number > latest.get(entry.job_id, (0, None))[0]:
             latest[entry.job_id] = number, entry
     for job_id, number in outcomes:
@@ -288,8 +290,8 @@ def _list_lost_jobs(conn: Connection, entries: Sequence[Entry]) -> int:
     return len(known)
 
 
-def _post_of(entry: Sent | Answered) -> _Post:
-    return entry.job_id, entry.number, entry.started_at
+def _post(entry: Sent | Answered) -> _Post:
+    return entry.job_id, entry.started_at
 
 
 def _time_of(entry: Entry) -> datetime:

@@ -39,6 +39,8 @@ class RestoreWatch:
         self._compared = False
         self._trusted = False
         """The store is down, but a scheduler used this very database a moment ago."""
+        self._failed = False
+        """The comparison failed for a reason of its own: nothing may be submitted, but videos must not expire."""
         self._thread: threading.Thread | None = None
         self._next_at = 0.0
         self._doubts = 0
@@ -54,11 +56,13 @@ class RestoreWatch:
                 self._thread = threading.Thread(target=self._compare, args=(self._doubts,), name="reelq-journal")
                 self._thread.daemon = True
                 self._thread.start()
-            return self._compared or self._trusted
+            return self._compared or self._trusted or self._failed
 
     def may_submit(self, conn: Connection) -> bool:
         """Whether jobs may be submitted in this transaction: the database is the one that was compared, is not older
         than it was, and is not held."""
+        if not (self._compared or self._trusted):
+            return False
         through, held, server = state.position(conn)
         known = self._through
         if server != self._server:
@@ -84,12 +88,12 @@ class RestoreWatch:
     def doubt(self) -> None:
         """Compare again: the database was not reachable, or it is older than before."""
         with self._lock:
-            self._compared = self._trusted = False
+            self._compared = self._trusted = self._failed = False
             self._doubts += 1
             self._next_at = time.monotonic() + SETTLE_S
 
     def _compare(self, doubts: int) -> None:
-        through, server, trusted = None, None, False
+        through, server, trusted, failed = None, None, False, False
         try:
             with self._database.begin() as conn:  # before: one that comes during the comparison is another one
                 _, _, server = state.position(conn)
@@ -98,16 +102,27 @@ class RestoreWatch:
             trusted = self._without_store(exc)
         except DatabaseUnavailable as exc:
             log.warning("journal.no_database error=%s", exc)
-        except Exception:
+        except Exception as exc:
             log.exception("journal.comparison_failed")
+            failed = self._say_failed(exc)
         with self._lock:
             self._thread = None
             if doubts != self._doubts:  # the database was lost or replaced since
                 return
             self._next_at = time.monotonic() + (0.0 if through is not None else AGAIN_S)
-            self._trusted, self._server = trusted, server
+            self._trusted, self._failed, self._server = trusted, failed, server
             if through is not None:
                 self._compared, self._through = True, through
+
+    def _say_failed(self, exc: Exception) -> bool:
+        """Let doctor and `/readyz` say it; returns whether the database took it."""
+        message = f"the comparison with the journal failed ({type(exc).__name__}); nothing is submitted: see the log"
+        try:
+            with self._database.begin() as conn:
+                state.note_problem(conn, "no_store", message)
+        except DatabaseUnavailable:
+            return False
+        return True
 
     def _without_store(self, exc: StoreUnavailable) -> bool:
         """Whether jobs may be moved although the journal cannot be read: a scheduler used this database a moment

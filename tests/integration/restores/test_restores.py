@@ -188,6 +188,43 @@ def test_an_answer_whose_attempt_was_lost_in_between_is_not_lost(rig: Rig, monke
     assert paid_once(rig)
 
 
+def test_attempts_that_got_other_numbers_are_found_again(rig: Rig) -> None:
+    """A restored database was used without a comparison, so two attempts had the same number."""
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+        world.round()
+    rig.restore()
+    with rig.world(compared=False) as world:
+        world.round()
+    attempts = []
+    for _ in range(2):
+        with rig.world() as world:
+            attempts.append(world.rows("SELECT job_id, number, started_at, outcome FROM attempts ORDER BY 1, 2"))
+            assert rig.state().problem is None
+            assert world.states() == {"generating": ALL}
+    assert len(attempts[0]) == 2 * ALL
+    assert attempts[0] == attempts[1]
+
+
+def test_a_comparison_that_fails_stops_only_submits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a row that fits nowhere")
+
+    with rig.world() as world:
+        enqueue(world)
+        watch = rig.watch(world)
+        monkeypatch.setattr("worker.scheduling.restores.compare", broken)
+        assert not watch.may_run()
+        wait_for("polls and copies go on", watch.may_run)
+        assert submits(world, watch) == 0
+        assert "nothing is submitted" in (rig.state().problem or {})["message"]
+        monkeypatch.undo()
+        monkeypatch.setattr(watch, "_next_at", 0.0)
+        wait_for("compared", lambda: watch.may_run() and submits(world, watch) == ALL)
+        assert rig.state().problem is None
+
+
 def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
     with rig.world() as world:
         enqueue(world)

@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
-from producer.operator_actions.journal import confirm_journal
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.journal import segments
+from storage.journal.views import confirm_journal
 from storage.settings import Settings
 from tests.integration.restores.rig import JOBS, Rig, advance, enqueue, finish, submits
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway

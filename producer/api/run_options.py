@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from producer.intake.pace import PaceTerms, read_pace
 from producer.intake.row_defaults import RowDefaults, read_defaults
@@ -28,6 +28,7 @@ class RunParameters:
 
 
 def _run_parameters(
+    request: Request,
     proof: Annotated[
         bool,
         Query(
@@ -51,7 +52,10 @@ def _run_parameters(
     time_zone: Annotated[str, Query(max_length=MAX_TIME_CHARS, description=TIME_ZONE)] = "UTC",
 ) -> RunParameters:
     pace = read_pace(start_at, quiet_hours, max_concurrent, time_zone)
-    return RunParameters(pace, read_defaults(priority, deadline, time_zone), proof)
+    row_zone = (
+        time_zone if "time_zone" in request.query_params else None
+    )  # rows are not read by a clock that was not named
+    return RunParameters(pace, read_defaults(priority, deadline, time_zone, row_zone=row_zone), proof)
 
 
 RunOptions = Annotated[RunParameters, Depends(_run_parameters)]

@@ -67,6 +67,8 @@ def _check_deadline(value: object) -> object:
         case str():
             try:
                 instant = datetime.fromisoformat(value)
+                if len(value.strip()) <= len("2030-01-31"):
+                    raise ValueError
             except ValueError:
                 raise _refuse(f"{wanted}, not {shorten(value)}") from None
         case datetime():

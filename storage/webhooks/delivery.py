@@ -127,6 +127,9 @@ class Outgoing:
     disabled_reason: str | None
     job: list[Any] | None
     """Of its job, the `COLUMNS` of `storage.logs.story`; None: it is about no job."""
+    lease_left_s: float
+    traceparent: str | None
+    """The trace that its job belongs to."""
 
     @property
     def story(self) -> Story:
@@ -139,7 +142,8 @@ SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coale
        m.attempts, coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
        array_remove(ARRAY[e.secret, CASE WHEN e.previous_until > now() THEN e.previous_secret END], NULL) AS secrets,
        CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason,
-       CASE WHEN j.id IS NOT NULL THEN jsonb_build_array({COLUMNS}) END AS job
+       CASE WHEN j.id IS NOT NULL THEN jsonb_build_array({COLUMNS}) END AS job,
+       extract(epoch FROM m.due_at - now())::float8 AS lease_left_s, j.traceparent
 FROM webhook_messages m
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
 LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id LEFT JOIN jobs j ON j.id = m.job_id

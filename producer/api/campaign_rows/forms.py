@@ -99,12 +99,13 @@ class PlanForm(BaseModel):
         options = read_options(self.encoding, self.delimiter, self.sheet, self.map, self.key, made)
         name = None if self.name is None else check_name(self.name)
         pace = read_pace(self.start_at, self.quiet_hours, self.max_concurrent, self.time_zone)
+        row_zone = self.time_zone if "time_zone" in self.model_fields_set else None
         return Asked(
             name,
             options,
             replace(read_terms(self.budget), pace=pace),
             fetch=self.fetch,
-            defaults=read_defaults(self.priority, self.deadline, self.time_zone),
+            defaults=read_defaults(self.priority, self.deadline, self.time_zone, row_zone=row_zone),
             proof=self.proof,
         )
 

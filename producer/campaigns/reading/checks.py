@@ -15,8 +15,10 @@ _ERRORS: Final = (
     "#NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #NOM? #VALEUR! #NOMBRE! #NUL! #¡REF! #¿NOMBRE? #¡VALOR! #¡NUM! "
     "#¡DIV/0! #¡NULO! #RIF! #NOME? #VALORE! #VALOR! #NÚM! #NULO! #N/D #Н/Д"
 )
+_LETTER = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+"""A letter or digit that may go on with a word: Chinese, Japanese and Korean text follows an error without a space."""
 _ERROR = re.compile(
-    r"(?<![\w#])(?:" + "|".join(re.escape(word) for word in _ERRORS.split()) + r")(?![\w!])"
+    rf"(?<!{_LETTER})(?<!#)(?:" + "|".join(re.escape(word) for word in _ERRORS.split()) + rf")(?!{_LETTER})(?!!)"
     r"|^\s*(?:Err:5\d\d|#{3,})\s*$",
     re.IGNORECASE,
 )

@@ -98,12 +98,13 @@ def _twice(table: Table, fields: Mapping[int, str], kept: Mapping[int, str]) -> 
             places.setdefault(name, []).append(index)
         for name, found in places.items():
             if len(found) > 1:
-                yield Problem(name, _both(table.columns, found))
+                yield _both(name, table.columns, found)
 
 
-def _both(columns: Sequence[str], found: Sequence[int]) -> str:
+def _both(name: str, columns: Sequence[str], found: Sequence[int]) -> Problem:
     letters = " and ".join(letter_of(index) for index in found)
     names = list(dict.fromkeys(named(columns, index) for index in found))
     if len(names) == 1:
-        return f"is the name of two columns ({letters}); rename or remove one"
-    return f'is the field of two columns ({letters}: {", ".join(names)}); remove one, or use --map "{names[-1]}="'
+        return Problem(names[0], f"is the name of two columns ({letters}); rename or remove one")
+    way_out = f'remove one, or use --map "{names[-1]}="'
+    return Problem(name, f"is the field of two columns ({letters}: {', '.join(names)}); {way_out}")

@@ -110,7 +110,7 @@ class RunOptions(PaceOptions):
         Raises:
             InvalidInput: the deadline is not valid.
         """
-        return read_defaults(self.priority, self.deadline, self.zone)
+        return read_defaults(self.priority, self.deadline, self.zone, row_zone=self.zone)
 
     def ways(self) -> dict[str, Any]:
         """All of it as the client of the API takes it."""

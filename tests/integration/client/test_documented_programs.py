@@ -119,9 +119,8 @@ def test_every_program_of_the_guide_runs(
     worker.join()
     assert (folder / "bottle.mp4").read_bytes() == VIDEO
 
+    execute(campaign.replace("100 CNY", "100 USD"), "docs/client.md", {})
     with Reelq() as reelq:
-        rows = [{"prompt": "a red fox"}, {"prompt": "a hare", "duration": 5}]
-        execute(campaign.replace("100 CNY", "100 USD"), "docs/client.md", {"reelq": reelq, "rows": rows})
         assert reelq.campaigns.get("spring").total == 2
         assert (folder / "spring.xlsx").exists()
 

@@ -54,6 +54,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"deadline": False}, "deadline: must be seconds from now"),
     ({"deadline": "soon"}, "deadline: must be seconds from now or an ISO 8601 instant"),
     ({"deadline": "2100-01-01T00:00:00"}, "deadline: needs its offset"),
+    ({"deadline": "2100-01-01"}, "deadline: must be seconds from now or an ISO 8601 instant"),
     ({"deadline": "2001-01-01T00:00:00Z"}, "deadline: has passed"),
     ({"deadline": datetime(2100, 1, 1)}, "deadline: needs its offset"),  # noqa: DTZ001 - that is the point
     ({"webhook_url": "ftp://a/b"}, "webhook_url: must be an http(s) URL"),

@@ -88,6 +88,13 @@ def test_a_sheet_is_refused_in_its_own_words(api: httpx.Client) -> None:
     assert refused(b"prompt;duration\na;3\n", XLS) == (422, [("body row 2", "duration")])  # as browsers name CSV
     workbook = (SHEETS / "campaign.xlsx").read_bytes()
     assert refused(workbook, XLSX) == (422, [("body row 2", "Deadline (deadline)")])
+    shanghai = api.post(
+        "/v1/campaigns",
+        params={"name": "a", "dry_run": "true", "time_zone": "Asia/Shanghai"},
+        content=workbook,
+        headers={"Content-Type": XLSX},
+    )
+    assert (shanghai.status_code, stored(api)) == (200, []), shanghai.text
     answer = api.post(
         "/v1/campaigns", params={"name": "a", "sheet": "x"}, content=workbook, headers={"Content-Type": XLSX}
     )

@@ -29,6 +29,7 @@ MEANT: list[tuple[str, Cell, Any]] = [
     ("first_frame", "images\\cat.png", "images/cat.png"), ("first_frame", "C:\\cat.png", "C:\\cat.png"),
     ("metadata", '{"a": 1}', {"a": 1}), ("prompt", " 9：16 是 ", " 9：16 是 "), ("prompt", 12.0, "12"),
     ("deadline", "3600", 3600.0), ("deadline", "2027-01-02T08:00Z", "2027-01-02T08:00Z"),
+    ("deadline", "2027/1/2 8:00", "2027-01-02T08:00"), ("deadline", "2027年1月2日 18:00:05", "2027-01-02T18:00:05"),
     ("deadline", datetime(2027, 1, 2, tzinfo=UTC), "2027-01-02T00:00:00+00:00"), ("seed", "-1", -1),
 ]  # fmt: skip
 REFUSED: list[tuple[str, Cell, str]] = [

@@ -100,6 +100,10 @@ client-ts-types: $(STAMP) $(CLIENT_TS) ## generate the types of the TypeScript c
 docs: $(STAMP) ## make docs/configuration.md from the settings
 	@$(BIN)/python -m tools.configuration
 
+.PHONY: dashboards
+dashboards: $(STAMP) ## make deploy/grafana/dashboards/reelq.json from tools/dashboards/panels.py
+	@$(BIN)/python -m tools.dashboards
+
 CHART_VENV := .venv-chart
 CHART_STAMP := $(CHART_VENV)/.installed
 

@@ -36,6 +36,11 @@ def fresh_components(conn: Connection, fresh_s: float) -> set[str]:
     return {row[0] for row in conn.execute(_FRESH, {"fresh_s": fresh_s})}
 
 
+def forget_all(conn: Connection) -> None:
+    """Delete every heartbeat: the processes that used the database have stopped."""
+    conn.execute("DELETE FROM heartbeats")
+
+
 _INSTANCES: LiteralString = """
 SELECT component, instance, version, extract(epoch FROM now() - seen_at)::float8 AS age_s FROM heartbeats
 WHERE seen_at > now() - make_interval(secs => %(fresh_s)s) AND component NOT IN ('sweep', 'probe')
@@ -59,9 +64,14 @@ def own_version() -> str:
     return version("reelq")
 
 
+def instance_here(pid: int) -> str:
+    """The name of a process of this host among the instances: host and process id."""
+    return f"{socket.gethostname()}:{pid}"
+
+
 def own_instance() -> str:
-    """The name of this process among the instances: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """The name of this process among the instances."""
+    return instance_here(os.getpid())
 
 
 def instances(conn: Connection, fresh_s: float) -> list[Instance]:

@@ -14,10 +14,10 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
+_NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 _TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
     'throttled')"""
-_SHARE: LiteralString = f"""(priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane,
+_SHARE: LiteralString = f"""(priority DESC, tenant, {_NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane,
     hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({_TRIED}, false)::int::bigint)),
     due_at, id)"""
 _LOCK = 0x7265656C7169  # any number, the same in every process

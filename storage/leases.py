@@ -13,3 +13,5 @@ class Claimed:
     id: UUID
     claim: int
     account: str
+    late_s: float | None = None
+    """How long it had been due; None: not asked."""

@@ -1,7 +1,7 @@
 """Flower does not start where other machines can reach it without a password.
 
 Its pages name accounts, jobs and receivers of every tenant. This holds for `python -m worker.watching.flower` and for
-Celery's own `celery -A worker flower`, which listens on every address unless it is told otherwise.
+Celery's own `celery -A worker flower`, which listens on every address by default.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Write the journal: each POST before it is made, its answer, and each stored video.
 
 A thread of its own writes to the bucket, so that no batch waits longer than `WAIT_S` for a slow store, and none at all
-while the store is down: a queue that stands still helps nobody. What could not be written is kept and written when the
-store answers again.
+while the store is down: submits go on without the journal. What could not be written is kept and written when the store
+answers again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("reelq.journal")
 WAIT_S = 1.0
 """The longest wait of a batch for its entries."""
 GATHER_S = 0.3
-"""How long answers and videos wait for company: nothing waits for them."""
+"""How long to gather answers and videos before they are written: nothing waits for them."""
 NOTE_EVERY_S = 15.0
 MOST_KEPT = 100_000
 """Entries to keep while the store is down; then the oldest are dropped."""
@@ -64,7 +64,11 @@ class Journal(Part):
             if self._behind:
                 return False
             mine = self._added
-            return self._changed.wait_for(lambda: self._written >= mine or self._behind, WAIT_S) and not self._behind
+            in_time = self._changed.wait_for(lambda: self._written >= mine or self._behind, WAIT_S)
+            written = in_time and not self._behind
+        if not in_time:
+            self._note_behind(f"the store took longer than {WAIT_S:g} s")
+        return written
 
     def note(self, lineage: UUID, entries: Sequence[Answered] | Sequence[Kept]) -> None:
         """Write entries soon, without a wait."""

@@ -7,15 +7,15 @@ from uuid import UUID
 
 from celery import shared_task
 
-from worker.journal_sweep import sweep_journal
+from worker.cleaning.input_removals import sweep_inputs
+from worker.cleaning.journal import sweep_journal
+from worker.cleaning.removals import sweep_removals
 from worker.playable.copies import start_copy
 from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submitting.submit import submit_batch
-from worker.transferring.input_removals import sweep_inputs
-from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
 from worker.transferring.transfer import start_transfer
 from worker.watching.requests import WATCHED

@@ -191,12 +191,13 @@ def managed_by(principal: Principal) -> str | None:
 
 def _listed(conn: Connection, settings: Settings, principal: Principal) -> dict[str, Any]:
     settings = with_accounts(conn, settings)
-    found, unusable = account_statuses(conn, settings), dict(settings.book.unusable)
-    if (tenant := managed_by(principal)) is not None:
-        found = [row for row in found if row["tenants"] == [tenant]]
-        unusable = {
-            name: why for name, why in unusable.items() if changes.tenants_named(conn, settings, name) == [tenant]
-        }
+    tenant = managed_by(principal)
+    unusable = {
+        name: why
+        for name, why in settings.book.unusable.items()
+        if tenant is None or accounts.may_manage(tenant, changes.tenants_named(conn, settings, name))
+    }
+    found = [row for row in account_statuses(conn, settings) if accounts.may_manage(tenant, row["tenants"])]
     return {"accounts": found, "unusable": unusable}
 
 

@@ -158,7 +158,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(batch_api_routes(service, runner))
     app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database, CallbackProofs(lambda: service.settings, settings.outbound())))
-    app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
+    app.include_router(metrics_routes(database, lambda: service.settings))
     app.include_router(page_routes(site, keyring, failed))
 
     door.mount(app)

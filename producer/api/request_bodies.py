@@ -27,7 +27,7 @@ from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START
 from producer.campaigns.files import MAX_ROWS
 from producer.intake.job_spec import JobSpec
 from producer.intake.pace import read_pace
-from producer.intake.recipients import BY_TENANT, NOBODY
+from producer.intake.recipients import BY_TENANT, NO_ONE
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
@@ -188,7 +188,7 @@ class CampaignChange(BaseModel):
         list[Annotated[StrictStr, Field(max_length=MAX_ADDRESS_CHARS)]] | None,
         Field(
             max_length=MAX_RECIPIENTS,
-            description="Who gets mail about it; empty: nobody; null: those whom the tenant names.",
+            description="Who gets mail about it; empty: no one; null: those whom the tenant names.",
         ),
     ] = None
 
@@ -206,7 +206,7 @@ class CampaignChange(BaseModel):
         pace = read_pace(given("start_at"), given("quiet_hours"), given("max_concurrent"), self.time_zone)
         notify: list[str] | None = None
         if "notify" in self.model_fields_set:
-            notify = [BY_TENANT] if self.notify is None else self.notify or [NOBODY]
+            notify = [BY_TENANT] if self.notify is None else self.notify or [NO_ONE]
         return replace(read_terms(given("budget"), self.weight, notify), pace=pace)
 
 

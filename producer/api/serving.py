@@ -14,8 +14,10 @@ from producer.http.doors.guard import check_bind
 from producer.http.server import allow_many_files, server_config
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable
+from storage.logs.sentry import set_up_sentry
 from storage.logs.setup import set_up_logging
 from storage.settings import load_settings
+from storage.tracing.spans import set_up_tracing
 
 
 def main() -> int:
@@ -27,6 +29,8 @@ def main() -> int:
     try:
         settings = load_settings()
         set_up_logging(settings.log_format, settings.log_level)
+        set_up_tracing("api")
+        set_up_sentry("api")
         check_bind(arguments.host, settings)
         app = create_app(settings, arguments.host)
     except (InvalidInput, DatabaseUnavailable) as exc:

@@ -32,6 +32,7 @@ class Programs:
     major: int
 
     def path(self, name: str) -> str:
+        """The path of one of them."""
         return str(self.directory / name)
 
 

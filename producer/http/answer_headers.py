@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.http.access_log import log_request
 from producer.http.request_ids import HEADER, begin_request
+from storage.tracing.context import HEADER as TRACE
+from storage.tracing.context import begin_trace
 
 
 class AnswerHeaders:
@@ -27,6 +29,7 @@ class AnswerHeaders:
             return
         given = Headers(scope=scope)
         host, request_id = given.get("host", ""), begin_request(given.get(HEADER))
+        begin_trace(given.get(TRACE))
 
         began, status, size = time.monotonic(), None, 0
 

@@ -19,7 +19,7 @@ MAX_WAITING = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FeedEvent:
     """An event of a tenant, its job, both as JSON, and the position of the reader after it."""
 
     number: int
@@ -37,12 +37,12 @@ class Wanted:
     states: Collection[str] | None = None
     tags: Collection[str] = ()
 
-    def takes(self, told: Told) -> bool:
+    def takes(self, event: FeedEvent) -> bool:
         """Whether the stream sends this event."""
         return (
-            (self.campaign is None or told.job.campaign == self.campaign)
-            and (self.states is None or told.target in self.states)
-            and all(tag in told.job.tags for tag in self.tags)
+            (self.campaign is None or event.job.campaign == self.campaign)
+            and (self.states is None or event.target in self.states)
+            and all(tag in event.job.tags for tag in self.tags)
         )
 
 
@@ -52,7 +52,7 @@ class Page:
 
     job_ids: set[UUID]
     """The jobs of all tenants that have events."""
-    told: dict[str, list[Told]]
+    events: dict[str, list[FeedEvent]]
     """The events of the tenants that were asked for."""
     size: int
     """How many events there were, of all tenants."""
@@ -65,12 +65,12 @@ def read_page(conn: Connection, log: EventLog, tenants: Collection[str]) -> Page
     events = log.read(conn)
     own = [event["job_id"] for event, _ in events if event["tenant"] in tenants]
     jobs = small_jobs(conn, list(dict.fromkeys(own)), list(tenants))
-    return Page({event["job_id"] for event, _ in events}, _told(events, jobs), len(events), log.position)
+    return Page({event["job_id"] for event, _ in events}, _by_tenant(events, jobs), len(events), log.position)
 
 
-def _told(events: Sequence[tuple[Event, Position]], jobs: Mapping[UUID, SmallJob]) -> dict[str, list[Told]]:
+def _by_tenant(events: Sequence[tuple[Event, Position]], jobs: Mapping[UUID, SmallJob]) -> dict[str, list[FeedEvent]]:
     documents: dict[UUID, dict[str, Any]] = {}
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[FeedEvent]] = {}
     for event, position in events:
         job = jobs.get(event["job_id"])
         if job is None:  # of another tenant, or removed
@@ -78,7 +78,7 @@ def _told(events: Sequence[tuple[Event, Position]], jobs: Mapping[UUID, SmallJob
         document = documents.setdefault(job.id, job.as_document())
         tenant = event.pop("tenant")
         data = orjson.dumps(event | {"job": document})
-        found.setdefault(tenant, []).append(Told(event["id"], event["target"], job, data, position))
+        found.setdefault(tenant, []).append(FeedEvent(event["id"], event["target"], job, data, position))
     return found
 
 
@@ -91,7 +91,7 @@ class Feed:
         """Whether it holds every event since `begin`. If not, the stream reads the log itself, and begins again."""
         self.reached: Position | None = None
         """Where the reader was after the last events that were added."""
-        self._waiting: list[Told] = []
+        self._waiting: list[FeedEvent] = []
 
     def begin(self) -> None:
         """Hold the events from now on."""
@@ -101,17 +101,17 @@ class Feed:
         """Forget them: some are missing."""
         self._waiting, self.is_whole = [], False
 
-    def add(self, told: Sequence[Told], reached: Position) -> None:
+    def add(self, events: Sequence[FeedEvent], reached: Position) -> None:
         """More events, in order; there are no others up to `reached`."""
         if not self.is_whole:
             return
         self.reached = reached
-        if len(self._waiting) + len(told) > MAX_WAITING:
+        if len(self._waiting) + len(events) > MAX_WAITING:
             self.lose()
         else:
-            self._waiting.extend(told)
+            self._waiting.extend(events)
 
-    def take(self) -> list[Told]:
+    def take(self) -> list[FeedEvent]:
         """The events so far."""
         taken, self._waiting = self._waiting, []
         return taken

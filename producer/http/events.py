@@ -102,7 +102,7 @@ class EventHub:
         for tenant, feeds in self._feeds.items():
             for feed in feeds:
                 if tenant in tenants:
-                    feed.add(page.told.get(tenant, ()), page.position)
+                    feed.add(page.events.get(tenant, ()), page.position)
                 elif page.size:  # it came while the page was being read
                     feed.lose()
         for job_id in page.job_ids:

@@ -153,7 +153,7 @@ class Service:
         return await self.run(ask)
 
     async def _read_ourselves(self, question: Callable[[Connection], T]) -> T:
-        """As `read`, for work that is no tenant's, whoever's request began it."""
+        """As `read`, for work that belongs to no tenant, although a tenant's request began it."""
         with sent_by(OURSELVES):
             return await self.read(question)
 

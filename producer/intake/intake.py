@@ -26,6 +26,7 @@ from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import FinalOf, NewJob
 from storage.logs.context import fields_now
 from storage.settings import Settings
+from storage.tracing.context import current_traceparent
 
 MAX_BAD_ROWS = 20
 """After this many invalid rows the rest is not checked."""
@@ -111,6 +112,7 @@ class Prepared:
     later: MadeLater | None = None
     """It is a proof, of which this is made once it is approved; None: it is none."""
     log_fields: Mapping[str, Any] = field(default_factory=fields_now)
+    traceparent: str | None = field(default_factory=current_traceparent)
     """Of the request that it came in."""
 
     @property
@@ -299,6 +301,7 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         ark=job.ark,
         kept_back=kept_back,
         log_fields=job.log_fields,
+        traceparent=job.traceparent,
         asked_hash=None if campaign_id is None else job.asked_hash,
         replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

@@ -9,11 +9,11 @@ from storage.addresses.mail import address_problem
 from storage.settings import Settings
 from storage.webhooks.recipients import MAX_RECIPIENTS, Notify
 
-NOBODY, BY_TENANT = "none", "default"
+NO_ONE, BY_TENANT = "none", "default"
 
 
 def read_notify(given: Sequence[str] | None) -> Notify | None:
-    """Parse addresses; "none": nobody; "default": those whom the tenant names. None: it stays as it is.
+    """Parse addresses; "none": no one; "default": those whom the tenant names. None: it stays as it is.
 
     Raises:
         InvalidInput: one of them is no address, or there are too many.
@@ -21,11 +21,11 @@ def read_notify(given: Sequence[str] | None) -> Notify | None:
     if not given:
         return None
     texts = list(dict.fromkeys(text.strip() for text in given))
-    words = [text.lower() for text in texts if text.lower() in (NOBODY, BY_TENANT)]
+    words = [text.lower() for text in texts if text.lower() in (NO_ONE, BY_TENANT)]
     if words:
         if len(texts) > 1:
             raise InvalidInput([Problem("notify", f"{words[0]} cannot be combined with others")])
-        return Notify(() if words[0] == NOBODY else None)
+        return Notify(() if words[0] == NO_ONE else None)
     problems = [Problem("notify", problem) for text in texts if (problem := address_problem(text)) is not None]
     if problems:
         raise InvalidInput(problems)
@@ -49,4 +49,4 @@ def notify_as_text(notify: Notify) -> str:
     """What `read_notify` reads, for the record."""
     if notify.addresses is None:
         return BY_TENANT
-    return ", ".join(notify.addresses) or NOBODY
+    return ", ".join(notify.addresses) or NO_ONE

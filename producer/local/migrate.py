@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from producer.local import first_key
+from storage import heartbeats
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable, connect, upgrade
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         if CLEAR_HEARTBEATS in arguments:
             # Only this stack uses the database, so all its heartbeats are those of an earlier run.
             with connect(url) as conn:
-                conn.execute("DELETE FROM heartbeats")
+                heartbeats.forget_all(conn)
         with connect(url) as conn:
             first_key.keep(conn, Path(os.environ["REELQ_DATA_DIR"]))
     except DatabaseUnavailable as exc:

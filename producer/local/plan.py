@@ -27,12 +27,6 @@ STOP_ORDER = (
 _TRANSFER_STOP_S = 20.0
 
 
-def with_simulator(settings: Settings, url: str) -> Settings:
-    """The settings with the simulator as the only account."""
-    configured = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return Settings.model_validate(configured | simulator_settings(url, configured))
-
-
 def environment(
     base: Mapping[str, str], directory: Path, settings: Settings, simulator: str | None, config: Path | None
 ) -> dict[str, str]:

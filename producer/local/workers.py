@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,16 +18,13 @@ from producer.local.processes.children import Children
 from producer.local.stack import READY_POLL_S, UpOptions, has_store
 from producer.local.state import LocalState, load_state
 from seedance.problems import InvalidInput, Problem
+from storage import heartbeats
 from storage.database import DatabaseUnavailable, connect
 from storage.revisions import check_schema
 from storage.settings import Settings, config_path, load_settings
 
 ROLES = ("submit", "poll", "notify", "transfer")
 FRESH_S = 15.0
-_SEEN = """
-SELECT DISTINCT component FROM heartbeats
-WHERE instance = ANY(%(instances)s) AND seen_at > now() - make_interval(secs => %(fresh_s)s)
-"""
 
 
 class Workers:
@@ -49,7 +45,7 @@ class Workers:
         """Start the workers.
 
         Raises:
-            StackError: a server does not answer, or its schema is another release's.
+            StackError: a server does not answer, or its schema does not fit this program.
             seedance.problems.InvalidInput: something is not configured.
         """
         self._resources.enter_context(locked(self.directory))
@@ -95,11 +91,11 @@ class Workers:
         assert self._settings is not None  # noqa: S101 - `start` came first
         try:
             with connect(self._settings.require_database_url()) as conn:
-                # As a worker names itself in its heartbeats.
-                own = [f"{socket.gethostname()}:{pid}" for pid in self._children.pids().values()]
-                seen = {row[0] for row in conn.execute(_SEEN, {"instances": own, "fresh_s": FRESH_S})}
+                found = heartbeats.instances(conn, FRESH_S)
         except DatabaseUnavailable as exc:
             return {"database": str(exc)}
+        own = {heartbeats.instance_here(pid) for pid in self._children.pids().values()}
+        seen = {one.component for one in found if one.instance in own}
         return {role: "not seen yet" for role in ROLES if role not in seen}
 
     async def stop(self, force: asyncio.Event | None = None) -> None:

@@ -7,7 +7,7 @@ network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedance.account import Account
@@ -55,6 +55,12 @@ def change(conn: Connection, settings: Settings, tenant: str | None, name: str, 
     return changes.set_account(conn, settings, name, fields)
 
 
+def may_manage(admin_of: str | None, tenants: Sequence[str] | None) -> bool:
+    """Whether an admin manages an account. `admin_of`: their tenant; None: an operator. `tenants`: those that the
+    account names; None: it names none."""
+    return admin_of is None or list(tenants or ()) == [admin_of]
+
+
 def require(conn: Connection, settings: Settings, tenant: str | None, name: str) -> list[str] | None:
     """The tenants that an account names. `tenant`: whose admin asks; None: an operator.
 
@@ -62,7 +68,7 @@ def require(conn: Connection, settings: Settings, tenant: str | None, name: str)
         AccountNotFound: there is none that they may manage; another tenant's is the same as none.
     """
     found = changes.tenants_named(conn, settings, name)
-    if tenant is not None and found != [tenant]:
+    if not may_manage(tenant, found):
         raise AccountNotFound.because(name)
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from producer.operator_actions.accounts import may_manage
 from seedance.account import Account
 from storage import assets
 from storage.database import Connection
@@ -14,9 +15,7 @@ from storage.settings import Settings
 
 def managed_accounts(settings: Settings, tenant: str | None) -> Sequence[Account]:
     """The accounts that an admin manages: of a tenant, those that serve only it; None: of an operator, all."""
-    if tenant is None:
-        return settings.accounts
-    return [account for account in settings.accounts if list(account.tenants or ()) == [tenant]]
+    return [account for account in settings.accounts if may_manage(tenant, account.tenants)]
 
 
 def known_assets(conn: Connection, account: str | None, of: Sequence[Account] | None = None) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from storage import decisions
 from storage.bucket.keys import keys_of
 from storage.bucket.objects import Objects
 from storage.database import Database
-from storage.jobs import removals, transitions
+from storage.jobs import transitions
+from storage.jobs.deletion import removals
 from storage.jobs.records import JobView
 
 

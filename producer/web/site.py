@@ -31,7 +31,7 @@ LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "r
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 86_400
 FRAGMENT_HEADER = "x-reelq-fragment"
-_NOBODY = Permissions("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
+_NO_PERMISSIONS = Permissions("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
 
 _SHOWN: tuple[type[Exception], ...] = (ApiProblem, RequestValidationError, *(kind for kind, _ in KINDS))
 
@@ -84,7 +84,7 @@ class Site:
             language=language,
             theme=theme if theme in THEMES else THEMES[0],
             zone=zone,
-            permissions=permissions_of(request) if known else _NOBODY,
+            permissions=permissions_of(request) if known else _NO_PERMISSIONS,
             token=token,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             path=request.url.path,

@@ -7,10 +7,11 @@ relay/channel/task/doubao/adaptor.go, dto/task.go, service/task_polling.go.
 
 from __future__ import annotations
 
-from seedance.gateways import ark_task, new_api_list
+from seedance.gateways import ark_task
 from seedance.gateways.base import AttemptOptions, WireCall
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
+from seedance.gateways.new_api.task_list import LIMITS
 from seedance.request import GenerationRequest
 
 
@@ -21,7 +22,7 @@ class AnyFast(NewApiDialect):
     default_base_url = "https://www.anyfast.com.cn"
     video_life_s = 12 * 3600.0  # the asset page says 12 h, the manual 24 h: the shorter one is safe
     refresh_s = 10.0
-    facts = Capabilities(gateway="anyfast", advised_prompt=(500, 1000), list_limits=new_api_list.LIMITS, assets=True)
+    facts = Capabilities(gateway="anyfast", advised_prompt=(500, 1000), list_limits=LIMITS, assets=True)
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         body = ark_task.create_body(self.row_for(request), self.settled(request), attempt)

@@ -353,7 +353,7 @@ class Dialect(ABC):
         return None
 
     def free_call(self) -> WireCall:
-        """A GET that costs nothing and needs the account's key: one entry of the list, or a task that nobody has."""
+        """A GET that costs nothing and needs the account's key: one entry of the list, or a task that is unknown."""
         listed = self._free_list()
         if listed is not None:
             return listed

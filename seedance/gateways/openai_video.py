@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seedance.gateways import new_api
 from seedance.gateways.answers import (
     first_url,
     object_of,
@@ -24,6 +23,7 @@ from seedance.gateways.answers import (
 )
 from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.new_api import errors as new_api_errors
 
 STATUSES = {
     "": TaskStatus.QUEUED,
@@ -96,4 +96,4 @@ def _failure(task: Mapping[str, Any]) -> TaskFailure:
         (text for name in ("error", "failure_reason", "fail_reason", "message") if (text := text_of(task.get(name)))),
         "",
     )
-    return new_api.failure_of(reason, word_of(error.get("code")))
+    return new_api_errors.failure_of(reason, word_of(error.get("code")))

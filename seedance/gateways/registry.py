@@ -10,7 +10,7 @@ from seedance.gateways.base import Dialect
 from seedance.gateways.evolink import EvoLink
 from seedance.gateways.fal.dialect import Fal
 from seedance.gateways.kie.dialect import Kie
-from seedance.gateways.new_api_own import NewApi
+from seedance.gateways.new_api.own import NewApi
 from seedance.gateways.openrouter.dialect import OpenRouter
 from seedance.gateways.twelveai import TwelveAI
 from seedance.gateways.uniall import UniAll

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from seedance.gateways import new_api_list, openai_video
+from seedance.gateways import openai_video
 from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
+from seedance.gateways.new_api.task_list import LIMITS
 from seedance.problems import Problem
 from seedance.request import GenerationRequest
 
@@ -29,7 +30,7 @@ class TwelveAI(NewApiDialect):
     name = "12ai"
     default_base_url = "https://cdn.12ai.org"
 
-    facts = Capabilities(gateway="12ai", max_prompt_chars=2500, callbacks=True, list_limits=new_api_list.LIMITS)
+    facts = Capabilities(gateway="12ai", max_prompt_chars=2500, callbacks=True, list_limits=LIMITS)
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         return super().refusals(request) + list(_dangling_marks(request))

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from seedance.gateways import new_api_list, openai_video
+from seedance.gateways import openai_video
 from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
+from seedance.gateways.new_api.task_list import LIMITS
 from seedance.problems import Problem
 from seedance.request import RANDOM_SEED, GenerationRequest
 
@@ -27,7 +28,7 @@ class UniAll(NewApiDialect):
     name = "uniall"
     default_base_url = None
 
-    facts = Capabilities(gateway="uniall", list_limits=new_api_list.LIMITS)
+    facts = Capabilities(gateway="uniall", list_limits=LIMITS)
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         return super().warnings(request) + list(_own_warnings(request))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
-from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id
-from simulator.dialects.new_api_list import list_route, task_object
+from simulator.dialects.new_api.answers import NewApiAnswers, middleware_body, request_id
+from simulator.dialects.new_api.task_list import list_route, task_object
 from simulator.tasks.task import Order, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError

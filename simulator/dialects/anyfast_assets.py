@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from simulator.dialects.assets import Asset, AssetStore, Group, Kind
 from simulator.dialects.base import json_object, refuse
 from simulator.dialects.media_refs import BadMedia, check_media
-from simulator.dialects.new_api import middleware_body
+from simulator.dialects.new_api.answers import middleware_body
 from simulator.media.inspect import BadFile, check_file
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 

@@ -8,7 +8,7 @@ from simulator.dialects.base import Dialect
 from simulator.dialects.evolink import EvoLink
 from simulator.dialects.fal import Fal
 from simulator.dialects.kie import Kie
-from simulator.dialects.new_api_own import NewApi
+from simulator.dialects.new_api.own import NewApi
 from simulator.dialects.openrouter import OpenRouter
 from simulator.dialects.twelveai import TwelveAi
 from simulator.dialects.uniall import UniAll

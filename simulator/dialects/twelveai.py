@@ -11,8 +11,8 @@ from typing import Any
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, check_mentions, choice, flag, mapping, only, text, urls
-from simulator.dialects.new_api import NewApiAnswers, middleware_body
-from simulator.dialects.new_api_list import list_route
+from simulator.dialects.new_api.answers import NewApiAnswers, middleware_body
+from simulator.dialects.new_api.task_list import list_route
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer

@@ -10,8 +10,8 @@ from typing import Any
 
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.fields import BadField, choice, flag, mapping, only, text, url, urls, whole
-from simulator.dialects.new_api import NewApiAnswers, middleware_body
-from simulator.dialects.new_api_list import list_route
+from simulator.dialects.new_api.answers import NewApiAnswers, middleware_body
+from simulator.dialects.new_api.task_list import list_route
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer
 

@@ -24,7 +24,7 @@ MAX_SECONDS = 30
 RATE_HZ = 48_000
 _TONE_HZ = 220
 _WAVE = RATE_HZ // math.gcd(RATE_HZ, _TONE_HZ)
-"""After so many samples the tone repeats."""
+"""The period of the tone, in samples."""
 _X264 = (
     f"keyint={FPS}:min-keyint={FPS}:scenecut=0:bframes=0:"
     "annexb=0:repeat-headers=0:threads=1:log-level=none:stitchable=1"

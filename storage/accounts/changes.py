@@ -26,7 +26,7 @@ from storage.tenants.tenants import DEFAULT_TENANT
 _ENV = ("api_key_env", "user_token_env", "webhook_secret_env")
 FIELDS = frozenset(Account.model_fields) - {"name", *SECRETS, *_ENV}
 """The fields that a stored account may have, besides its secrets. Variables of the environment differ between
-machines, and whoever names one could send its value to an address of their own."""
+machines, and a user who names one could send its value to an address of their own."""
 
 
 class AccountNotFound(InvalidInput):

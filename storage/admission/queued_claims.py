@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.database import Connection
-from storage.jobs.claims import ROUTE, TRIED
+from storage.jobs.claims import FRESH, ROUTE, TRIED
 from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 
 LOOKED_AT = 500
@@ -27,18 +27,14 @@ class Which(Enum):
     TRIED = "tried"
 
 
-OF_KIND: dict[Which, LiteralString] = {
-    Which.ANY: "cancel_request IS NULL",
-    Which.FRESH: f"cancel_request IS NULL AND (reason IS NULL OR NOT {TRIED})",
-    Which.TRIED: f"cancel_request IS NULL AND {TRIED}",
-}
-"""A condition on a queued job: it may be claimed, and was tried before or was not."""
+OF_KIND: Mapping[Which, LiteralString] = {Which.ANY: "true", Which.FRESH: FRESH, Which.TRIED: TRIED}
+"""The condition on a queued job."""
 _ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
     %(routes)s::bigint[], %(counts)s::int[], %(models)s::text[], %(most)s::int[])
     AS s(turn, campaign, pin, lane, route, wanted, model, most)"""
 _OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
     AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND {ROUTE} = s.route AND due_at <= now()
-    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts)"""
+    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL"""
 # Each share yields its oldest jobs, from all its lanes and routes together, and no model gets more than it has slots.
 _DEALT: LiteralString = """
 dealt AS (

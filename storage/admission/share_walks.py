@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, LiteralString
 
 from storage.admission.campaign_pace import GOES_ON, USED
-from storage.admission.queued_claims import Which
+from storage.admission.queued_claims import OF_KIND, Which
 from storage.database import Connection
 from storage.jobs.claims import ROUTE, TRIED
 from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
@@ -28,11 +28,6 @@ PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE}
 KEY: LiteralString = f"tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}"
 _CAN_SERVE: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', %(account)s) AND lane <> ALL(%(closed)s::text[])
     AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts)"""
-_OF_KIND: dict[Which, LiteralString] = {
-    Which.ANY: "true",
-    Which.FRESH: f"(reason IS NULL OR NOT {TRIED})",
-    Which.TRIED: "true",
-}
 _MAY_SERVE: LiteralString = """(%(served)s::text[] IS NULL OR tenant = ANY(%(served)s::text[]))
     AND tenant <> ALL(%(not_served)s::text[])"""
 _BEHIND_ALL: LiteralString = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
@@ -44,7 +39,7 @@ def _next_priority(which: Which) -> LiteralString:
 
 def _tenants(which: Which) -> LiteralString:
     step: LiteralString = f"""
-        SELECT tenant, {PLACE}, {_MAY_SERVE} AND {_CAN_SERVE} AND {_OF_KIND[which]} AS found, {_MAY_SERVE} AS allowed
+        SELECT tenant, {PLACE}, {_MAY_SERVE} AND {_CAN_SERVE} AND {OF_KIND[which]} AS found, {_MAY_SERVE} AS allowed
         {_QUEUED[which]} AND priority = %(priority)s"""
     return f"""
 WITH RECURSIVE walk AS (
@@ -68,7 +63,7 @@ WHERE w.found AND coalesce(b.held_until <= now(), true)
 
 def _shares(which: Which, begin: LiteralString) -> LiteralString:
     step: LiteralString = f"""
-        SELECT {PLACE}, {_CAN_SERVE} AND {_OF_KIND[which]} AS found
+        SELECT {PLACE}, {_CAN_SERVE} AND {OF_KIND[which]} AS found
         {_QUEUED[which]} AND priority = %(priority)s AND tenant = %(tenant)s"""
     # The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
     return f"""

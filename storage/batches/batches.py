@@ -7,7 +7,7 @@ a job's key is derived from the batch and the request's `custom_id`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -192,7 +192,7 @@ def note_part(conn: Connection, batch_id: UUID, part: int, lines: Sequence[Line]
 
 
 def hold_part(conn: Connection, batch_id: UUID, part: int) -> bool:
-    """Whether the requests of a part may still become jobs. If so, nobody leaves them out before this transaction
+    """Whether the requests of a part may still become jobs. If so, no other transaction leaves them out before this one
     ends."""
     return conn.execute(_HOLD, {"id": batch_id, "part": part}).fetchone() is not None
 
@@ -235,11 +235,3 @@ def results_of(conn: Connection, batch_id: UUID, after: int, limit: int) -> list
     """Stored requests of a batch in the order of its file; `after`: the last line of the previous page."""
     with conn.cursor(row_factory=class_row(Line)) as cursor:
         return cursor.execute(_RESULTS, {"id": batch_id, "after": after, "limit": limit}).fetchall()
-
-
-def all_results(conn: Connection, batch_id: UUID, page: int = 500) -> Iterator[list[Line]]:
-    """Every stored request, a page at a time."""
-    after = 0
-    while found := results_of(conn, batch_id, after, page):
-        yield found
-        after = found[-1].line

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from storage.actors import current_actor
 from storage.database import Connection
+from storage.metrics.families import REVIEWS
+from storage.metrics.measures import Measures
 
 
 class Review(StrEnum):
@@ -30,4 +32,9 @@ def set_reviews(
 ) -> int:
     """Store what the current actor decided about rows of a campaign; returns how many rows there are."""
     values = {"review": review, "actor": current_actor(), "comment": comment}
-    return conn.execute(_SET, values | {"ids": list(row_ids), "campaign": campaign_id}).rowcount
+    changed = conn.execute(_SET, values | {"ids": list(row_ids), "campaign": campaign_id}).rowcount
+    if changed and review is not Review.OPEN:
+        measures = Measures()
+        measures.count(REVIEWS, review, by=changed)
+        measures.write(conn)
+    return changed

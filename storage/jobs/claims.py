@@ -61,6 +61,8 @@ TRIED: LiteralString = (
 )
 """A condition on a queued job: it was tried before and came back; see `TRIED_BEFORE`. A literal, so that PostgreSQL
 sees that `jobs_tried_idx` has all such jobs, and as PostgreSQL prints it, which a test compares."""
+FRESH: LiteralString = f"(reason IS NULL OR NOT {TRIED})"
+"""A condition on a queued job: it was not tried before."""
 ROUTE: LiteralString = (
     f"hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({TRIED}, false)::int::bigint))"
 )
@@ -128,12 +130,13 @@ def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_POLLS: LiteralString = """
 WITH due AS (
-    SELECT id FROM jobs WHERE state = 'generating' AND due_at <= now()
+    SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
       AND (%(account)s::text IS NULL OR account = %(account)s) AND account <> ALL(%(besides)s::text[])
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
+FROM due WHERE j.id = due.id
+RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
 """
 
 

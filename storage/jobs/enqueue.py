@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, LiteralString
 from uuid import UUID
@@ -17,6 +18,7 @@ from storage.jsonb import dumps
 from storage.logs.context import about
 from storage.logs.story import story
 from storage.tenants.purses import Charge, charge
+from storage.tracing.spans import is_recording, span
 from storage.uploads.uses import use_uploads
 
 log = logging.getLogger("reelq.jobs")
@@ -40,16 +42,16 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb, ark jsonb)
+        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb, ark jsonb, traceparent text)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
-                      draft_of, draft_task_id, draft_model, draft_ends_at, ark, due_at, reason)
+                      draft_of, draft_task_id, draft_model, draft_ends_at, ark, traceparent, due_at, reason)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
            estimate, prices, least_price, price_currency,
            (draft->>'job_id')::uuid, draft->>'task_id', draft->>'model', (draft->>'ends_at')::timestamptz,
-           nullif(ark, 'null'::jsonb),
+           nullif(ark, 'null'::jsonb), traceparent,
            CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00'
                 ELSE least(now(), (draft->>'ends_at')::timestamptz - interval '30 days') END,
            CASE WHEN kept_back THEN 'kept_back' END
@@ -99,7 +101,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         fresh.append(job)
     stored: set[UUID] = set()
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
-        chunk = fresh[start : start + _ENQUEUE_CHUNK]
+        chunk = [_traced(job) for job in fresh[start : start + _ENQUEUE_CHUNK]]
         by_id = {job.id: job.log_fields for job in chunk}
         for job_id, tenant, campaign in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}):
             stored.add(job_id)
@@ -133,6 +135,14 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             values = (first.webhook_url, first.metadata, first.tags, first.priority)
             results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
+
+
+def _traced(job: NewJob) -> NewJob:
+    """The job with a span for its enqueue, below which everything else that is done for it belongs."""
+    if not is_recording():
+        return job
+    with span("enqueue", job.traceparent, job_id=str(job.id), tenant=job.tenant) as recorded:
+        return replace(job, traceparent=recorded.traceparent)
 
 
 def _changed_since(conn: Connection, known: Sequence[tuple[UUID, NewJob]]) -> set[UUID]:

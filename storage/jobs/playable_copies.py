@@ -53,8 +53,8 @@ def demand_of(conn: Connection, job_id: UUID) -> Demand | None:
     return None if row is None else Demand(row[0])
 
 
-# Tenants take turns: of each the oldest first, and whoever has fewest under way comes first. All due demands are read,
-# but only when there is room for one.
+# Tenants take turns: of each the oldest first, and the one with the fewest under way comes first. All due
+# demands are read, but only when there is room for one.
 _CLAIM: LiteralString = """
 WITH making AS MATERIALIZED (
     SELECT j.tenant FROM playable_copies p JOIN jobs j ON j.id = p.job_id WHERE p.leased AND p.due_at > now()

@@ -16,6 +16,7 @@ from storage.jobs.states import TERMINAL, JobState, check_transition
 from storage.logs.context import fields_now
 from storage.logs.story import Story, story
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.tracing.context import current_traceparent
 
 DEFAULT_PRIORITY = 5
 
@@ -72,6 +73,8 @@ class NewJob:
     """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
     """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
+    traceparent: str | None = field(default_factory=current_traceparent)
+    """The trace of the request that enqueues it; see `storage.tracing`."""
     log_fields: Mapping[str, Any] = field(default_factory=fields_now)
     """Of the request that enqueues it, for the log: it may be stored together with others' jobs."""
     lane: str = field(init=False)
@@ -162,6 +165,10 @@ class Work:
     """The version of the accounts when its account changed last; None: it never did."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
+    lease_left_s: float = 0.0
+    """What is left of its lease."""
+    traceparent: str | None = None
+    """The trace that it belongs to; None: none."""
 
     @property
     def story(self) -> Story:

@@ -15,6 +15,7 @@ from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.logs.context import about, current_celery_task
 from storage.logs.story import story
+from storage.metrics.ended import COUNT_ENDED
 from storage.webhooks.outbox import TELL_MOVED
 
 log = logging.getLogger("reelq.jobs")
@@ -57,12 +58,12 @@ WITH input AS (
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
     RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url,
-              j.ark, j.campaign_id, j.account, j.gateway_task_id
+              j.ark, j.campaign_id, j.account, j.gateway_task_id, j.cost, j.estimate, j.generated_at
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail, actor, celery_task)
     SELECT id, source, target, reason, detail, actor, %(celery_task)s::uuid FROM moved
     WHERE source <> target OR detail IS NOT NULL
-), notified AS ({TELL_MOVED})
+), notified AS ({TELL_MOVED}), counted AS ({COUNT_ENDED})
 SELECT id, source, target, claim, attempt, reason, tenant,
        (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id
 FROM moved

@@ -34,7 +34,8 @@ SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.ac
        j.draft_task_id, j.draft_model, extract(epoch FROM j.draft_ends_at - now())::float8 AS draft_ends_in_s, j.tenant,
        (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign,
        (SELECT key_id FROM attempts a WHERE a.account = j.account AND a.gateway_task_id = j.gateway_task_id) AS key_id,
-       (SELECT version FROM account_states s WHERE s.name = j.account) AS accounts_version
+       (SELECT version FROM account_states s WHERE s.name = j.account) AS accounts_version,
+       extract(epoch FROM j.due_at - now())::float8 AS lease_left_s, j.traceparent
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
 """

@@ -21,6 +21,7 @@ log = logging.getLogger("reelq.journal")
 
 _AT_ONCE = 8
 _LOOK = "Without that, look at the gateway for jobs submitted after the backup, then run `reelq db confirm`"
+_FIRST_JOB: LiteralString = "SELECT min(created_at) FROM jobs"
 _KNOWN_JOBS: LiteralString = "SELECT id FROM jobs WHERE id = ANY(%(ids)s)"
 _WAITING_BEFORE: LiteralString = """
 SELECT EXISTS (SELECT FROM jobs WHERE state IN ('queued', 'submitting', 'unconfirmed') AND created_at < %(moment)s)
@@ -84,14 +85,17 @@ def compare(database: Database, objects: Objects) -> datetime | None:
 
 
 def _read(database: Database, objects: Objects, known: JournalState) -> _Read:
-    try:
-        return _from_own(objects, known) if known.through is not None else _from_every(database, objects, known)
-    except Unreadable as exc:
-        message = (
-            f"the journal cannot be read: {exc}. It may name jobs that were submitted after a backup; look at the "
-            "gateway, then run `reelq db confirm`"
-        )
-        return _Read(hold=("unreadable", message))
+    return _from_own(objects, known) if known.through is not None else _from_every(database, objects, known)
+
+
+def _unreadable(damaged: Sequence[Unreadable]) -> tuple[HoldCode, str] | None:
+    if not damaged:
+        return None
+    more = f" ({len(damaged) - 1} more like it)" if len(damaged) > 1 else ""
+    return "unreadable", (
+        f"the journal cannot be read: {damaged[0]}{more}. It may name jobs that were submitted after a backup; look at "
+        "the gateway, then run `reelq db confirm`"
+    )
 
 
 def _not_listed(objects: Objects) -> _Read:
@@ -110,7 +114,8 @@ def _from_own(objects: Objects, known: JournalState) -> _Read:
         everything = segments.of_lineage(objects, known.lineage, None)
         if everything is not None and not everything.keys:
             return _Read(hold=("copy", _copied(known, objects)))
-    return _Read(segments.entries(objects, found.keys))
+    entries, damaged = segments.entries(objects, found.keys)
+    return _Read(entries, hold=_unreadable(damaged))
 
 
 def _copied(known: JournalState, objects: Objects) -> str:
@@ -125,21 +130,29 @@ def _from_every(database: Database, objects: Objects, known: JournalState) -> _R
 
     It was never compared: it is new, an older release wrote it, or it is an old backup of one that has a journal.
     """
-    if not known.has_jobs:
+    with database.begin() as conn:
+        row = conn.execute(_FIRST_JOB).fetchone()
+    if row is None or row[0] is None:
         return _Read()
     found = segments.of_every_lineage(objects)
     if found is None:
         return _not_listed(objects)
     entries: list[Entry] = []
+    damaged: list[Unreadable] = []
     first_at: list[datetime] = []
     for one in found:
-        own = segments.entries(objects, one.keys)
-        with database.begin() as conn:
-            related = conn.execute(_KNOWN_JOBS, {"ids": list({entry.job_id for entry in own})}).fetchone()
-        if related is not None:
+        own, unreadable = segments.entries(objects, one.since(row[0]))  # no job is sent before it is created
+        if _related(database, own) or (unreadable and not own):
             entries += own
+            damaged += unreadable
             first_at.append(one.first_at)
-    return _Read(entries, min(first_at, default=None))
+    return _Read(entries, min(first_at, default=None), hold=_unreadable(damaged))
+
+
+def _related(database: Database, entries: Sequence[Entry]) -> bool:
+    """Whether this database knows a job of these entries."""
+    with database.begin() as conn:
+        return conn.execute(_KNOWN_JOBS, {"ids": list({entry.job_id for entry in entries})}).fetchone() is not None
 
 
 def _gap(conn: Connection, known: JournalState, first_at: datetime | None) -> tuple[HoldCode, str] | None:

@@ -7,9 +7,8 @@ nothing. A job whose video is in the bucket has succeeded. Jobs that the databas
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -24,8 +23,6 @@ from storage.jobs.transitions import move
 from storage.journal.entries import Answered, Entry, Kept, Sent
 from storage.jsonb import dumps
 
-log = logging.getLogger("reelq.journal")
-
 OVERLAP = timedelta(seconds=60)
 """A transaction of that length may have begun before `through` and be missing in a backup made after it."""
 CHECK_S = 1.0
@@ -38,7 +35,9 @@ _STEPS: Sequence[tuple[tuple[JobState, ...], JobState, Mapping[str, Any]]] = (
     ((JobState.TRANSFERRING,), JobState.SUCCEEDED, {"video_url": None, "last_frame_url": None}),
 )
 """The way of a job to its video, with what each state must have."""
-Key = tuple[UUID, int]
+_Key = tuple[UUID, int]
+_Post = tuple[UUID, datetime]
+"""A job and when its POST began. The number says less: another attempt may have had it since a restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,11 @@ class Missing:
     """Outcomes of those, and of known attempts whose outcome the database does not know."""
     kept: Sequence[Kept] = ()
     """Videos of jobs that have not ended here."""
-    strangers: Sequence[Entry] = ()
+    of_lost_jobs: Sequence[Entry] = ()
     """Entries about jobs that this database does not have."""
 
     def __bool__(self) -> bool:
-        return bool(self.sent or self.answered or self.kept or self.strangers)
+        return bool(self.sent or self.answered or self.kept or self.of_lost_jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +79,20 @@ def missing(conn: Connection, entries: Iterable[Entry], since: datetime | None) 
     found = [e for e in entries if since is None or isinstance(e, Answered) or _time_of(e) > since - OVERLAP]
     ids = {"ids": list({entry.job_id for entry in found})}
     states: dict[UUID, str] = dict(conn.execute(_JOBS, ids).fetchall())
-    known = {(row[0], row[1], row[2]): row[3] for row in conn.execute(_ATTEMPTS, ids)}
-    sent = {_key(e): e for e in found if isinstance(e, Sent) and e.job_id in states and _key(e) not in known}
-    strangers = {e.job_id for e in found if not isinstance(e, Answered) and e.job_id not in states}
+    known = {(row[0], row[2]): (row[1], row[3]) for row in conn.execute(_ATTEMPTS, ids)}
+    sent = {_post(e): e for e in found if isinstance(e, Sent) and e.job_id in states and _post(e) not in known}
+    unknown = {e.job_id for e in found if not isinstance(e, Answered) and e.job_id not in states}
     kept = {e.job_id: e for e in found if isinstance(e, Kept) and states.get(e.job_id, "failed") not in TERMINAL}
     return Missing(
         list(sent.values()),
         [
-            answer
+            # An earlier comparison may have given the attempt another number.
+            replace(answer, number=known[key][0]) if key in known else answer
             for key, answer in _answers(found).items()
-            if key in sent or (key in known and _says_more(answer, known[key]))
+            if key in sent or (key in known and _says_more(answer, known[key][1]))
         ],
         list(kept.values()),
-        [entry for entry in found if entry.job_id in strangers],
+        [entry for entry in found if entry.job_id in unknown],
     )
 
 
@@ -100,21 +100,21 @@ def _says_more(answer: Answered, known: str | None) -> bool:
     return known is None or (known in _UNKNOWN and answer.outcome not in _UNKNOWN)
 
 
-def _answers(entries: Iterable[Entry]) -> dict[tuple[UUID, int, datetime], Answered]:
+def _answers(entries: Iterable[Entry]) -> dict[_Post, Answered]:
     """The last answer to each POST; an acceptance is never replaced."""
-    found: dict[tuple[UUID, int, datetime], Answered] = {}
+    found: dict[_Post, Answered] = {}
     for entry in entries:
         if isinstance(entry, Answered):
-            before = found.get(_key(entry))
+            before = found.get(_post(entry))
             if before is None or before.outcome != Reason.ACCEPTED:
-                found[_key(entry)] = entry
+                found[_post(entry)] = entry
     return found
 
 
 def recover(conn: Connection, lost: Missing, in_bucket: Collection[UUID]) -> Recovered:
     """Write what is missing. `in_bucket`: jobs whose video was found under the key that the journal names."""
     numbers = _insert(conn, lost.sent)
-    outcomes = {(answer.job_id, numbers.get(_key(answer), answer.number)): answer for answer in lost.answered}
+    outcomes = {(answer.job_id, numbers.get(_post(answer), answer.number)): answer for answer in lost.answered}
     taken = attempts.store_outcomes(
         conn,
         [
@@ -128,13 +128,13 @@ def recover(conn: Connection, lost: Missing, in_bucket: Collection[UUID]) -> Rec
     settle_acceptances(conn, list(accepted))
     doubtful = _settle_others(conn, lost.sent, numbers, outcomes, accepted)
     stored = _keep(conn, [entry for entry in lost.kept if entry.job_id in in_bucket])
-    strangers = _list_strangers(conn, lost.strangers)
-    times = [_time_of(entry) for group in (lost.sent, lost.answered, lost.kept, lost.strangers) for entry in group]
+    unknown = _list_lost_jobs(conn, lost.of_lost_jobs)
+    times = [_time_of(entry) for group in (lost.sent, lost.answered, lost.kept, lost.of_lost_jobs) for entry in group]
     return Recovered(
         len(accepted - stored),
         len(doubtful - stored),
         len(stored),
-        strangers,
+        unknown,
         max(times, default=None),
     )
 
@@ -153,7 +153,7 @@ FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number) WHERE j.id = i
 """
 
 
-def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[tuple[UUID, int, datetime], int]:
+def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[_Post, int]:
     """Store the attempts. Returns their numbers: another attempt may have had the number since the restore."""
     if not sent:
         return {}
@@ -162,13 +162,13 @@ def _insert(conn: Connection, sent: Sequence[Sent]) -> dict[tuple[UUID, int, dat
     used: dict[UUID, set[int]] = {job_id: set() for job_id in ids}
     for row in conn.execute(_ATTEMPTS, {"ids": ids}):
         used[row[0]].add(row[1])
-    numbers: dict[tuple[UUID, int, datetime], int] = {}
+    numbers: dict[_Post, int] = {}
     rows = []
     for entry in sorted(sent, key=lambda item: (item.started_at, item.job_id)):
         own = used[entry.job_id]
         number = entry.number if entry.number not in own else max(own) + 1
         own.add(number)
-        numbers[_key(entry)] = number
+        numbers[_post(entry)] = number
         names = ("started_at", "account", "key_id", "gateway", "model", "model_key", "seed", "mark", "callback_hash")
         rows.append({"job_id": entry.job_id, "number": number, **{name: getattr(entry, name) for name in names}})
     conn.execute(_INSERT, {"rows": dumps(rows)})
@@ -186,14 +186,14 @@ def _leave_submitting(conn: Connection, job_ids: Collection[UUID]) -> None:
 def _settle_others(
     conn: Connection,
     sent: Sequence[Sent],
-    numbers: Mapping[tuple[UUID, int, datetime], int],
-    outcomes: Mapping[Key, Answered],
+    numbers: Mapping[_Post, int],
+    outcomes: Mapping[_Key, Answered],
     accepted: Collection[UUID],
 ) -> set[UUID]:
     """Move the jobs whose last POST was not accepted. Returns those that may have been accepted."""
     latest: dict[UUID, tuple[int, Sent | None]] = {}
     for entry in sent:
-        number = numbers[_key(entry)]
+        number = numbers[_post(entry)]
         if number > latest.get(entry.job_id, (0, None))[0]:
             latest[entry.job_id] = number, entry
     for job_id, number in outcomes:
@@ -259,7 +259,7 @@ def _keep(conn: Connection, kept: Sequence[Kept]) -> set[UUID]:
     return {row[0] for row in succeeded}
 
 
-_STRANGERS: LiteralString = """
+_LOST_JOBS: LiteralString = """
 INSERT INTO lost_jobs (job_id, tenant, idempotency_key, account, gateway_task_id, outcome, object_key, sent_at)
 SELECT job_id, tenant, idempotency_key, account, gateway_task_id, outcome, object_key, sent_at
 FROM jsonb_to_recordset(%(rows)s::jsonb)
@@ -270,7 +270,7 @@ ON CONFLICT (job_id) DO UPDATE SET gateway_task_id = coalesce(excluded.gateway_t
 """
 
 
-def _list_strangers(conn: Connection, entries: Sequence[Entry]) -> int:
+def _list_lost_jobs(conn: Connection, entries: Sequence[Entry]) -> int:
     rows: dict[UUID, dict[str, Any]] = {}
     for entry in entries:
         row = rows.setdefault(entry.job_id, {"job_id": entry.job_id})
@@ -286,12 +286,12 @@ def _list_strangers(conn: Connection, entries: Sequence[Entry]) -> int:
             row |= {"tenant": entry.tenant, "idempotency_key": entry.idempotency_key}
     known = [row for row in rows.values() if "tenant" in row]
     if known:
-        conn.execute(_STRANGERS, {"rows": dumps(known)})
+        conn.execute(_LOST_JOBS, {"rows": dumps(known)})
     return len(known)
 
 
-def _key(entry: Sent | Answered) -> tuple[UUID, int, datetime]:
-    return entry.job_id, entry.number, entry.started_at
+def _post(entry: Sent | Answered) -> _Post:
+    return entry.job_id, entry.started_at
 
 
 def _time_of(entry: Entry) -> datetime:

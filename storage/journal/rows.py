@@ -21,49 +21,74 @@ KEPT_COLUMNS = (
     *("account", "gateway", "model", "gateway_task_id", "object_key", "size_bytes", "sha256", "video_format"),
     *("poster_key", "last_frame_key", "usage", "seed", "cost"),
 )
-_KEPT: LiteralString = """
-SELECT l.lineage, j.id, j.tenant, j.idempotency_key, now() AS stored_at, j.account, j.gateway, j.model,
-       j.gateway_task_id, j.object_key, j.size_bytes, j.sha256, j.video_format, j.poster_key, j.last_frame_key,
-       j.usage, j.seed, j.cost
+_KEPT: LiteralString = f"""
+SELECT l.lineage, j.id AS job_id, j.tenant, j.idempotency_key, now() AS stored_at,
+       {", ".join(f"j.{name}" for name in KEPT_COLUMNS)}
 FROM jobs j CROSS JOIN journal l WHERE j.id = ANY(%(ids)s)
-"""
-
-
-def sent(conn: Connection, begun: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Sent]]:
-    """The lineage, and the entries of attempts (job, number) that were just begun."""
-    parameters = {"ids": [job_id for job_id, _ in begun], "numbers": [number for _, number in begun]}
-    rows = _rows(conn, _SENT, parameters)
-    lineage = rows[0]["lineage"] if rows else None
-    return lineage, [Sent(**{name: value for name, value in row.items() if name != "lineage"}) for row in rows]
-
-
+"""  # noqa: S608 - put together from constants
 _ANSWERED: LiteralString = """
 SELECT l.lineage, a.job_id, a.number, a.started_at, a.outcome, a.http_status, a.gateway_task_id
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
 JOIN attempts a ON a.job_id = i.id AND a.number = i.number CROSS JOIN journal l WHERE a.outcome IS NOT NULL
 """
+_MISSING: LiteralString = """
+SELECT l.lineage, i.place FROM journal l CROSS JOIN (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(started)s::timestamptz[]) WITH ORDINALITY
+        AS n(id, number, started_at, place)) i
+WHERE NOT EXISTS (
+    SELECT FROM attempts a WHERE a.job_id = i.id AND a.number = i.number AND a.started_at = i.started_at)
+"""
+
+
+def sent(conn: Connection, begun: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Sent]]:
+    """The entries of attempts (job, number) that were just begun, and the lineage; None: there are no entries."""
+    lineage, rows = _read(conn, _SENT, _numbered(begun))
+    return lineage, [Sent(**row) for row in rows]
 
 
 def answered(conn: Connection, finished: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Answered]]:
-    """The lineage, and the entries of attempts (job, number) whose outcome was just stored, as it was stored."""
-    parameters = {"ids": [job_id for job_id, _ in finished], "numbers": [number for _, number in finished]}
-    rows = _rows(conn, _ANSWERED, parameters) if finished else []
-    lineage = rows[0]["lineage"] if rows else None
-    return lineage, [Answered(**{name: value for name, value in row.items() if name != "lineage"}) for row in rows]
+    """The entries of attempts (job, number) whose outcome was just stored, as it was stored, and the lineage; None:
+    there are no entries."""
+    lineage, rows = _read(conn, _ANSWERED, _numbered(finished))
+    return lineage, [Answered(**row) for row in rows]
+
+
+def answered_without_row(conn: Connection, answers: Sequence[Answered]) -> tuple[UUID | None, list[Answered]]:
+    """The lineage, and those answers whose attempt this database does not have: it was restored, or a replica that had
+    not got it became the primary, between the POST and its answer."""
+    parameters = {
+        "ids": [answer.job_id for answer in answers],
+        "numbers": [answer.number for answer in answers],
+        "started": [answer.started_at for answer in answers],
+    }
+    rows = conn.execute(_MISSING, parameters).fetchall() if answers else []
+    return (rows[0][0] if rows else None), [answers[place - 1] for _, place in rows]
 
 
 def kept(conn: Connection, job_ids: Sequence[UUID]) -> tuple[UUID | None, list[Kept]]:
-    """The lineage, and the entries of jobs whose videos were just stored."""
-    rows = _rows(conn, _KEPT, {"ids": list(job_ids)}) if job_ids else []
-    lineage = rows[0]["lineage"] if rows else None
+    """The entries of jobs whose videos were just stored, and the lineage; None: there are no entries."""
+    lineage, rows = _read(conn, _KEPT, {"ids": list(job_ids)})
     return lineage, [_kept(row) for row in rows]
 
 
 def _kept(row: dict[str, Any]) -> Kept:
     columns = {name: row[name] for name in KEPT_COLUMNS if row[name] is not None}
-    return Kept(row["id"], row["tenant"], row["stored_at"], columns, row["idempotency_key"])
+    return Kept(row["job_id"], row["tenant"], row["stored_at"], columns, row["idempotency_key"])
 
 
-def _rows(conn: Connection, sql: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+def _numbered(attempts: Sequence[tuple[UUID, int]]) -> dict[str, list[Any]]:
+    return {"ids": [job_id for job_id, _ in attempts], "numbers": [number for _, number in attempts]}
+
+
+def _read(
+    conn: Connection, sql: LiteralString, parameters: dict[str, list[Any]]
+) -> tuple[UUID | None, list[dict[str, Any]]]:
+    """The lineage that all rows have, and the rows without it. Asks nothing where nothing is asked for."""
+    if not parameters["ids"]:
+        return None, []
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql, parameters).fetchall()
+        rows = cursor.execute(sql, parameters).fetchall()
+    lineage: UUID | None = None
+    for row in rows:
+        lineage = row.pop("lineage")
+    return lineage, rows

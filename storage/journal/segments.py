@@ -21,7 +21,7 @@ SPAN = timedelta(hours=1)
 MOST_ENTRIES = 250
 MARGIN = timedelta(minutes=30)
 """Added to `SPAN`: answers and videos come later than the entry that opened their segment."""
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 """How long segments are kept: an older backup cannot be compared with them."""
 _AT_ONCE = 8
 _STAMP = "%Y%m%dT%H%M%S"
@@ -33,6 +33,10 @@ class Found:
 
     lineage: UUID
     keys: tuple[str, ...]
+
+    def since(self, moment: datetime) -> list[str]:
+        """Those that may hold entries from this moment on."""
+        return [key for key in self.keys if opened_at(key) >= _oldest(moment).replace(microsecond=0)]
 
     @property
     def first_at(self) -> datetime:
@@ -57,7 +61,7 @@ def of_lineage(objects: Objects, lineage: UUID, since: datetime | None) -> Found
         StoreUnavailable: the store does not respond.
     """
     prefix = _prefix(objects, lineage)
-    after = "" if since is None else f"{prefix}{(since - SPAN - MARGIN).astimezone(UTC):{_STAMP}}"
+    after = "" if since is None else f"{prefix}{_oldest(since):{_STAMP}}"
     keys = objects.keys_below(prefix, after)
     return None if keys is None else Found(lineage, tuple(_segments(keys)))
 
@@ -77,35 +81,45 @@ def of_every_lineage(objects: Objects) -> list[Found] | None:
     return [Found(lineage, tuple(own)) for lineage, own in by_lineage.items()]
 
 
-def entries(objects: Objects, keys: Iterable[str]) -> list[Entry]:
-    """The entries of these segments.
+def entries(objects: Objects, keys: Iterable[str]) -> tuple[list[Entry], list[Unreadable]]:
+    """The entries of these segments, and the segments that are not what was written. Their texts name them.
 
     Raises:
         StoreUnavailable: the store does not respond.
-        Unreadable: a segment is not what was written. The text names it.
     """
+    found: list[Entry] = []
+    damaged: list[Unreadable] = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [entry for found in pool.map(lambda key: _read(objects, key), keys) for entry in found]
+        for own in pool.map(lambda key: _read(objects, key), keys):
+            if isinstance(own, Unreadable):
+                damaged.append(own)
+            else:
+                found += own
+    return found, damaged
 
 
 def delete_old(objects: Objects, now: datetime) -> int:
-    """Delete the segments, of every database, that are older than `KEPT`; returns how many. None where the bucket may
-    not be listed: its lifecycle rules do it there.
+    """Delete the segments, of every database, that are older than `RETENTION`; returns how many. Where the bucket may
+    not be listed, nothing is deleted: its lifecycle rules can do it.
 
     Raises:
         StoreUnavailable: the store does not respond.
     """
     found = of_every_lineage(objects) or []
-    old = [key for one in found for key in one.keys if opened_at(key) < now - KEPT]
+    old = [key for one in found for key in one.keys if opened_at(key) < now - RETENTION]
     objects.delete(old)
     return len(old)
 
 
-def _read(objects: Objects, key: str) -> list[Entry]:
+def _read(objects: Objects, key: str) -> list[Entry] | Unreadable:
     try:
         return parse(b"".join(objects.chunks(key)))
     except Unreadable as exc:
-        raise Unreadable(f"{key}: {exc}") from exc
+        return Unreadable(f"{key}: {exc}")
+
+
+def _oldest(since: datetime) -> datetime:
+    return (since - SPAN - MARGIN).astimezone(UTC)
 
 
 def _prefix(objects: Objects, lineage: UUID) -> str:

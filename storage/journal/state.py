@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NoReturn
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -25,8 +25,8 @@ ProblemCode = Literal["no_store", "not_listed"]
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """The row. `fresh`: a scheduler used this database a moment ago; `has_jobs`: it has at least one job;
-    `has_waiting`: one that may be submitted; `behind`: workers make POSTs that they cannot write down before."""
+    """The row. `fresh`: a scheduler used this database a moment ago; `has_waiting`: it has a job that may be submitted;
+    `has_attempts`: at least one POST was made; `behind`: workers make POSTs that they cannot write down before."""
 
     lineage: UUID
     place: str | None
@@ -37,7 +37,6 @@ class JournalState:
     behind: bool
     behind_error: str | None
     fresh: bool
-    has_jobs: bool
     has_waiting: bool
     has_attempts: bool
 
@@ -47,7 +46,7 @@ SELECT lineage, place, through, hold, problem, restored, behind_error,
        coalesce(behind_at > now() - make_interval(secs => %(behind_s)s), false) AS behind,
        coalesce(greatest(through, (SELECT max(seen_at) FROM heartbeats WHERE component = 'scheduler'))
                 > now() - make_interval(secs => %(fresh_s)s), false) AS fresh,
-       EXISTS (SELECT FROM jobs) AS has_jobs, EXISTS (SELECT FROM attempts) AS has_attempts,
+       EXISTS (SELECT FROM attempts) AS has_attempts,
        EXISTS (SELECT FROM jobs WHERE state IN ('queued', 'submitting', 'unconfirmed')) AS has_waiting
 FROM journal
 """
@@ -59,14 +58,15 @@ def read_state(conn: Connection) -> JournalState:
         return cursor.execute(_READ, {"behind_s": BEHIND_S, "fresh_s": FRESH_S}).fetchone() or _gone()
 
 
-def _gone() -> JournalState:
+def _gone() -> NoReturn:
     raise LookupError("the table journal has no row; restore the database again, or run `reelq db upgrade` on it")
 
 
-def position(conn: Connection) -> tuple[datetime | None, bool]:
-    """How far this database and its journal agree, and whether submits are held. Cheap: each claim asks."""
-    row = conn.execute("SELECT through, hold IS NOT NULL FROM journal").fetchone()
-    return (None, True) if row is None else (row[0], row[1])
+def position(conn: Connection) -> tuple[datetime | None, bool, datetime]:
+    """How far this database and its journal agree, whether submits are held, and when its server was started, by which
+    a process knows that another server has taken its place. Cheap: each claim asks."""
+    row = conn.execute("SELECT through, hold IS NOT NULL, pg_postmaster_start_time() FROM journal").fetchone()
+    return _gone() if row is None else (row[0], row[1], row[2])
 
 
 _ADVANCE: LiteralString = """

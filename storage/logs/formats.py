@@ -55,15 +55,21 @@ class ConsoleLines(_Lines):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         found = self._fields(record)
-        head = f"{found.pop('timestamp')} {found.pop('level'):<8}{found.pop('event').replace(chr(10), ' ')}"
+        head = f"{found.pop('timestamp')} {found.pop('level'):<8}{_on_one_line(found.pop('event'))}"
         logger, detail, error = found.pop("logger"), found.pop("detail", None), found.pop("exception", None)
         parts = [head, *(f"{name}={_shown(value)}" for name, value in found.items() if value is not None)]
         if detail is not None:
-            parts.append(detail.replace("\n", " "))
+            parts.append(_on_one_line(detail))
         text = f"{' '.join(parts)} [{logger}]"
-        return text if error is None else f"{text}\n{error}"
+        return text if error is None else "\n".join([text, *map(_on_one_line, error.split("\n"))])
 
 
 def _shown(value: Any) -> str:
     text = str(value)
-    return repr(text) if " " in text or "\n" in text or text == "" else text
+    return repr(text) if " " in text or text == "" or not text.isprintable() else text
+
+
+def _on_one_line(text: str) -> str:
+    """The text without what moves the cursor, begins a line or colours a terminal: clients and gateways chose it."""
+    text = text.replace("\n", " ")
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -25,11 +25,10 @@ def story(
     }
 
 
-_STORIES: LiteralString = """
-SELECT j.id, j.tenant, (SELECT name FROM campaigns c WHERE c.id = j.campaign_id), j.account, j.gateway_task_id,
-       j.attempt
-FROM jobs j WHERE j.id = ANY(%(ids)s)
-"""
+COLUMNS: LiteralString = """j.id, j.tenant, (SELECT name FROM campaigns c WHERE c.id = j.campaign_id), j.account,
+    j.gateway_task_id, j.attempt"""
+"""The arguments of `story`, of a row `j` of `jobs`."""
+_STORIES: LiteralString = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = ANY(%(ids)s)"  # noqa: S608 - constants
 
 
 def stories_of(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Story]:

@@ -11,6 +11,7 @@ from storage.admission.grants import code_of
 from storage.admission.share_walks import KEY, ORDER, PLACE
 from storage.admission.usage import slots_in_use, total
 from storage.database import Connection
+from storage.heartbeats import API, instances
 from storage.jobs.claims import HOST
 from storage.reporting.job_counts import all_counts
 from storage.webhooks.messages import message_counts
@@ -54,10 +55,22 @@ _SEEN: LiteralString = """
 SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats
 WHERE component <> 'probe' GROUP BY component
 """
+# The present number of unconfirmed jobs limits what is read, not the number of jobs.
+_HELD: LiteralString = """
+SELECT width_bucket(coalesce(extract(epoch FROM now() - submitted_at), 0)::float8, '{3600,21600,86400}'::float8[]),
+       count(*)
+FROM jobs WHERE state = 'unconfirmed' AND reason = 'held' GROUP BY 1
+"""
+HELD_AGES = ("under_1h", "1h_to_6h", "6h_to_24h", "over_24h")
 _DOUBLE_CHARGES: LiteralString = """
 SELECT a.account, count(*) FROM attempts a JOIN jobs j ON j.id = a.job_id
 WHERE a.surplus AND j.gateway_task_id IS NOT NULL GROUP BY a.account
 """
+
+FRESH_S = 30.0
+"""A process that was not seen for this long does not count as alive: three beats of an API, ten of a worker."""
+PARTS = ("scheduler", "submit", "poll", "transfer", "notify", API)
+"""What every system needs at least one process of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,10 @@ class Gauges:
     """Accepted attempts that their job does not use, by account, of all jobs still stored."""
     unseen_s: dict[str, float]
     """How long ago each component was last seen."""
+    held: dict[str, int]
+    """Jobs that are held for a decision, by the time since their POST; each of `HELD_AGES` is there."""
+    instances: dict[tuple[str, str], int]
+    """Processes seen within the last `FRESH_S`, by component and version. A part without any has the version ""."""
     webhooks: dict[str, int]
     """Messages by state, of those not yet swept."""
     webhook_age_s: float | None
@@ -108,6 +125,19 @@ def read_gauges(conn: Connection, grace_s: float) -> Gauges:
         paused={(item.account, item.model, code_of(item)): 1 for item in breakers(conn).values()},
         double_charges=dict(conn.execute(_DOUBLE_CHARGES).fetchall()),
         unseen_s=dict(conn.execute(_SEEN).fetchall()),
+        held=_held(conn),
+        instances=_instances(conn),
         webhooks=webhooks,
         webhook_age_s=webhook_age_s,
     )
+
+
+def _held(conn: Connection) -> dict[str, int]:
+    found: dict[int, int] = dict(conn.execute(_HELD).fetchall())
+    return {age: found.get(place, 0) for place, age in enumerate(HELD_AGES)}
+
+
+def _instances(conn: Connection) -> dict[tuple[str, str], int]:
+    found = Counter((item.component, item.version) for item in instances(conn, FRESH_S))
+    seen = {component for component, _ in found}
+    return {**found, **{(part, ""): 0 for part in PARTS if part not in seen}}

@@ -11,27 +11,9 @@ from typing import LiteralString
 from uuid import UUID
 
 from storage.database import Connection
+from storage.merging import merge, merge_sql
 
-AT_ONCE = 20_000
-
-# A group may have several merged rows when two schedulers merge at once; the next merge takes them together.
-_MERGE: LiteralString = """
-WITH new AS MATERIALIZED (
-    SELECT id, tenant, campaign_id, state, reason FROM job_counts WHERE NOT merged ORDER BY id LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-), old AS MATERIALIZED (
-    SELECT c.id FROM (SELECT DISTINCT tenant, campaign_id, state, reason FROM new) g
-    JOIN job_counts c USING (tenant, campaign_id, state, reason) WHERE c.merged FOR UPDATE OF c SKIP LOCKED
-), gone AS (
-    DELETE FROM job_counts WHERE id IN (SELECT id FROM new UNION ALL SELECT id FROM old)
-    RETURNING tenant, campaign_id, state, reason, jobs
-), kept AS (
-    INSERT INTO job_counts (tenant, campaign_id, state, reason, jobs, merged)
-    SELECT tenant, campaign_id, state, reason, sum(jobs), true FROM gone
-    GROUP BY 1, 2, 3, 4 HAVING sum(jobs) <> 0
-)
-SELECT count(*) FROM new
-"""
+_MERGE = merge_sql("job_counts", "tenant, campaign_id, state, reason", "jobs")
 _ALL: LiteralString = "SELECT state, reason, sum(jobs)::bigint FROM job_counts GROUP BY 1, 2 HAVING sum(jobs) <> 0"
 _OF_TENANT: LiteralString = """
 SELECT state, sum(jobs)::bigint FROM job_counts WHERE tenant = %(tenant)s GROUP BY state HAVING sum(jobs) <> 0
@@ -46,8 +28,7 @@ WHERE c.id = ANY(%(ids)s) GROUP BY 1, 2 HAVING sum(n.jobs) <> 0
 
 def merge_counts(conn: Connection) -> int:
     """Merge the newest changes, a limited number at a time; returns how many."""
-    row = conn.execute(_MERGE, {"limit": AT_ONCE}).fetchone()
-    return 0 if row is None else int(row[0])
+    return merge(conn, _MERGE)
 
 
 def all_counts(conn: Connection) -> dict[tuple[str, str], int]:

@@ -15,6 +15,7 @@ import storage.schema.heartbeats
 import storage.schema.job_counts
 import storage.schema.jobs
 import storage.schema.journal
+import storage.schema.metric_counts
 import storage.schema.notices
 import storage.schema.playable_copies
 import storage.schema.quotes

@@ -267,6 +267,8 @@ class Job(SQLModel, table=True):
     # What only Ark's door knows of it: the model as its caller named it, and what to show or to call. None: it came
     # through another door.
     ark: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # The trace of the request that enqueued it, as W3C's traceparent.
+    traceparent: str | None = Field(default=None, sa_column=Column(Text))
     # When its files were deleted on request; the row stays as a record.
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # When its files are removed again: an upload that began before the job ended may have finished later.

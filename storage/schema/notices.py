@@ -35,5 +35,5 @@ class MailRecipients(SQLModel, table=True):
 
     tenant: str = Field(sa_column=Column(Text, primary_key=True))
     campaign_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    # Empty: nobody.
+    # Empty: no one.
     addresses: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

@@ -1,7 +1,7 @@
 """Remove uploaded files: those that a person deletes, and those that no job has needed for long.
 
 A file is removed in two steps: its row is marked, so that no new job can name it, then a worker deletes the object and
-the row. Each upload has an object of its own, so the same content uploaded again meanwhile is safe.
+the row. Each upload has an object of its own, so the same content that is uploaded again at the same time is safe.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 
 from storage.database import Connection
 from storage.leases import Claimed
+from storage.logs.story import COLUMNS, Story, story
 
 SUSPECTS = 20
 """Receivers with a batch under way that did not answer lately, of all tenants together."""
@@ -20,9 +21,9 @@ SUSPECTS = 20
 DUE_AT_MOST = 2_000
 """With no more due messages than this, their receivers are found from them; else the walk goes over all receivers."""
 
-# One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, whoever has the
+# One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, the one with the
 # fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
-# whoever comes next finds a free one. The receivers of a tenant come in random order, those that did not answer
+# the next one finds a free one. The receivers of a tenant come in random order, those that did not answer
 # lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index, and
 # is needed only while many messages are due: one receiver could have all of the oldest.
 _CLAIM: LiteralString = f"""
@@ -124,24 +125,31 @@ class Outgoing:
     secrets: list[str]
     """The endpoint's, newest first; empty for a job's URL, whose messages are signed with the tenant's secrets."""
     disabled_reason: str | None
-    story: dict[str, Any] | None
-    """The fields of its job in a log (`storage.logs.story`); None: it is about no job."""
+    job: list[Any] | None
+    """Of its job, the `COLUMNS` of `storage.logs.story`; None: it is about no job."""
+    lease_left_s: float
+    traceparent: str | None
+    """The trace that its job belongs to."""
+
+    @property
+    def story(self) -> Story:
+        """The fields of its job in a log; without a job, its tenant only."""
+        return {"tenant": self.tenant} if self.job is None else story(*self.job)
 
 
-_LOAD: LiteralString = """
+_LOAD: LiteralString = f"""
 SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.data,
        m.attempts, coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
        array_remove(ARRAY[e.secret, CASE WHEN e.previous_until > now() THEN e.previous_secret END], NULL) AS secrets,
        CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason,
-       CASE WHEN j.id IS NOT NULL THEN jsonb_build_object(
-           'job_id', j.id, 'tenant', j.tenant, 'campaign', (SELECT name FROM campaigns c WHERE c.id = j.campaign_id),
-           'account', j.account, 'task_id', j.gateway_task_id, 'attempt', j.attempt) END AS story
+       CASE WHEN j.id IS NOT NULL THEN jsonb_build_array({COLUMNS}) END AS job,
+       extract(epoch FROM m.due_at - now())::float8 AS lease_left_s, j.traceparent
 FROM webhook_messages m
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
 LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id LEFT JOIN jobs j ON j.id = m.job_id
 WHERE m.leased AND m.due_at > now()
 ORDER BY m.created_at, m.id
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def load_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Outgoing]:

@@ -16,7 +16,7 @@ OF_TENANT = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Who is to get mail. Empty: nobody. None: of a campaign, those whom its tenant names; of a tenant, nobody."""
+    """Who is to get mail. Empty: no one. None: of a campaign, those whom its tenant names; of a tenant, no one."""
 
     addresses: tuple[str, ...] | None
 
@@ -39,7 +39,7 @@ ADDRESSES: LiteralString = """
 
 
 def set_recipients(conn: Connection, tenant: str, campaign_id: UUID | None, notify: Notify) -> None:
-    """Set who gets mail about a campaign; None: about campaigns of the tenant that name nobody themselves."""
+    """Set who gets mail about a campaign; None: about campaigns of the tenant that name no one themselves."""
     at = {"tenant": tenant, "campaign": campaign_id or OF_TENANT}
     if notify.addresses is None:
         conn.execute(_UNSET, at)

@@ -40,7 +40,7 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
 from seedance.gateways.registry import DIALECTS
 from seedance.gateways.signatures import keys_of_jwks
 from seedance.lanes import limits_apart

@@ -13,7 +13,7 @@ import pytest
 from seedance.client import GatewayClient
 from seedance.errors import AccountProblem, BadAnswer, GatewayError, Unavailable
 from seedance.gateways.base import AttemptOptions, TaskPage, TaskStatus
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
 from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
 from simulator.main import SimulatorOptions, running

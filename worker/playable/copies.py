@@ -26,12 +26,12 @@ from storage.database import DatabaseUnavailable
 from storage.jobs import playable_copies
 from storage.jobs.playable_copies import WantedCopy, is_playable
 from storage.logs.context import bound
+from worker.cleaning.removals import remove_unwanted
 from worker.failpoints import failpoint
 from worker.playable.maker import LIMIT_S, make
 from worker.retry import PLAYABLE
 from worker.runtime import Part, Runtime
 from worker.transferring.mp4 import NotAVideo, format_of_stored
-from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import store_video
 from worker.watching.tally import current_tally

@@ -16,6 +16,9 @@ from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.logs.context import about, bind
+from storage.metrics.families import POLLS
+from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
 from worker.clients import clients_of
 from worker.failpoints import failpoint
@@ -25,6 +28,7 @@ from worker.polling.decisions import decide_poll, decide_without_account
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
+from worker.watching.lag import count_lag
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.poll")
@@ -44,6 +48,7 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
     """Poll the jobs of a claimed batch whose leases we still hold."""
     with runtime.database.begin() as conn:
         loaded = load_work(conn, JobState.GENERATING, claimed)
+        count_lag(conn, "poll", [work.lease_left_s for work in loaded], runtime.settings.lease_seconds)
         found = clients_of(runtime, conn, account, loaded)
         for client, held in found:
             if client is None:
@@ -81,13 +86,18 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
     bind(**work.story)
     task_id = work.gateway_task_id or ""
     result: TaskReport | GatewayError
-    try:
-        result = await task_list.get(task_id) or await client.query(task_id)
-    except GatewayError as exc:
-        result = exc
-    except Exception as exc:  # a query can always be repeated
-        log.exception("poll.failed job_id=%s", work.id)
-        result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+    with span("poll", work.traceparent, job_id=str(work.id), account=client.account.name) as recorded:
+        try:
+            result = await task_list.get(task_id) or await client.query(task_id)
+        except GatewayError as exc:
+            result = exc
+        except Exception as exc:  # a query can always be repeated
+            log.exception("poll.failed job_id=%s", work.id)
+            result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+        if isinstance(result, GatewayError):
+            recorded.fail(result.code)
+        else:
+            recorded.note(status=result.status)
     failpoint("poll.after_query")
     return Polled(work, result, await ask_to_cancel(client, work, result))
 
@@ -96,6 +106,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
     tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
+    measures = Measures()
     for item in polled:
         work = item.work
         pacing = runtime.part(PollPlan).pacing_for(client, work.request)
@@ -103,6 +114,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         decision = decide_poll(item.result, work, client.dialect, pacing, timeout_s, cancelled=item.cancelled)
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work, decision)
+        measures.count(POLLS, client.account.name, decision.reason)
         if isinstance(item.result, GatewayError):
             tally.bad(work.id, item.result.code)
             said = (work.id, item.result.code, item.result.message)
@@ -122,4 +134,5 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         transitions.postpone(conn, later)
         generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
         durations.record(conn, [job_id for job_id in generated if job_id in first])
+        measures.write(conn)
     failpoint("poll.after_write")

@@ -19,6 +19,8 @@ from storage.database import Connection, Database, DatabaseUnavailable, LocksHel
 from storage.jobs import callbacks, claims
 from storage.jobs.playable_copies import claim_copies, release_copies
 from storage.leases import Claimed
+from storage.metrics.families import POLL_LATENESS
+from storage.metrics.measures import Measures
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
 from worker.failpoints import failpoint
@@ -143,6 +145,7 @@ class Dispatcher:
             yield from _batches("playable", "transfer", copies, 1)
         if free["poll"]:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
+            _count_lateness(conn, polls)
             yield from _batches("poll", "poll", polls, POLL_BATCH)
             unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", unconfirmed, POLL_BATCH)
@@ -238,6 +241,14 @@ class Dispatcher:
                 connection.release()
             except (RedisError, OSError) as exc:
                 log.debug("dispatch.release_failed error=%s", exc)
+
+
+def _count_lateness(conn: Connection, polls: Sequence[Claimed]) -> None:
+    measures = Measures()
+    for poll in polls:
+        if poll.late_s is not None:
+            measures.observe(POLL_LATENESS, poll.late_s, poll.account)
+    measures.write(conn)
 
 
 def _transfers(claimed: Sequence[Claimed]) -> Iterator[Batch]:

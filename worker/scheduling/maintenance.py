@@ -12,6 +12,7 @@ from storage.jobs import claims, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
+from storage.metrics import kept
 from storage.reporting import job_counts
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
@@ -104,8 +105,8 @@ def quiet_hours(conn: Connection, settings: Settings) -> int:
 
 
 def merged_counts(conn: Connection, settings: Settings) -> int:
-    """Merge the newest changes of the kept counts of jobs."""
-    return job_counts.merge_counts(conn)
+    """Merge the newest changes of the kept counts of jobs and of metrics."""
+    return job_counts.merge_counts(conn) + kept.merge_metrics(conn)
 
 
 def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from storage.database import Connection
-from storage.jobs.retention import forget_events, forget_jobs
+from storage.jobs.deletion.retention import forget_events, forget_jobs
 from storage.settings import Settings
 
 log = logging.getLogger("reelq.retention")

@@ -6,7 +6,6 @@ be usable.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,8 +38,6 @@ from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.decisions import decide_assets, refusals_of
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles
-
-log = logging.getLogger("reelq.assets")
 
 _MEDIA_FIELDS = ("first_frame", "last_frame", *MAX_REFERENCES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -37,6 +38,8 @@ class Ready:
     work: Work
     request: GenerationRequest
     attempt: int
+    started_at: datetime
+    """The attempt's, by the database's clock."""
     model_key: str
     """The model under which its health and limits are kept."""
     sent_with: AttemptOptions
@@ -89,12 +92,14 @@ def begin(
         lineage, sent = rows.sent(conn, [(item.id, item.attempt) for item in begun.values()])
     if lineage is not None:
         runtime.part(Journal).write_ahead(lineage, sent)
+    started = {entry.job_id: entry.started_at for entry in sent}
     post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
     return [
         Ready(
             work,
             prepared[work.id].request,
             begun[work.id].attempt,
+            started[work.id],
             prepared[work.id].correlation.model_key,
             replace(prepared[work.id].sent_with, mark=begun[work.id].mark),
             post_before,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,11 @@ from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import fitting, load_work
 from storage.journal import rows
+from storage.journal.entries import Answered
 from storage.logs.context import about, bind
+from storage.metrics.families import SUBMIT_SECONDS, SUBMITS
+from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
@@ -37,6 +42,7 @@ from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
+from worker.watching.lag import count_lag
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.submit")
@@ -52,6 +58,8 @@ class Posted:
 
     ready: Ready
     result: Submitted | GatewayError
+    took_s: float | None = None
+    """From the begin of the POST to its outcome; None: there was no POST."""
 
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -60,6 +68,7 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
         claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
         claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
+        count_lag(conn, "submit", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
         client = _client(runtime, conn, account, held)
         if client is None:
             transitions.move(conn, [_give_back(work) for work in held])
@@ -100,7 +109,19 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
     bind(**ready.work.story | {"attempt": ready.attempt})
+    facts = {"job_id": str(ready.work.id), "account": client.account.name, "model": ready.model_key}
+    with span("submit", ready.work.traceparent, attempt=ready.attempt, **facts) as recorded:
+        posted = await _post_once(runtime, client, ready, files)
+        if isinstance(posted.result, Submitted):
+            recorded.note(task_id=posted.result.task_id)
+        else:
+            recorded.fail(posted.result.code)
+    return posted
+
+
+async def _post_once(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
     result: Submitted | GatewayError
+    began: float | None = None
     try:
         async with inlined(runtime, client, ready.request, partial(files.key, ready.work.id)) as request:
             if ready.doubtful:
@@ -108,6 +129,7 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: In
             if boottime_s() > ready.post_before:
                 raise NotTried("the lease ended before the request was sent", gateway=client.dialect.name)
             failpoint("submit.before_post")
+            began = time.monotonic()
             result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
         result = exc
@@ -115,7 +137,7 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: In
         log.exception("submit.failed job_id=%s", ready.work.id)
         result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)
     failpoint("submit.after_post")
-    return Posted(ready, result)
+    return Posted(ready, result, None if began is None else time.monotonic() - began)
 
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
@@ -133,9 +155,16 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         lineage, answered = rows.answered(conn, [(item.ready.work.id, item.ready.attempt) for item in posted])
+        known = {(entry.job_id, entry.number) for entry in answered}
+        others = [item for item in posted if (item.ready.work.id, item.ready.attempt) not in known]
+        theirs, without_row = rows.answered_without_row(conn, [_as_entry(item) for item in others])
+        _count(client.account.name, posted).write(conn)
         failpoint("submit.before_commit")
     if lineage is not None:
         runtime.part(Journal).note(lineage, answered)
+    if theirs is not None:  # the scheduler's comparison makes the row, and needs the answer
+        log.warning("submit.attempts_lost jobs=%d: the database is older than they are", len(without_row))
+        runtime.part(Journal).note(theirs, without_row)
     failpoint("submit.after_outcome")
     tally = current_tally()
     for item in posted:
@@ -143,6 +172,16 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
             tally.good("accepted")
         else:
             tally.bad(item.ready.work.id, item.result.code)
+
+
+def _count(account: str, posted: Sequence[Posted]) -> Measures:
+    measures = Measures()
+    for item in posted:
+        outcome = Reason.ACCEPTED if isinstance(item.result, Submitted) else item.result.code
+        measures.count(SUBMITS, account, item.ready.model_key, outcome)
+        if item.took_s is not None:
+            measures.observe(SUBMIT_SECONDS, item.took_s, account, outcome)
+    return measures
 
 
 def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:
@@ -158,6 +197,14 @@ def _attempt_outcome(posted: Posted) -> AttemptOutcome:
     if isinstance(result, Submitted):
         return AttemptOutcome(work.id, number, Reason.ACCEPTED, gateway_task_id=result.task_id)
     return AttemptOutcome(work.id, number, result.code, result.status, error=result.as_dict())
+
+
+def _as_entry(posted: Posted) -> Answered:
+    outcome = _attempt_outcome(posted)
+    return Answered(
+        *(outcome.job_id, outcome.number, posted.ready.started_at),
+        *(outcome.outcome, outcome.http_status, outcome.gateway_task_id),
+    )
 
 
 def _outcome_move(posted: Posted, decision: Decision) -> Move:

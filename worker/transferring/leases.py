@@ -11,8 +11,8 @@ from uuid import UUID
 from storage.database import DatabaseUnavailable
 from storage.jobs import claims
 from storage.logs.context import about, bind
+from worker.cleaning.removals import remove_unwanted
 from worker.runtime import Runtime
-from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,19 +20,23 @@ from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.journal import rows
 from storage.logs.context import about
+from storage.metrics.families import TRANSFER_BYTES, TRANSFER_SECONDS, TRANSFERS
+from storage.metrics.measures import Measures
+from storage.tracing.spans import span
 from worker.batch import run_batch
+from worker.cleaning.removals import remove_unwanted
 from worker.failpoints import failpoint
 from worker.journal import Journal
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom, Places
-from worker.transferring.companions import Complete
+from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.leases import Leases, release
 from worker.transferring.own_origin import OwnOrigin
-from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
+from worker.watching.lag import count_lag
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
@@ -45,6 +50,8 @@ class Copied:
 
     video: Video
     outcome: Outcome
+    took_s: float | None = None
+    """Since the copy began; None: it did not begin."""
 
 
 def start_transfer(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -77,6 +84,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
     places = places or Places()
     with runtime.database.begin() as conn:
         held = load_work(conn, JobState.TRANSFERRING, claimed)
+        count_lag(conn, "transfer", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
         facts = provenance_of(conn, [work.id for work in held])
     places.leave_all(but=len(held))
     if not held:
@@ -105,16 +113,23 @@ def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
 
 
 async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
-    begun = False
+    began: float | None = None
 
     def leave() -> None:
-        nonlocal begun
-        if not begun:
-            begun = True
+        nonlocal began
+        if began is None:
+            began = time.monotonic()
             places.leave()
 
+    work = video.work
     try:
-        return Copied(video, await copy_video(runtime, video, leave))
+        with span("transfer", work.traceparent, job_id=str(work.id), account=work.account) as recorded:
+            outcome = await copy_video(runtime, video, leave)
+            if isinstance(outcome, Complete):
+                recorded.note(bytes=outcome.stored.size_bytes)
+            elif not isinstance(outcome, NoRoom):
+                recorded.fail(type(outcome).__name__)
+        return Copied(video, outcome, None if began is None else time.monotonic() - began)
     finally:
         leave()
 
@@ -123,11 +138,13 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
+    measures = Measures()
     for item in copied:
         work = item.video.work
         account = runtime.settings.account(work.account)
         life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
+        _count(measures, item, decision.reason)
         if isinstance(item.outcome, Complete | NoRoom):
             tally.good("stored" if isinstance(item.outcome, Complete) else "postponed")
         else:
@@ -146,6 +163,7 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     with runtime.database.begin() as conn:
         moved = {move.id for move in transitions.move(conn, moves)}
         written = moved | transitions.postpone(conn, later)
+        measures.write(conn)
         if runtime.settings.playable_copies == "always":
             want_copies(conn, list(moved & not_playable))
         ended = [move.id for move in moves if move.id in moved and move.target is JobState.SUCCEEDED]
@@ -156,3 +174,15 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     # A job that another process moved may have been given up or deleted while we wrote its files.
     ours = [item.video.work.id for item in copied]
     remove_unwanted(runtime.database.begin, runtime.objects, [job_id for job_id in ours if job_id not in written])
+
+
+def _count(measures: Measures, copied: Copied, reason: Reason) -> None:
+    if isinstance(copied.outcome, NoRoom):  # it was not tried
+        return
+    account = copied.video.work.account
+    measures.count(TRANSFERS, account, reason)
+    if copied.took_s is not None:
+        measures.observe(TRANSFER_SECONDS, copied.took_s, reason)
+    outcome = copied.outcome.complete if isinstance(copied.outcome, LastFrameMissing) else copied.outcome
+    if isinstance(outcome, Complete | VideoStored) and copied.video.stored is None:
+        measures.count(TRANSFER_BYTES, account, by=outcome.stored.size_bytes)

@@ -20,7 +20,8 @@ _BEFORE = b'<dl class="detail-list">'
 
 
 def shown_task(task: Any) -> Any:
-    """A copy of a task as people read it: one result, whether it succeeded or failed, and no empty values of Python."""
+    """A task as people read it: one result, whether it succeeded or failed, and no empty values of Python. Flower
+    hands over a copy of its own."""
     task.result = task.result if task.result not in (None, "None") else task.exception or ""
     task.args = "" if task.args == "()" else task.args
     task.kwargs = "" if task.kwargs == "{}" else task.kwargs

@@ -23,7 +23,11 @@ from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView
 from storage.logs.context import about, bind
+from storage.metrics.families import DELIVERIES, DELIVERY_SECONDS
+from storage.metrics.measures import Measures
 from storage.own_services import own_services
+from storage.tracing.context import HEADER as TRACE
+from storage.tracing.spans import span
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
@@ -33,6 +37,7 @@ from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
+from worker.watching.lag import count_lag
 from worker.watching.tally import current_tally
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
 from worker.webhooks.look_ups import LookUps
@@ -96,6 +101,7 @@ def notify_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Send the messages of a claimed batch whose lease still holds."""
     with runtime.database.begin() as conn:
         messages = load_messages(conn, claimed)
+        count_lag(conn, "notify", [item.lease_left_s for item in messages], runtime.settings.lease_seconds)
         job_ids = [item.job_id for item in messages if item.job_id is not None and item.data is None]
         jobs = queries.jobs_of_everybody(conn, job_ids) if job_ids else {}
         of_ark = [item.job_id for item in messages if item.job_id is not None and item.type.startswith(ARK_PREFIX)]
@@ -121,7 +127,7 @@ class _BatchSender:
         """Whether the receiver answered any POST; None: nothing was sent."""
 
     async def send(self, message: Outgoing) -> Result:
-        bind(**{"tenant": message.tenant} | (message.story or {}))
+        bind(**message.story)
         async with self._slots:
             if self._runtime.stopping.is_set() or time.monotonic() > self._start_until:
                 return Result(message, Verdict(due_in_s=0.0))
@@ -159,7 +165,14 @@ class _BatchSender:
         if secrets:
             headers["webhook-signature"] = sign(secrets, name, now, body)
         failpoint("notify.before_post")
-        answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
+        job_id = None if message.job_id is None else str(message.job_id)
+        with span("webhook", message.traceparent, job_id=job_id, type=message.type, webhook_id=name) as recorded:
+            if recorded.traceparent is not None:
+                headers[TRACE] = recorded.traceparent
+            answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
+            recorded.note(status=answer.status)
+            if answer.status is None or answer.status >= 300:
+                recorded.fail("not_delivered")
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
         if answer.status is not None or not answer.never:
@@ -238,6 +251,21 @@ def _record(runtime: Runtime, results: Sequence[Result]) -> None:
             endpoint_id, error = result.message.endpoint_id, result.verdict.error
             if result.verdict.disable and endpoint_id is not None:
                 change_endpoint(conn, None, endpoint_id, disabled=True, reason=f"the receiver answered {error}")
+        _count(results).write(conn)
+
+
+def _count(results: Sequence[Result]) -> Measures:
+    measures = Measures()
+    for result in results:
+        if result.answer is not None or result.verdict.dead:
+            measures.count(DELIVERIES, _outcome_of(result.verdict))
+        if result.answer is not None:
+            measures.observe(DELIVERY_SECONDS, result.answer.took_s)
+    return measures
+
+
+def _outcome_of(verdict: Verdict) -> str:
+    return "delivered" if verdict.delivered else "dead" if verdict.dead else "failed"
 
 
 def _note_receiver(runtime: Runtime, message: Outgoing, answered: bool | None) -> None:
@@ -273,7 +301,7 @@ def _log(result: Result) -> None:
     log.log(
         logging.INFO if verdict.delivered else logging.WARNING,
         "webhook.%s id=%s type=%s job_id=%s try=%d status=%s took_s=%.2f error=%s",
-        "delivered" if verdict.delivered else "dead" if verdict.dead else "failed",
+        _outcome_of(verdict),
         webhook_id(message.id),
         message.type,
         message.job_id,
@@ -281,5 +309,5 @@ def _log(result: Result) -> None:
         None if answer is None else answer.status,
         0.0 if answer is None else answer.took_s,
         verdict.error,
-        extra=about({"tenant": message.tenant} | (message.story or {})),
+        extra=about(message.story),
     )

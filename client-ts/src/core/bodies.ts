@@ -104,7 +104,7 @@ async function fromPath(path: string | URL): Promise<Pick<Body, "size" | "reopen
   return { size: found.size, reopens: true, content };
 }
 
-/** Send a body. Where nobody asks for progress, or the runtime cannot report it, it is reported once, at the end. */
+/** Send a body. Where no one asks for progress, or the runtime cannot report it, it is reported once, at the end. */
 export async function sendWithProgress(send: typeof fetch, url: string, init: RequestInit, body: Body): Promise<Response> {
   const content = await body.content();
   const { progress } = body;

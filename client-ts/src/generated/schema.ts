@@ -2763,7 +2763,7 @@ export interface components {
              */
             time_zone?: string;
             /**
-             * @description Who gets mail about it; empty: nobody; null: those whom the tenant names.
+             * @description Who gets mail about it; empty: no one; null: those whom the tenant names.
              */
             notify?: string[] | null;
         };
@@ -5006,7 +5006,7 @@ export interface operations {
                 skip_bad?: boolean;
                 /** @description Fetch the media that rows name by URL before anything else. */
                 fetch?: boolean;
-                /** @description Who gets mail about the campaign; "none": nobody; "default": those whom the tenant names. */
+                /** @description Who gets mail about the campaign; "none": no one; "default": those whom the tenant names. */
                 notify?: string[] | null;
                 /** @description The column, such as "SKU", that makes an edited row the same one. */
                 key?: string | null;

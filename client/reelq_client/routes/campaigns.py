@@ -170,7 +170,7 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
         notify: Sequence[str] | None = None,
     ) -> Flow[Campaign]:
         """Change a campaign's budget ("100 CNY"), its share of the slots, when it starts, its quiet hours
-        ("22:00-07:00", of the time zone), its jobs at once, and who gets mail about it (empty: nobody; ["default"]:
+        ("22:00-07:00", of the time zone), its jobs at once, and who gets mail about it (empty: no one; ["default"]:
         those whom the tenant names); "none" takes one away, but not recipients."""
         given_now = given(
             budget=budget,

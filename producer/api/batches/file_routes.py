@@ -111,7 +111,7 @@ def file_routes(service: Service) -> APIRouter:
         tenant = principal_of(request).tenant
         if (output := _output(file_id)) is not None:
             kind, batch_id = output
-            batch = await _batch_with(service, tenant, file_id, kind, batch_id)
+            batch = await _batch_with(service, tenant, file_id, batch_id)
             size = 0
             async for piece in _written(service, progress, batch, kind):
                 size += len(piece)
@@ -134,7 +134,7 @@ def file_routes(service: Service) -> APIRouter:
         tenant = principal_of(request).tenant
         if (output := _output(file_id)) is not None:
             kind, batch_id = output
-            batch = await _batch_with(service, tenant, file_id, kind, batch_id)
+            batch = await _batch_with(service, tenant, file_id, batch_id)
             return StreamingResponse(_written(service, progress, batch, kind), media_type=JsonLines.media_type)
         wanted = read_id(file_id, "file-", "file")
         if await service.read(lambda conn: files.get_file(conn, tenant, wanted)) is None:
@@ -225,7 +225,7 @@ def _output(file_id: str) -> tuple[str, UUID] | None:
     return None
 
 
-async def _batch_with(service: Service, tenant: str, file_id: str, kind: str, batch_id: UUID) -> Batch:
+async def _batch_with(service: Service, tenant: str, file_id: str, batch_id: UUID) -> Batch:
     batch = await service.read(lambda conn: batches.get_batch(conn, tenant, batch_id))
     if batch is None or batch.ended_at is None or batch.state == "failed":
         raise not_found("file", file_id)

@@ -16,7 +16,6 @@ from storage.batches.files import File
 ENDPOINT = "/v1/videos"
 OUTPUT, ERRORS = "out", "err"
 """Kinds of files that are written from a batch's rows when they are read."""
-_IN_PROGRESS = "in_progress"
 BatchStatus = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
 ]

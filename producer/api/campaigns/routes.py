@@ -87,7 +87,7 @@ Notify = Annotated[
     list[Annotated[str, Query(max_length=MAX_ADDRESS_CHARS)]] | None,
     Query(
         max_length=MAX_RECIPIENTS,
-        description='Who gets mail about the campaign; "none": nobody; "default": those whom the tenant names.',
+        description='Who gets mail about the campaign; "none": no one; "default": those whom the tenant names.',
     ),
 ]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: enqueue, look up, wait, and decide about jobs. `job_files` has the routes of their files."""
+"""`/v1/jobs`: enqueue, look up, wait, and decide about jobs. `files` has the routes of their files."""
 
 from __future__ import annotations
 

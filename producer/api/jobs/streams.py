@@ -21,7 +21,7 @@ from producer.campaigns.files import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http.answers import answer
 from producer.http.doors.auth import is_still_allowed, principal_of
-from producer.http.event_feed import Page, Told, Wanted, read_page
+from producer.http.event_feed import FeedEvent, Page, Wanted, read_page
 from producer.http.events import rung
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
@@ -189,13 +189,13 @@ async def _whole_stream(service: Service, request: Request, start: Position, wan
                 caught_up, log = False, EventLog(position)
             page: Page | None = None
             if caught_up:
-                told: Sequence[Told] = feed.take()
+                events: Sequence[FeedEvent] = feed.take()
             else:
                 page = await _page(service, log, tenant)
-                told = () if page is None else page.told.get(tenant, ())
+                events = () if page is None else page.events.get(tenant, ())
                 caught_up = page is not None and page.size == 0 and not log.held_up
             frames = []
-            for event in told:
+            for event in events:
                 if not position.has(event.number):
                     position = position.joined(event.position)
                     if wanted.takes(event):
@@ -209,7 +209,7 @@ async def _whole_stream(service: Service, request: Request, start: Position, wan
                 beat.sent()
             elif beat.is_due():
                 yield beat.frame()
-            if not told and (page is None or page.size == 0):
+            if not events and (page is None or page.size == 0):
                 await rung(bell, min(beat.left_s(), CHECK_S))
 
 

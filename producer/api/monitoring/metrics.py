@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
@@ -13,8 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from producer.api.monitoring.kept_metrics import KeptFamilies
+from producer.api.monitoring.limit_metrics import LimitFamilies
 from storage.database import Database, DatabaseUnavailable
+from storage.metrics.kept import read_metrics
+from storage.reporting.account_limits import account_limits
 from storage.reporting.gauges import Gauges, read_gauges
+from storage.settings import Settings
 from storage.webhooks.messages import MessageState
 
 FRESH_S = 5.0
@@ -31,6 +36,12 @@ class _Families(Collector):
         yield from self._job_families()
         yield from self._account_families()
         yield from self._webhook_families()
+        instances = GaugeMetricFamily(
+            "reelq_instances", "Processes seen within the last 30 s.", labels=["component", "version"]
+        )
+        for (component, version), number in self._gauges.instances.items():
+            instances.add_metric([component, version], number)
+        yield instances
         seen = GaugeMetricFamily(
             "reelq_component_unseen_seconds", "Time since the part last reported that it works.", labels=["component"]
         )
@@ -64,10 +75,16 @@ class _Families(Collector):
         for level, number in gauges.expiring.items():
             expiring.add_metric([str(level)], number)
         yield expiring
+        life = GaugeMetricFamily("reelq_video_life_left_seconds", "Time until the first video URL expires.")
         if gauges.least_life_s is not None:
-            yield GaugeMetricFamily(
-                "reelq_video_life_left_seconds", "Time until the first video URL expires.", value=gauges.least_life_s
-            )
+            life.add_metric([], gauges.least_life_s)
+        yield life
+        held = GaugeMetricFamily(
+            "reelq_jobs_held", "Jobs held for a decision, by the time since their POST.", labels=["age"]
+        )
+        for age, number in gauges.held.items():
+            held.add_metric([age], number)
+        yield held
 
     def _account_families(self) -> Iterator[Metric]:
         slots = GaugeMetricFamily("reelq_account_in_flight", "Slots in use.", labels=["account"])
@@ -104,9 +121,9 @@ class _Families(Collector):
 class Metrics:
     """Reads at most every few seconds, however many requests come."""
 
-    def __init__(self, database: Database, grace_s: float) -> None:
+    def __init__(self, database: Database, settings: Callable[[], Settings]) -> None:
         self._database = database
-        self._grace_s = grace_s
+        self._settings = settings
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._text = b""
@@ -119,19 +136,21 @@ class Metrics:
         """
         with self._lock:
             if time.monotonic() - self._read_at > FRESH_S:
-                with self._database.begin() as conn:
-                    gauges = read_gauges(conn, self._grace_s)
+                settings = self._settings()
                 registry = CollectorRegistry()
-                registry.register(_Families(gauges))
+                with self._database.begin() as conn:
+                    registry.register(_Families(read_gauges(conn, settings.unconfirmed_grace_seconds)))
+                    registry.register(LimitFamilies(account_limits(conn, settings)))
+                    registry.register(KeptFamilies(read_metrics(conn)))
                 self._text = generate_latest(registry)
                 self._read_at = time.monotonic()
             return self._text
 
 
-def metrics_routes(database: Database, grace_s: float) -> APIRouter:
-    """The route `GET /metrics`; 503 while the database does not answer."""
+def metrics_routes(database: Database, settings: Callable[[], Settings]) -> APIRouter:
+    """The route `GET /metrics`; 503 while the database does not answer. `settings`: as they are at each call."""
     router = APIRouter()
-    metrics = Metrics(database, grace_s)
+    metrics = Metrics(database, settings)
 
     @router.get("/metrics", include_in_schema=False)
     async def read() -> Response:

@@ -53,11 +53,7 @@ def values_of(result: Result, words: Words, links: Links) -> dict[str, Any]:
     return {
         "state": words.word("state", row.state),
         "reason": words.word("reason", row.reason) if failed else None,
-        "advice": words.word("wall", "coming")
-        if result.earlier and result.has_video
-        else _advice(result, words.language)
-        if failed
-        else None,
+        "advice": _advice(result, words),
         "gateway": gateways_words(job.error) if row.state is JobState.FAILED else None,
         "cost": cost.get("amount"),
         "currency": cost.get("currency"),
@@ -74,13 +70,15 @@ def values_of(result: Result, words: Words, links: Links) -> dict[str, Any]:
     }
 
 
-def _advice(result: Result, language: str) -> str | None:
-    """What a person can do about it; None: nothing need be done."""
-    if result.row.reason is None:
+def _advice(result: Result, words: Words) -> str | None:
+    """What a person can do, or that another video is being made; None: nothing need be done."""
+    if result.earlier is not None and result.has_video:
+        return words.word("wall", "coming")
+    if result.row.state is JobState.SUCCEEDED or result.row.reason is None:
         return None
     error = result.job.error or {}
     found = advice_on(result.row.reason, error.get("stage"), error.get("modality"))
-    return found.get(language) or None
+    return found.get(words.language) or None
 
 
 def gateways_words(error: Mapping[str, Any] | None) -> str | None:

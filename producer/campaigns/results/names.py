@@ -112,7 +112,7 @@ def _clean(name: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The beginning of a text, at most so many bytes of UTF-8."""
+    """The beginning of a text, cut to a number of bytes of UTF-8."""
     return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore").rstrip(" .")
 
 

@@ -12,6 +12,8 @@ from producer.campaigns.reading.xlsx_numbers import date_kind
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?")
 _TIME: Final = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _SPAN: Final = re.compile(r"(?:(\d+) days?, )?(\d{1,2}):(\d\d):(\d\d)")
+_MAX_DAYS: Final = 2_958_465
+"""The last day of the year 9999, the last one that a workbook can hold."""
 _DAY_CHARS: Final = len("2026-11-28")
 _FIRST_YEAR: Final = 1901
 """Excel counts the days of 1900 wrongly."""
@@ -50,5 +52,5 @@ def dated(cell: Any) -> Moment | None:
             return None
     if found := _SPAN.fullmatch(cell):
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        return timedelta(days, hours=hours, minutes=minutes, seconds=seconds)
+        return timedelta(days, hours=hours, minutes=minutes, seconds=seconds) if days <= _MAX_DAYS else None
     return moment_of(cell)

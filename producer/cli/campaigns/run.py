@@ -15,7 +15,7 @@ from producer.campaigns.run_report import run_report
 from producer.campaigns.storing import source_of
 from producer.cli.campaigns.plan_text import plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
-from producer.cli.campaigns.rows_here import RowsHere
+from producer.cli.campaigns.run_rows_here import RunRowsHere
 from producer.cli.campaigns.stored_text import result_of, stored_lines
 from producer.cli.campaigns.waiting import all_is_well, say_failures, see_through
 from producer.cli.doors.choice import api_client
@@ -120,7 +120,7 @@ def _store(
     batch = checked.batch()
     stored = producer.store(batch, campaign=name, terms=terms, start=how, progress=_uploading)
     done = run_report(producer.database, producer.tenant, name, batch.jobs, stored, proof=source.proof)
-    rows, ids = RowsHere(producer, name), [item.id for item in stored]
+    rows, ids = RunRowsHere(producer, name), [item.id for item in stored]
     for line in stored_lines(done, name, start, None if wait else rows.held()):
         say(line)
     still: list[dict[str, Any]] = []

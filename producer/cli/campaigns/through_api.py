@@ -16,7 +16,7 @@ from producer.campaigns.files import opened
 from producer.campaigns.planning.written_errors import check_target, write_errors
 from producer.campaigns.reading.options import ReadingOptions
 from producer.cli.campaigns.plan_text import document_lines
-from producer.cli.campaigns.rows_away import RowsAway
+from producer.cli.campaigns.run_rows_there import RunRowsThere
 from producer.cli.campaigns.stored_text import result_of, stored_lines
 from producer.cli.campaigns.waiting import all_is_well, say_failures, see_through
 from producer.cli.doors.translated import translated
@@ -25,7 +25,7 @@ from producer.cli.shared.output import say
 from producer.cli.shared.pace_options import RunOptions
 from producer.cli.shared.sheets import SheetOptions
 from producer.errors import BadRow, CellError, InvalidRows
-from producer.intake.recipients import BY_TENANT, NOBODY
+from producer.intake.recipients import BY_TENANT, NO_ONE
 from producer.intake.start import Start
 from producer.intake.terms import Terms
 from seedance.problems import InvalidInput, Problem
@@ -146,7 +146,7 @@ def run_there(
             say(of_file(note, sheet.file))
         for row in _bad_rows([cell.model_dump() for cell in stored.skipped], sheet.file.name)[:_SHOWN_BAD]:
             say(f"skipped {row}")
-    done, rows, ids = stored.model_dump(include=set(StoredCampaign.model_fields)), RowsAway(reelq, name), stored.ids
+    done, rows, ids = stored.model_dump(include=set(StoredCampaign.model_fields)), RunRowsThere(reelq, name), stored.ids
     for line in stored_lines(done, name, start, None if how.wait else rows.held()):
         say(line)
     still: list[dict[str, Any]] = []
@@ -205,4 +205,4 @@ def _notify(terms: Terms) -> list[str]:
         return []
     if terms.notify.addresses is None:
         return [BY_TENANT]
-    return list(terms.notify.addresses) or [NOBODY]
+    return list(terms.notify.addresses) or [NO_ONE]

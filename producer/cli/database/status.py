@@ -13,10 +13,10 @@ from producer.cli.shared.formatting import plural
 from producer.cli.shared.money import amount
 from producer.cli.shared.options import AsJson, DataDir, Yes
 from producer.cli.shared.output import print_json
-from producer.operator_actions.journal import JournalView, Lost, confirm_journal, journal_view
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.journal.comparison import place_of
+from storage.journal.views import JournalView, Lost, confirm_journal, journal_view
 from storage.revisions import current_revision
 
 

@@ -20,7 +20,7 @@ Notify = Annotated[
     typer.Option(
         "--notify",
         metavar="ADDRESS",
-        help='Who gets mail about it; repeat for more. "none": nobody; "default": those whom the tenant names.',
+        help='Who gets mail about it; repeat for more. "none": no one; "default": those whom the tenant names.',
         show_default=False,
     ),
 ]

@@ -1,7 +1,7 @@
 """Places that tenants share, such as those for uploads: one tenant alone can never take all of them.
 
 A tenant gets another place while it has fewer than are free. Alone it gets half of them; two busy ones get a third
-each, and n of them 1/(n + 1): whoever comes next always finds a free place. No number has to be configured for each.
+each, and n of them 1/(n + 1): the next one always finds a free place. No number has to be configured for each.
 This is the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
 switches" (IEEE/ACM Transactions on Networking, 1998).
 """

@@ -10,7 +10,7 @@ revision = "0037"
 down_revision = "0036"
 branch_labels = None
 depends_on = None
-oldest_program = "0036"
+oldest_program = "0037"  # an older one would submit what is held after a restore, and note no POST in the journal
 
 
 def upgrade() -> None:

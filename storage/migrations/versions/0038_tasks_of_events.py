@@ -9,7 +9,7 @@ revision = "0038"
 down_revision = "0037"
 branch_labels = None
 depends_on = None
-oldest_program = "0036"  # it leaves the column empty
+oldest_program = "0037"  # it leaves the column empty
 
 
 def upgrade() -> None:

@@ -19,7 +19,7 @@ from storage.tenants import keys
 from storage.uploads.tenant_assets import give_assets
 from tests.integration.api.api_server import bring, serving
 from tests.media_files import picture
-from worker.transferring.input_removals import sweep_inputs
+from worker.cleaning.input_removals import sweep_inputs
 
 PNG = {"Content-Type": "image/png"}
 

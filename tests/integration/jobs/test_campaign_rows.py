@@ -20,10 +20,10 @@ from storage.campaigns.sheets import NewRow, SheetSource, add_rows, add_sheet, s
 from storage.campaigns.versions import NewVersion, VersionKind, add_versions, versions_of
 from storage.database import Connection, connect
 from storage.jobs import transitions
+from storage.jobs.deletion.retention import forget_jobs
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob
-from storage.jobs.retention import forget_jobs
 from storage.jobs.states import JobState
 
 S = JobState

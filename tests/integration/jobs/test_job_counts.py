@@ -7,9 +7,9 @@ import threading
 from storage.campaigns import controls
 from storage.database import connect
 from storage.jobs import claims, transitions
+from storage.jobs.deletion.retention import forget_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
-from storage.jobs.retention import forget_jobs
 from storage.jobs.states import JobState
 from storage.reporting import overview
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts

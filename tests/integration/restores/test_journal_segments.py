@@ -27,7 +27,8 @@ def test_only_segments_that_may_hold_newer_entries_are_read(settings: Settings) 
     found = segments.of_lineage(objects, mine, NOW)
     assert found is not None
     assert list(found.keys) == keys[2:]
-    assert len(segments.entries(objects, found.keys)) == 2
+    assert found.since(NOW + timedelta(minutes=45)) == keys[3:]
+    assert len(segments.entries(objects, found.keys)[0]) == 2
     every = segments.of_every_lineage(objects)
     assert every is not None
     assert {one.lineage: list(one.keys) for one in every} == {mine: keys, other: [foreign]}
@@ -35,8 +36,8 @@ def test_only_segments_that_may_hold_newer_entries_are_read(settings: Settings) 
 
 def test_old_segments_are_deleted(settings: Settings) -> None:
     objects, mine = Objects(settings), uuid4()
-    put(objects, mine, NOW - segments.KEPT - timedelta(days=1))
-    kept = put(objects, mine, NOW - segments.KEPT + timedelta(days=1))
+    put(objects, mine, NOW - segments.RETENTION - timedelta(days=1))
+    kept = put(objects, mine, NOW - segments.RETENTION + timedelta(days=1))
     assert segments.delete_old(objects, NOW) == 1
     found = segments.of_lineage(objects, mine, None)
     assert found is not None

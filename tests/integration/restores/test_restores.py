@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
+from storage.bucket.objects import Objects
 from storage.database import connect
+from storage.journal import segments
+from storage.journal.views import confirm_journal
 from storage.settings import Settings
 from tests.integration.restores.rig import JOBS, Rig, advance, enqueue, finish, submits
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway
@@ -17,6 +22,7 @@ from tests.ruled_store import refusal, ruled
 from tests.servers import Bucket, TestServers
 from tests.tcp_door import door
 from tests.waiting import wait_for
+from worker.submitting import submit
 
 ALL = 4 * JOBS
 
@@ -127,6 +133,115 @@ def test_a_scheduler_that_keeps_running_notices_the_restore(rig: Rig) -> None:
     assert paid_once(rig)
 
 
+def test_another_server_with_the_same_heartbeat_is_compared_before_it_submits(rig: Rig) -> None:
+    """A failover between two ticks and two heartbeats: the pool reconnects, and only the last submits are missing."""
+    parts = urlsplit(rig.settings.require_database_url())
+    own = Rig(rig.settings.model_copy(update={"database_url": starts_as_it_says(parts)}), rig.gateway, rig.dump)
+    with own.world() as world:
+        watch = own.watch(world)
+        wait_for("compared", watch.may_run)
+        enqueue(world)
+        advance(world, watch)
+        own.save()
+        assert submits(world, watch) == ALL
+        own.restore()
+        with connect(world.url) as conn:
+            conn.execute("UPDATE journal SET hold = NULL")  # as in a replica that became the primary
+            conn.execute("UPDATE server SET started = now()")
+        assert submits(world, watch) == 0
+        wait_for("compared again", watch.may_run)
+        assert submits(world, watch) == 0
+        assert world.states() == {"generating": ALL}
+    assert paid_once(rig)
+
+
+def starts_as_it_says(parts: SplitResult) -> str:
+    """The URL of this database with a server that can be "started" again: a function before the server's own."""
+    with connect(parts.geturl()) as conn:
+        conn.execute("CREATE TABLE server AS SELECT now() AS started")
+        conn.execute(
+            """CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE
+               AS 'SELECT started FROM public.server'"""
+        )
+    return f"{parts.geturl()}?options=-csearch_path%3Dpublic,pg_catalog"
+
+
+def test_an_answer_whose_attempt_was_lost_in_between_is_not_lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The POST is made, a replica without its attempt becomes the primary, and then the answer comes."""
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+
+        begun = iter(("lists", "mute"))
+
+        def failover(name: str) -> None:
+            if name == "submit.after_begin" and next(begun) == "mute":
+                rig.restore()
+
+        monkeypatch.setattr(submit, "failpoint", failover)
+        assert world.round() == ALL
+        monkeypatch.undo()
+        assert world.states() == {"queued": ALL}
+    with rig.world() as world:
+        assert world.states() == {"generating": ALL}, "also those of the gateway that lists no tasks"
+        assert world.round() == 0
+    assert paid_once(rig)
+
+
+def test_attempts_that_got_other_numbers_are_found_again(rig: Rig) -> None:
+    """A restored database was used without a comparison, so two attempts had the same number."""
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+        world.round()
+    rig.restore()
+    with rig.world(compared=False) as world:
+        world.round()
+    attempts = []
+    for _ in range(2):
+        with rig.world() as world:
+            attempts.append(world.rows("SELECT job_id, number, started_at, outcome FROM attempts ORDER BY 1, 2"))
+            assert rig.state().problem is None
+            assert world.states() == {"generating": ALL}
+    assert len(attempts[0]) == 2 * ALL
+    assert attempts[0] == attempts[1]
+
+
+def test_a_comparison_that_fails_stops_only_submits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a row that fits nowhere")
+
+    with rig.world() as world:
+        enqueue(world)
+        watch = rig.watch(world)
+        monkeypatch.setattr("worker.scheduling.restores.compare", broken)
+        assert not watch.may_run()
+        wait_for("polls and copies go on", watch.may_run)
+        assert submits(world, watch) == 0
+        assert "nothing is submitted" in (rig.state().problem or {})["message"]
+        monkeypatch.undo()
+        monkeypatch.setattr(watch, "_next_at", 0.0)
+        wait_for("compared", lambda: watch.may_run() and submits(world, watch) == ALL)
+        assert rig.state().problem is None
+
+
+def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+        world.round()
+    rig.restore()
+    damaged = segments.key_of(objects := Objects(rig.settings), rig.state().lineage, datetime.now(UTC), "aa", 1)
+    objects.put_bytes(damaged, b'{"kind":"se', segments.TYPE)
+    with rig.world() as world:
+        assert damaged in (rig.state().hold or {})["message"]
+        assert world.states() == {"generating": ALL}
+        with connect(world.url) as conn:
+            assert confirm_journal(conn, "the bucket")
+        assert world.round() == 0
+    assert paid_once(rig)
+
+
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:
     with rig.world() as world:
         enqueue(world)
@@ -178,12 +293,21 @@ def test_another_database_in_the_same_bucket_is_no_alarm(rig: Rig, servers: Test
         other = Rig(rig.settings.model_copy(update={"database_url": url}), rig.gateway, rig.dump)
         with connect(url) as conn:  # the test's databases are copies of one
             conn.execute("UPDATE journal SET lineage = gen_random_uuid()")
+        old = datetime.now(UTC) - timedelta(days=1)
+        objects = Objects(rig.settings)
+        damaged = [
+            segments.key_of(objects, lineage, opened, "aa", 1)
+            for lineage, opened in ((rig.state().lineage, datetime.now(UTC)), (uuid4(), old))
+        ]
+        for key in damaged:
+            objects.put_bytes(key, b"{", segments.TYPE)
         with other.world(compared=False) as world:
             enqueue(world, "neighbour")
             watch = other.watch(world)
             wait_for("compared", watch.may_run)
             assert submits(world, watch) == ALL
         assert other.state().restored is None
+    objects.delete(damaged)
     with rig.world():
         assert rig.state().restored is None
 
@@ -228,6 +352,15 @@ def test_submits_go_on_while_the_store_is_down_and_are_written_down_later(rig: R
         assert world.states() == {"generating": ALL}
         assert world.round() == 0
     assert paid_once(rig)
+
+
+def test_a_store_that_is_too_slow_for_the_journal_is_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig.world() as world:
+        enqueue(world)
+        monkeypatch.setattr("worker.journal.WAIT_S", 0.0)  # so any store is too slow
+        assert world.round() == ALL
+        assert rig.state().behind
+        assert "longer than" in (rig.state().behind_error or "")
 
 
 def test_a_scheduler_waits_for_the_store_only_if_the_database_may_be_old(rig: Rig) -> None:

@@ -18,17 +18,17 @@ from producer.operator_actions.deletion import delete
 from storage.bucket.keys import keys_of
 from storage.bucket.objects import PART_BYTES, Objects
 from storage.bucket.requests import StoreUnavailable
-from storage.jobs.removals import is_removal_due
+from storage.jobs.deletion.removals import is_removal_due
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.transferring.test_transfer_sweep import worker_that_is_killed
 from tests.store_door import Door, Hold, an_error
 from tests.transfers import Files, a_picture, a_video, generated, row_of, running_runtime, transfer
 from tests.waiting import PATIENCE_S
+from worker.cleaning.removals import sweep_removals
 from worker.retry import Backoff
 from worker.runtime import Runtime
 from worker.transferring import store_gate, store_requests
-from worker.transferring.removals import sweep_removals
 
 SMALL, LARGE = "/small.mp4", "/large.mp4"
 

@@ -12,6 +12,8 @@ NumberFormat = int | str
 MAX_CHANGES: Final = 5_000
 """In one sheet; columns that change their formats after that many are shown without any."""
 MAX_CODE_CHARS: Final = 255
+FIRST_OWN: Final = 164
+"""From this number on, formats are a workbook's own, with a code."""
 _GENERAL: Final = (None, 0, "General", "GENERAL", "")
 _SHOWN: Final = re.compile(r"-?(?P<before>[^\d.,\s%-]{0,4})\s?-?(?P<digits>\d[\d,]*)(?P<rest>\.\d{1,9})?(?P<after>%?)")
 
@@ -44,7 +46,7 @@ class SheetFormats:
 
     def note(self, index: int, row: int, code: NumberFormat | None) -> None:
         """Note the format of a cell below the header that has a value, in the order of the rows."""
-        code = None if code in _GENERAL or len(str(code)) > MAX_CODE_CHARS else code
+        code = code if _is_known(code) else None
         changes = self._columns.setdefault(index, ColumnFormat()).changes
         if (changes[-1][1] if changes else None) == code:
             return
@@ -66,6 +68,15 @@ class SheetFormats:
         for index in self._unclear:
             self._columns[index].changes.clear()
         return [self._columns.get(index, ColumnFormat()) for index in columns]
+
+
+def _is_known(code: NumberFormat | None) -> bool:
+    """Whether every spreadsheet takes a workbook with this format; sheets hold others, too."""
+    if code in _GENERAL:
+        return False
+    if isinstance(code, int):
+        return 0 < code < FIRST_OWN
+    return code is not None and len(code) <= MAX_CODE_CHARS and code.isprintable()
 
 
 def format_as_shown(text: str) -> str | None:

@@ -12,9 +12,13 @@ from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
-from producer.campaigns.reading.table import MAX_COLUMNS, Cell, Table, TableRow, whole_file
+from producer.campaigns.reading.table import MAX_COLUMNS, Broken, Cell, Table, TableRow, whole_file
 from producer.campaigns.reading.text import lines
 
+MAX_ROW: Final = 1_048_576
+"""The last row of a sheet in a spreadsheet."""
+_NO_TEXT: Final = "NUL or half of a surrogate pair"
+"""JSON can write them, and no sheet can have held them."""
 _MARKS: Final = frozenset(("columns", "row", "sheet", "variant", "versions", "video_url"))
 """What every line of an export has, and no job has."""
 
@@ -34,6 +38,8 @@ def exported_table(name: str, file: BinaryIO, options: ReadingOptions, report: R
                 message = f"is an export of a campaign in which row {line['row']} did not come from a file"
                 raise whole_file(name, message)
             columns |= dict.fromkeys(line["columns"])
+            if not all(map(_is_text, line["columns"])):
+                raise whole_file(name, f"row {line['row']} names a column with {_NO_TEXT}")
             if len(columns) > MAX_COLUMNS:
                 raise whole_file(name, f"has more than {MAX_COLUMNS:,} columns")
     if not columns:
@@ -54,9 +60,11 @@ def _objects(name: str, file: BinaryIO, options: ReadingOptions) -> Generator[Ma
 
 
 def _rows(name: str, file: BinaryIO, options: ReadingOptions, columns: list[str]) -> Iterator[TableRow]:
-    seen: set[tuple[object, object]] = set()
+    seen: set[str] = set()
     for line in _objects(name, file, options):
-        if line is None or (place := (line["sheet"], line["row"])) in seen:
+        if (
+            line is None or (place := repr((line["sheet"], line["row"]))) in seen
+        ):  # a file that was edited holds anything
             continue
         seen.add(place)
         cells = line["columns"]
@@ -64,8 +72,23 @@ def _rows(name: str, file: BinaryIO, options: ReadingOptions, columns: list[str]
 
 
 def _number(given: object, count: int) -> int:
-    return given if isinstance(given, int) and given > 1 else count + 1
+    return given if type(given) is int and 1 < given <= MAX_ROW else count + 1
 
 
 def _cell(value: Any) -> Cell:
-    return value if value is None or isinstance(value, str | int | float) else orjson.dumps(value).decode()
+    if isinstance(value, str) and not _is_text(value):
+        return Broken(f"holds {_NO_TEXT}")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return Broken(f"holds {_NO_TEXT}, or a number beyond 64 bits")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,3 +48,24 @@ def test_a_job_is_read_as_a_job(tmp_path: Path, line: str) -> None:
     path = tmp_path / "jobs.jsonl"
     path.write_text(f"{line}\n\n{line}\n", "utf-8")
     assert [number for number, _ in rows_of(path)[0]] == [1, 3]
+
+
+def line(columns: dict[str, Any], **given: Any) -> str:
+    marks = {"row": 2, "sheet": 1, "variant": "", "versions": 1, "video_url": None}
+    return json.dumps({"columns": columns, **marks, **given})
+
+
+@pytest.mark.parametrize("given", [{"row": [1]}, {"sheet": {"a": 1}}, {"row": 2**31}, {"row": True}])
+def test_an_edited_export_with_an_impossible_place_still_has_its_rows(tmp_path: Path, given: dict[str, Any]) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text(line({"prompt": "a"}, **given), "utf-8")
+    assert rows_of(path)[0] == [(2, {"prompt": "a"})]
+
+
+def test_text_that_no_sheet_can_hold_is_refused_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    for value in ("\ud800", "x\0", ["\ud800"]):
+        path.write_text(line({"prompt": "a", "note": value}), "utf-8")
+        assert "row 2: note: holds NUL or half of a surrogate pair" in error_of(path)
+    path.write_text(line({"prompt": "a", "\ud800": "b"}), "utf-8")
+    assert "row 2 names a column with NUL or half of a surrogate pair" in error_of(path)

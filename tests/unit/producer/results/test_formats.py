@@ -125,6 +125,25 @@ def test_a_column_whose_format_changes_too_often_is_shown_without_one() -> None:
     assert (mixed.changes, text.changes) == ([], [(2, "@")])
 
 
+@pytest.mark.parametrize("code", [200, -3, 10**12, "0\x01", "0\n"])
+def test_a_format_that_spoils_a_workbook_is_not_kept(code: int | str) -> None:
+    formats = SheetFormats()
+    formats.note(0, 2, "0.00")
+    formats.note(0, 3, code)
+    [column] = formats.of_columns([0])
+    assert column.changes == [(2, "0.00"), (3, None)]
+
+
+def test_a_text_that_looks_like_hours_beyond_every_date_stays_a_text(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet: Any = book.active
+    sheet.append(["prompt", "length"])
+    sheet.append(["a lamp", "999999999999 days, 1:00:00"])
+    sheet["B2"].number_format = "[h]:mm"
+    book.save(path := tmp_path / "a.xlsx")
+    assert exported(path)["B2"].value == "999999999999 days, 1:00:00"
+
+
 @pytest.mark.parametrize(
     ("shown", "code"),
     [

@@ -158,3 +158,16 @@ def test_every_line_of_ours_is_an_event_with_fields_and_then_words() -> None:
         line = read(logging.LogRecord("reelq.x", logging.INFO, "", 0, message, arguments, None))
         assert re.fullmatch(r"[a-z_]+\.[a-z_0-9]+|1", line.event), f"{place}: {message}"
         assert "=" not in (line.detail or ""), f"{place}: its fields come first: {message}"
+
+
+def test_a_clients_words_move_no_cursor_and_begin_no_line() -> None:
+    name = "a\x1b[2J\r2026-11-28 error\x9b\u2028x"
+    line = logged("api.request campaign=%s %s", name, f"said {name}", formatter=ConsoleLines())
+    assert line.endswith("[reelq.x]\n")
+    assert line.rstrip("\n").isprintable()
+    assert "x1b[2J" in line
+    try:
+        raise ValueError(name)
+    except ValueError:
+        text = logged("tick.failed", exc_info=True, formatter=ConsoleLines())
+    assert all(part.isprintable() for part in text.split("\n"))

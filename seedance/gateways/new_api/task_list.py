@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedance.gateways import ark_task, new_api_task
+from seedance.gateways import ark_task
 from seedance.gateways.answers import (
     count_of,
     object_of,
@@ -28,6 +28,7 @@ from seedance.gateways.answers import (
 )
 from seedance.gateways.base import ListedTask, WireCall
 from seedance.gateways.capabilities import ListLimits
+from seedance.gateways.new_api.task import report_of
 
 PATH = "/api/task/self"
 LIMITS = ListLimits(page_size=100, filters_time=True, needs_user=True)
@@ -68,7 +69,7 @@ def read_page(body: bytes) -> tuple[int | None, tuple[ListedTask, ...], int] | N
 
 
 def _listed(item: Mapping[str, Any]) -> ListedTask | None:
-    task_id, report = text_of(item.get("task_id")).strip(), new_api_task.report_of(item)
+    task_id, report = text_of(item.get("task_id")).strip(), report_of(item)
     if not task_id or report is None:
         return None
     properties = object_of(_parsed(item.get("properties")))

@@ -1,4 +1,4 @@
-"""What people read and decide about the journal and a restore."""
+"""What people read and decide about the journal and a restore: read-only queries, and one decision."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from simulator.dialects.anyfast import AnyFast
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Route, json_object, random_id, refuse
-from simulator.dialects.new_api import middleware_body
+from simulator.dialects.new_api.answers import middleware_body
 from simulator.tasks.task import Order
 from simulator.wire.answers import Call, Refused
 from simulator.wire.ark_error import ArkError

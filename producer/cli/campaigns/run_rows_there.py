@@ -18,7 +18,7 @@ from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
 
 
-class RowsAway:
+class RunRowsThere:
     """`RunRows` of a client. It counts rows, whichever job stands for them."""
 
     def __init__(self, reelq: Reelq, name: str) -> None:

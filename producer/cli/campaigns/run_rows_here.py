@@ -16,7 +16,7 @@ from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 
-class RowsHere:
+class RunRowsHere:
     """`RunRows` of a producer."""
 
     def __init__(self, producer: Producer, name: str) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from seedance.gateways import new_api, new_api_list, new_api_task
 from seedance.gateways.answers import object_of, read_json
 from seedance.gateways.base import Dialect, TaskPage, TaskReport, WireAnswer, WireCall
+from seedance.gateways.new_api import task, task_list
+from seedance.gateways.new_api.errors import FORM
 
 
 class NewApiDialect(Dialect):
     """A gateway that runs QuantumNous/new-api or compatible software."""
 
-    errors = new_api.FORM
+    errors = FORM
 
     def query_call(self, task_id: str) -> WireCall:
         return WireCall("GET", f"/v1/video/generations/{quote(task_id, safe='')}")
 
     def read_report(self, answer: WireAnswer) -> TaskReport:
-        report = new_api_task.report_of(object_of(object_of(read_json(answer.body)).get("data")))
+        report = task.report_of(object_of(object_of(read_json(answer.body)).get("data")))
         if report is None:
             raise self.bad_answer(answer)
         return report
@@ -34,15 +35,15 @@ class NewApiDialect(Dialect):
         flex: bool = False,
         task_ids: Sequence[str] = (),
     ) -> WireCall:
-        return new_api_list.list_call(page, page_size, since, until)
+        return task_list.list_call(page, page_size, since, until)
 
     def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
-        return new_api_list.user_headers(token, user_id)
+        return task_list.user_headers(token, user_id)
 
     def read_list(self, answer: WireAnswer) -> TaskPage:
-        if (reason := new_api_list.refusal_of(answer.body)) is not None:
+        if (reason := task_list.refusal_of(answer.body)) is not None:
             raise self.bad_answer(answer, f"the list was refused ({reason}); check user_token and user_id", "list")
-        page = new_api_list.read_page(answer.body)
+        page = task_list.read_page(answer.body)
         if page is None:
             raise self.bad_answer(answer, "not a list of tasks", "list")
         total, tasks, unreadable = page

@@ -14,7 +14,7 @@ from storage.bucket.keys import keys_of
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.database import Connection
-from storage.jobs.removals import Unwanted, claim_removals, note_removed, unwanted
+from storage.jobs.deletion.removals import Unwanted, claim_removals, note_removed, unwanted
 
 log = logging.getLogger("reelq.removals")
 

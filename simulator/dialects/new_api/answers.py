@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from simulator.dialects.base import View
-from simulator.dialects.new_api_list import list_tasks
+from simulator.dialects.new_api.task_list import list_tasks
 from simulator.tasks.task import Task
 from simulator.wire.answers import Answer, Call, json_answer
 from simulator.wire.ark_error import ArkError, error_body, moderation_message

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seedance.gateways import ark_task, new_api
+from seedance.gateways import ark_task
 from seedance.gateways.answers import (
     first_url,
     object_of,
@@ -21,6 +21,7 @@ from seedance.gateways.answers import (
 )
 from seedance.gateways.ark_codes import is_ark_code
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.new_api import errors
 
 STATUSES = {
     "": TaskStatus.QUEUED,
@@ -69,7 +70,7 @@ def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskSta
     if within is not None and (ended := ark_task.ended_early(within)) is not None:
         return within, ended
     if TaskStatus.FAILED in (outer, within):
-        failure = ark_task.failure_of(inner) or new_api.failure_of(text_of(task.get("fail_reason")))
+        failure = ark_task.failure_of(inner) or errors.failure_of(text_of(task.get("fail_reason")))
         unseen = within in (TaskStatus.QUEUED, TaskStatus.RUNNING) and failure.code == "generation_failed"
         if failure.code == "gateway_lost" or (unseen and not is_ark_code(failure.gateway_code)):
             # Ark never said that it failed: the gateway only lost its upstream task.

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from seedance.gateways import ark_task, new_api_list
+from seedance.gateways import ark_task
 from seedance.gateways.base import AttemptOptions, WireCall
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.new_api_dialect import NewApiDialect
+from seedance.gateways.new_api.dialect import NewApiDialect
+from seedance.gateways.new_api.task_list import LIMITS
 from seedance.models.catalog import OwnModels
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
@@ -28,7 +29,7 @@ class NewApi(NewApiDialect):
 
     name = "new-api"
     default_base_url = None
-    facts = Capabilities(gateway="new-api", list_limits=new_api_list.LIMITS)
+    facts = Capabilities(gateway="new-api", list_limits=LIMITS)
 
     def with_models(self, models: OwnModels, *, base_url: str | None = None, default_model: str | None = None) -> Self:
         if not models:

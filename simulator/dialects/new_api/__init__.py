@@ -1,0 +1,1 @@
+"""new-api, as the simulator reads its documents."""

@@ -1,0 +1,1 @@
+"""Jobs that go: by a decision of a person, or because they ended long ago."""

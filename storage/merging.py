@@ -1,0 +1,42 @@
+"""Merge kept counts: tables whose rows are changes, and whose sums are the counts.
+
+Each change adds a row in its own transaction and updates none, so counting makes no transaction wait for another. The
+scheduler merges the rows of each group.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from storage.database import Connection
+
+AT_ONCE = 20_000
+
+
+def merge_sql(table: LiteralString, keys: LiteralString, number: LiteralString) -> LiteralString:
+    """The statement that merges a limited number of the newest rows of a table with columns `id` and `merged`.
+
+    `keys`: the columns of a group, with commas; `number`: the column to add up.
+    """
+    # A group may have several merged rows when two schedulers merge at once; the next merge takes them together.
+    return f"""
+WITH new AS MATERIALIZED (
+    SELECT id, {keys} FROM {table} WHERE NOT merged ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), old AS MATERIALIZED (
+    SELECT c.id FROM (SELECT DISTINCT {keys} FROM new) g
+    JOIN {table} c USING ({keys}) WHERE c.merged FOR UPDATE OF c SKIP LOCKED
+), gone AS (
+    DELETE FROM {table} WHERE id IN (SELECT id FROM new UNION ALL SELECT id FROM old)
+    RETURNING {keys}, {number}
+), kept AS (
+    INSERT INTO {table} ({keys}, {number}, merged)
+    SELECT {keys}, sum({number}), true FROM gone GROUP BY {keys} HAVING sum({number}) <> 0
+)
+SELECT count(*) FROM new
+"""  # noqa: S608 - put together from constants
+
+
+def merge(conn: Connection, sql: LiteralString) -> int:
+    """Run a statement of `merge_sql`; returns how many new rows it merged."""
+    row = conn.execute(sql, {"limit": AT_ONCE}).fetchone()
+    return 0 if row is None else int(row[0])

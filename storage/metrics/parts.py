@@ -1,0 +1,24 @@
+"""The parts of a metric in `metric_counts`, each a row: a counter has one, a histogram its sum and its buckets."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from storage.metrics.families import Histogram
+
+WHOLE: LiteralString = ""
+"""The only part of a counter."""
+SUM: LiteralString = "sum"
+MORE: LiteralString = "+Inf"
+"""The bucket above the highest bound."""
+
+
+def bucket_of(metric: Histogram, seconds: float) -> str:
+    """The part that counts a value, named for the lowest bound that is not below it. Each value is in one bucket."""
+    return next((bound for bound in metric.bounds.split(",") if seconds <= float(bound)), MORE)
+
+
+def bucket_sql(metric: Histogram, seconds: LiteralString) -> LiteralString:
+    """The same as an SQL expression."""
+    return f"""coalesce((SELECT min(b) FROM unnest('{{{metric.bounds}}}'::float8[]) b
+        WHERE b >= {seconds})::text, '{MORE}')"""  # noqa: S608 - put together from constants

@@ -1,0 +1,1 @@
+"""Make the dashboard for Grafana: deploy/grafana/dashboards/reelq.json."""

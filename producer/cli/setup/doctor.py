@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -116,9 +117,15 @@ def explained(data_dir: Path | None, part: str, exc: BaseException) -> Finding:
 
 def _elsewhere(data_dir: Path | None) -> Iterator[Finding]:
     """That other commands use an API, which is not what is checked here."""
-    if (api := api_of(data_dir)) is not None:
-        message = f"other commands use {api.url}, and doctor checks this machine only; open {api.url}/readyz"
-        yield warn("api", f"{message}, or run doctor on the server", "checked_elsewhere")
+    try:
+        api = api_of(data_dir)
+    except InvalidInput as exc:
+        yield warn("api", explain(exc, data_dir)[0], "checked_elsewhere")
+        return
+    if api is not None:
+        host = urlsplit(api.url).netloc.rpartition("@")[2]  # without a password
+        message = f"other commands use the API at {host}, and doctor checks this machine only"
+        yield warn("api", f"{message}; open its /readyz, or run doctor on the server", "checked_elsewhere")
 
 
 def _source(data_dir: Path | None) -> str:

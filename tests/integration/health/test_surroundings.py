@@ -82,14 +82,19 @@ def test_a_misspelt_variable_and_a_misspelt_key(
     assert "lease_second: is not a field we know; did you mean lease_seconds?" in only["message"]
 
 
-def test_who_uses_an_api_learns_that_it_is_not_what_is_checked(
-    environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_doctor_says_that_commands_use_an_api(
+    environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    environ.setenv("REELQ_API_URL", "https://reelq.example/")
+    environ.setenv("REELQ_API_URL", "https://anna:hidden-word@reelq.example/")
     _, out = run(capsys, "--no-gateways", "--json")
     [found] = [one for one in json.loads(out) if one["code"] == "checked_elsewhere"]
-    assert (found["part"], found["level"]) == ("api", "warn")
-    assert "open https://reelq.example/readyz, or run doctor on the server" in found["message"]
+    assert (found["part"], found["level"]) == ("api", "warn") and "hidden-word" not in out
+    assert "the API at reelq.example, and doctor checks this machine only; open its /readyz" in found["message"]
+    (tmp_path / "login.json").write_text("{")
+    environ.setenv("REELQ_LOGIN_FILE", str(tmp_path / "login.json"))
+    _, out = run(capsys, "--no-gateways", "--json")
+    [found] = [one for one in json.loads(out) if one["code"] == "checked_elsewhere"]
+    assert "login.json: cannot be read; run `reelq login` again" in found["message"]
 
 
 def test_buckets_are_created_on_request(

@@ -67,6 +67,10 @@ chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and check the pr
 	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/jobs/test_state_machine_property.py
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
 
+.PHONY: hosts
+hosts: $(STAMP) ## pull cables and kill hosts for 4 minutes, on five hosts in network namespaces (Linux, root), and check the promises
+	@$(BIN)/python -m tests.chaos.hosts.run $(if $(SEED),--seed $(SEED))
+
 .PHONY: compose
 compose: $(STAMP) ## build the images and run docker-compose.yml, kills included (needs Docker)
 	@COMPOSE_TEST=1 $(BIN)/pytest -q -n 0 tests/end_to_end/test_compose.py

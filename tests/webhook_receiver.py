@@ -117,10 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
-    """Run a receiver; port 0: any free port."""
-    with _Server(("127.0.0.1", port), _Handler) as server:
-        server.receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+def receiving(port: int = 0, host: str = "127.0.0.1") -> Iterator[Receiver]:
+    """Run a receiver at an address of this machine; port 0: any free port."""
+    with _Server((host, port), _Handler) as server:
+        server.receiver = Receiver(f"http://{host}:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

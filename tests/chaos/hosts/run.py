@@ -111,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (StackError, AssertionError) as exc:
             sys.stderr.write(f"{exc}\n")
             return 2
+        except KeyboardInterrupt:
+            return 130
     say()
     for line in wrong[:20]:
         say(line)

@@ -124,7 +124,7 @@ def work_of(hosts: Hosts, ids: Sequence[UUID]) -> list[Work]:
 def _changes_in_logs(hosts: Hosts, host: str) -> Iterator[tuple[str, str, str]]:
     for path in (hosts.parts.spec(name).log for name in hosts.names(host)):
         for line in path.read_text(errors="replace").splitlines():
-            if '"job.moved"' in line:
+            if '"job.moved"' in line and line.endswith("}"):  # the last line may be half written
                 entry = json.loads(line)
                 yield str(entry.get("celery_task")), entry["job_id"], entry["to"]
 

@@ -34,6 +34,7 @@ PARTS = (
     Part("growth", "bench.growth", 420.0),
     Part("pacing", "bench.pacing", 30.0),
     Part("transfer", "bench.transfer", 180.0),
+    Part("distance", "bench.distance.run", 480.0),
     Part("api", "bench.enqueue_load", 150.0),
     Part("campaigns", "bench.campaigns", 600.0),
 )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
@@ -19,6 +19,9 @@ from storage.journal.state import HoldCode, JournalState
 
 log = logging.getLogger("reelq.journal")
 
+SETTLED = timedelta(minutes=1)
+"""`through` moves on with each heartbeat, and stores have clocks of their own: a segment that was written no later than
+this after it is as old as the database."""
 _AT_ONCE = 8
 _LOOK = "Without that, look at the gateway for jobs submitted after the backup, then run `reelq db confirm`"
 _FIRST_JOB: LiteralString = "SELECT min(created_at) FROM jobs"
@@ -115,7 +118,19 @@ def _from_own(objects: Objects, known: JournalState) -> _Read:
         if everything is not None and not everything.keys:
             return _Read(hold=("copy", _copied(known, objects)))
     entries, damaged = segments.entries(objects, found.keys)
-    return _Read(entries, hold=_unreadable(damaged))
+    return _Read(entries, hold=_unreadable([one for one in damaged if not _is_settled(objects, one, known)]))
+
+
+def _is_settled(objects: Objects, damaged: Unreadable, known: JournalState) -> bool:
+    """Whether the database is as new as the segment, so that the segment has nothing that it does not know. A store
+    that is killed in the middle of a PUT leaves such a one, and most kills of a store are no restore."""
+    if known.hold is not None or known.through is None:  # a restore, or a doubt that only a person ends
+        return False
+    info = objects.head(damaged.key)
+    settled = info is None or info.modified_at <= known.through + SETTLED
+    if settled:
+        log.warning("journal.damaged %s; the database is as new", damaged)
+    return settled
 
 
 def _copied(known: JournalState, objects: Objects) -> str:

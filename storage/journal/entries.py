@@ -68,7 +68,11 @@ _TIMES = ("started_at", "job_created_at", "stored_at")
 
 
 class Unreadable(ValueError):
-    """A segment that is not what was written."""
+    """A segment that is not what was written. `key`: its key, where it is known."""
+
+    def __init__(self, text: str, key: str = "") -> None:
+        super().__init__(text)
+        self.key = key
 
 
 def as_line(entry: Entry) -> bytes:

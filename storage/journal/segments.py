@@ -115,7 +115,7 @@ def _read(objects: Objects, key: str) -> list[Entry] | Unreadable:
     try:
         return parse(b"".join(objects.chunks(key)))
     except Unreadable as exc:
-        return Unreadable(f"{key}: {exc}")
+        return Unreadable(f"{key}: {exc}", key)
 
 
 def _oldest(since: datetime) -> datetime:

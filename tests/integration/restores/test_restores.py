@@ -242,6 +242,27 @@ def test_a_damaged_segment_hides_no_other_segment(rig: Rig) -> None:
     assert paid_once(rig)
 
 
+def test_a_store_that_was_killed_in_the_middle_of_a_put_holds_nothing(rig: Rig) -> None:
+    objects = Objects(rig.settings)
+    with rig.world() as world:
+        enqueue(world)
+        damaged = segments.key_of(objects, rig.state().lineage, datetime.now(UTC), "aa", 1)
+        objects.put_bytes(damaged, b'{"kind":"se', segments.TYPE)
+    with rig.world() as world:
+        assert world.round() == ALL
+        assert rig.state().hold is None
+        with connect(world.url) as conn:  # as in a dump that is older than the segment
+            conn.execute("UPDATE journal SET through = through - interval '5 minutes'")
+    with rig.world(compared=False) as world:
+        watch = rig.watch(world)
+        wait_for("compared", watch.may_run)
+        assert damaged in (rig.state().hold or {})["message"]
+        with connect(world.url) as conn:
+            assert confirm_journal(conn, "the bucket")
+    with rig.world():
+        assert rig.state().hold is None, "a person decides about a segment once"
+
+
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:
     with rig.world() as world:
         enqueue(world)

@@ -19,7 +19,8 @@ BEHIND_S = 60.0
 RESTORED: Literal["restored"] = "restored"
 HoldCode = Literal["restored", "copy", "gap", "unreadable"]
 """Why nothing is submitted: `restored`: it was not compared since `reelq db restore`; `copy`: the journal is in another
-bucket; `gap`: the journal begins later than this database ends; `unreadable`: a segment is damaged that is newer than the database."""
+bucket; `gap`: the journal begins later than this database ends; `unreadable`: a segment that is newer than the database
+is damaged."""
 ProblemCode = Literal["no_store", "not_listed"]
 
 

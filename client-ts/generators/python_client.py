@@ -43,4 +43,4 @@ assert isinstance(stored, StoredCampaign)
 campaign = campaigns_get.sync("py", client=client)
 assert isinstance(campaign, CampaignResource)
 assert campaign.total == 1
-print("1 passed, 0 failed")  # noqa: T201
+print("1 passed, 0 failed")  # noqa: T201 - what the test reads

@@ -38,4 +38,4 @@ def _size(folder: Path) -> int:
 
 if __name__ == "__main__":
     saved = slim(Path(sys.argv[1]))
-    print(f"saved {saved / 1e6:.0f} MB")  # noqa: T201
+    print(f"saved {saved / 1e6:.0f} MB")  # noqa: T201 - for the log of the build

@@ -13,8 +13,8 @@ from fastapi import Request
 from producer.http.bodies import BODY_S, MAX_JOB_BYTES, chunks, media_type
 from producer.http.problems import ApiProblem
 
-TOKEN_COOKIE = "reelq_form"  # noqa: S105 - its name
-TOKEN_FIELD = "token"  # noqa: S105
+TOKEN_COOKIE = "reelq_form"  # noqa: S105 - the name of a field - its name
+TOKEN_FIELD = "token"  # noqa: S105 - the name of a field
 _TOKEN = re.compile(r"[\w-]{32}")
 _MAX_FIELDS = 100
 

@@ -54,7 +54,7 @@ def make_client(session: Any, place: Place, outbound: Outbound) -> S3Client:
 
     proxy = outbound.proxies.of(place.base)
     proxies = {} if proxy is None else {place.base.partition(":")[0]: proxy.full_url}
-    return session.client(  # type: ignore[no-any-return]
+    return session.client(  # type: ignore[no-any-return]  # boto3 has no types
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region,

@@ -22,4 +22,4 @@ import storage.schema.quotes
 import storage.schema.requests
 import storage.schema.tenants
 import storage.schema.uploads
-import storage.schema.webhooks  # noqa: F401
+import storage.schema.webhooks  # noqa: F401 - its tables join the metadata

@@ -102,7 +102,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             return PieceStream(as_jsonl(results, links), TYPES[form], headers)
 
         def write() -> SpooledTemporaryFile[bytes]:
-            file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+            file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the stream closes it
             with_pictures = posters and results.count() <= MOST_POSTERS
             rows = with_posters(results, service.objects, POSTER_PX) if with_pictures else without_posters(results)
             try:

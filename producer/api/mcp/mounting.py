@@ -85,10 +85,10 @@ class McpDoor:
     async def _desk_of(self, request: Request) -> Desk:
         service, principal = self._service, principal_of(request)
         if await service.reach.links_work(request):
-            link = lambda _job, _what, key: service.objects.link(key, LINK_S)  # noqa: E731
+            link = lambda _job, _what, key: service.objects.link(key, LINK_S)  # noqa: E731 - one of two
         else:
             base = str(request.base_url).rstrip("/")
-            link = lambda job, what, _key: f"{base}/v1/jobs/{job}/{what}"  # noqa: E731
+            link = lambda job, what, _key: f"{base}/v1/jobs/{job}/{what}"  # noqa: E731 - one of two
         return Desk(service.producer_for(request), principal.scopes, link, count=lambda: service.count_jobs(request, 1))
 
 

@@ -34,7 +34,7 @@ class RuntimeWorld(World):
         )
         self.settings = found
         for live in (self.runtime.live, self.producer.live):
-            live.__init__(found)  # type: ignore[misc]
+            live.__init__(found)  # type: ignore[misc]  # in place, as the worker does
         self.notice()
 
     def notice(self) -> None:

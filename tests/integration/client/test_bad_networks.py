@@ -172,7 +172,7 @@ def range_of(asked: Asked) -> int:
 
 
 def file_server(cuts: list[int], *, etag: Callable[[int], str] = lambda _: '"v1"', sha256: str | None = None) -> Handle:
-    """A job's file, whose first answers are cut after so many bytes."""
+    """A job's file, whose first answers are cut after a number of bytes."""
 
     def handle(asked: Asked) -> None:
         if "/video" not in asked.path:

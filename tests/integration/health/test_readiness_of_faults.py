@@ -128,7 +128,7 @@ def test_what_is_no_reason_to_turn_jobs_away_warns_without_names_and_numbers(set
     with ready(ours) as api, Producer(ours) as producer:
         with connect(ours.require_database_url()) as conn:
             close_account(conn, "of-acme", Cause.ACCOUNT, "no credit")
-        assert both(api)[3] == {}, "an account of one tenant is nobody else's business"
+        assert both(api)[3] == {}, "an account of one tenant is no one else's business"
         bring(producer, str(producer.enqueue("a cat").id), S.TRANSFERRING)
         with connect(ours.require_database_url()) as conn:
             close_account(conn, "main", Cause.ACCOUNT, "no credit")

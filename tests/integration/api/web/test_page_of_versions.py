@@ -1,4 +1,4 @@
-"""The first page shows the operator that several releases run, and nobody else."""
+"""The first page shows the operator that several releases run, and no one else."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def conn(settings: Settings) -> Iterator[Connection]:
 
 @pytest.fixture
 def key(conn: Connection) -> Key:
-    """Makes keys with a purse of so many USD, or with none; returns their ids."""
+    """Makes keys with a purse of an amount in USD, or with none; returns their ids."""
 
     def make(amount: float | None) -> str:
         key_id = keys.key_id(keys.new_key(conn, "shop", "agent", ["enqueue"])[0]) or ""

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
+import psycopg
+
 from storage.bucket.objects import Objects
 from storage.database import Connection, Database
 from storage.journal import segments, state
@@ -25,6 +27,7 @@ this after it is as old as the database."""
 _AT_ONCE = 8
 _LOOK = "Without that, look at the gateway for jobs submitted after the backup, then run `reelq db confirm`"
 _FIRST_JOB: LiteralString = "SELECT min(created_at) FROM jobs"
+_FIRST_TIMELINE: LiteralString = "SELECT pg_walfile_name(pg_current_wal_lsn()) LIKE '00000001%'"
 _KNOWN_JOBS: LiteralString = "SELECT id FROM jobs WHERE id = ANY(%(ids)s)"
 _WAITING_BEFORE: LiteralString = """
 SELECT EXISTS (SELECT FROM jobs WHERE state IN ('queued', 'submitting', 'unconfirmed') AND created_at < %(moment)s)
@@ -88,7 +91,7 @@ def compare(database: Database, objects: Objects) -> datetime | None:
 
 
 def _read(database: Database, objects: Objects, known: JournalState) -> _Read:
-    return _from_own(objects, known) if known.through is not None else _from_every(database, objects, known)
+    return _from_own(database, objects, known) if known.through is not None else _from_every(database, objects, known)
 
 
 def _unreadable(damaged: Sequence[Unreadable]) -> tuple[HoldCode, str] | None:
@@ -108,7 +111,7 @@ def _not_listed(objects: Objects) -> _Read:
     )
 
 
-def _from_own(objects: Objects, known: JournalState) -> _Read:
+def _from_own(database: Database, objects: Objects, known: JournalState) -> _Read:
     """Entries that the database may not know, as it had all of them at `through`."""
     found = segments.of_lineage(objects, known.lineage, known.through)
     if found is None:
@@ -118,7 +121,20 @@ def _from_own(objects: Objects, known: JournalState) -> _Read:
         if everything is not None and not everything.keys:
             return _Read(hold=("copy", _copied(known, objects)))
     entries, damaged = segments.entries(objects, found.keys)
-    return _Read(entries, hold=_unreadable([one for one in damaged if not _is_settled(objects, one, known)]))
+    if damaged and _never_promoted(database):
+        damaged = [one for one in damaged if not _is_settled(objects, one, known)]
+    return _Read(entries, hold=_unreadable(damaged))
+
+
+def _never_promoted(database: Database) -> bool:
+    """Whether no replica ever took the place of this server: one may lack the last submits, although it is as new as
+    the last heartbeat. False also where that is not known."""
+    try:
+        with database.begin() as conn:
+            row = conn.execute(_FIRST_TIMELINE).fetchone()
+    except psycopg.Error:
+        return False
+    return row is not None and bool(row[0])
 
 
 def _is_settled(objects: Objects, damaged: Unreadable, known: JournalState) -> bool:

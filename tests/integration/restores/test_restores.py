@@ -263,6 +263,22 @@ def test_a_store_that_was_killed_in_the_middle_of_a_put_holds_nothing(rig: Rig) 
         assert rig.state().hold is None, "a person decides about a segment once"
 
 
+def test_a_damaged_segment_is_a_doubt_after_a_replica_was_promoted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = Objects(rig.settings)
+    with rig.world() as world:
+        enqueue(world)
+        damaged = segments.key_of(objects, rig.state().lineage, datetime.now(UTC), "aa", 1)
+        objects.put_bytes(damaged, b'{"kind":"se', segments.TYPE)
+    for unknown in ("SELECT false", "SELECT no_such_function()"):
+        monkeypatch.setattr("storage.journal.comparison._FIRST_TIMELINE", unknown)
+        with rig.world(compared=False) as world:
+            watch = rig.watch(world)
+            wait_for("compared", watch.may_run)
+            assert submits(world, watch) == 0, unknown
+            with connect(world.url) as conn:
+                conn.execute("UPDATE journal SET hold = NULL")
+
+
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:
     with rig.world() as world:
         enqueue(world)

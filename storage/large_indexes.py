@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -118,4 +119,6 @@ def _build(held: psycopg.Connection, own: psycopg.Connection, ahead: Sequence[La
         if row[1] is False:  # its build was interrupted
             own.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {schema}.{name}").format(**names))
         build = sql.SQL("CREATE INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(**names)
-        own.execute(build + sql.SQL(index.keys))
+        # The schema may be older than the columns. Nothing is left then, and the migration creates the index.
+        with suppress(psycopg.errors.UndefinedColumn):
+            own.execute(build + sql.SQL(index.keys))

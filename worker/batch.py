@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 GATHER_S = 0.003
+"""How long to gather outcomes before they are written. That of a POST must not wait: it names what was paid for."""
 # The database may restart. An outcome that is not written loses a task id, and a person must then check the job.
 WRITE_FOR_S = 600.0
 
@@ -28,9 +29,11 @@ def run_batch(
     items: Sequence[Item],
     work: Callable[[Item], Awaitable[Outcome]],
     write: Callable[[list[Outcome]], None],
+    gather_s: float = GATHER_S,
 ) -> None:
     """Run `work` for all items on the event loop and `write` the outcomes from this thread, until every item has one.
 
+    `gather_s`: how long an outcome may wait for others, to be written with them; the last one never waits.
     `work` must turn every failure into an outcome: an exception is logged, and the item becomes due after its lease.
     """
     done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
@@ -51,7 +54,7 @@ def run_batch(
     left = len(items)
     while left:
         outcomes = [done.get()]
-        until = time.monotonic() + GATHER_S
+        until = time.monotonic() + gather_s
         while len(outcomes) < left:
             try:
                 outcomes.append(done.get(timeout=max(0.0, until - time.monotonic())))

@@ -27,6 +27,15 @@ def test_the_migrations_and_the_models_agree(postgres_url: str) -> None:
         assert revisions.current_revision(connection) == revisions.newest_revision()
 
 
+def test_the_large_tables_carry_their_own_vacuum_settings(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as conn:
+        found = conn.execute("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL").fetchall()
+    settings = {str(name): set(options) for name, options in found}
+    for table in ("jobs", "attempts", "webhook_messages"):
+        assert "autovacuum_vacuum_scale_factor=0.02" in settings[table]
+    assert "fillfactor=85" in settings["jobs"]
+
+
 def test_concurrent_upgrades_succeed(empty_postgres_url: str) -> None:
     failures: list[BaseException] = []
 

@@ -57,13 +57,12 @@ class Server:
 
 
 def upgrade_schema(server: Server) -> None:
-    """Build the indexes of later migrations, then run these, one after the other; a new database gets all at once.
+    """Run the migrations, one after the other, each after its indexes were built; a new database gets all at once.
 
     Raises:
         psycopg.errors.LockNotAvailable: another session held a lock for `PATIENCE_S`.
         psycopg.Error: the database failed, or refused.
     """
-    _build_ahead(server)
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(server.conninfo, prepare_threshold=None),
@@ -74,6 +73,7 @@ def upgrade_schema(server: Server) -> None:
     config.set_main_option("script_location", str(revisions.MIGRATIONS))
     until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
     while True:
+        _build_ahead(server)  # each time: an index may need what the last migration has added
         try:
             with engine.begin() as conn:
                 if not _step(conn, server, config):

@@ -21,7 +21,9 @@ from storage.jobs.records import JobView
 def test_the_migrations_and_the_models_agree(postgres_url: str) -> None:
     engine = create_engine(postgres_url.replace("://", "+psycopg://", 1))
     with engine.connect() as conn:
-        assert compare_metadata(MigrationContext.configure(conn), SQLModel.metadata) == []
+        # Partitions are no tables of their own.
+        options = {"include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("job_events_")}
+        assert compare_metadata(MigrationContext.configure(conn, opts=options), SQLModel.metadata) == []
     engine.dispose()
     with database.connect(postgres_url) as connection:
         assert revisions.current_revision(connection) == revisions.newest_revision()

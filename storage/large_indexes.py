@@ -33,6 +33,12 @@ class LargeIndex:
     name: LiteralString
     table: LiteralString
     keys: LiteralString
+    unique: bool = False
+
+    @property
+    def kind(self) -> LiteralString:
+        """What stands between `CREATE` and `INDEX`."""
+        return "UNIQUE " if self.unique else ""
 
 
 LARGE_INDEXES = (
@@ -73,6 +79,8 @@ LARGE_INDEXES = (
         "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"
     ),
     LargeIndex("0035", "webhook_messages_dead_idx", "webhook_messages", "(dead_at) WHERE dead_at IS NOT NULL"),
+    LargeIndex("0044", "job_events_default_pkey", "job_events", "(job_id, id)", unique=True),
+    LargeIndex("0044", "job_events_default_id_idx", "job_events", "(id)"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -83,7 +91,7 @@ WHERE t.oid = to_regclass({})"""
 def create_statements(revision: str) -> list[str]:
     """For a migration: create its indexes, unless they are built."""
     return [
-        f"CREATE INDEX IF NOT EXISTS {index.name} ON {index.table} {index.keys}"
+        f"CREATE {index.kind}INDEX IF NOT EXISTS {index.name} ON {index.table} {index.keys}"
         for index in LARGE_INDEXES
         if index.revision == revision
     ]
@@ -118,7 +126,9 @@ def _build(held: psycopg.Connection, own: psycopg.Connection, ahead: Sequence[La
         names = {"name": sql.SQL(index.name), "schema": sql.SQL(row[0]), "table": sql.SQL(index.table)}
         if row[1] is False:  # its build was interrupted
             own.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {schema}.{name}").format(**names))
-        build = sql.SQL("CREATE INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(**names)
-        # The schema may be older than the columns. Nothing is left then, and the migration creates the index.
+        build = sql.SQL("CREATE {kind}INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(
+            kind=sql.SQL(index.kind), **names
+        )
+        # The schema may be older than the columns. Nothing is left then, and it is built before its own migration.
         with suppress(psycopg.errors.UndefinedColumn):
             own.execute(build + sql.SQL(index.keys))

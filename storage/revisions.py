@@ -38,8 +38,10 @@ def oldest_program(conn: psycopg.Connection[Any]) -> str | None:
 
 
 def keep_oldest_program(conn: psycopg.Connection[Any], revision: str) -> None:
-    """Record which programs can work on the schema from now on."""
-    conn.execute(_KEEP, {"oldest": revision})
+    """Record which programs can work on the schema from now on; migrations before 0033 have no table for it."""
+    row = conn.execute("SELECT to_regclass('schema_compatibility') IS NOT NULL").fetchone()
+    if row is not None and row[0]:
+        conn.execute(_KEEP, {"oldest": revision})
 
 
 def check_schema(conn: psycopg.Connection[Any]) -> str:

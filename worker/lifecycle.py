@@ -23,6 +23,7 @@ from worker import runtime
 from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
+from worker.garbage import spare_loaded
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -54,17 +55,21 @@ def announce(sender: Any, **_: Any) -> None:
     """Record heartbeats for the queues that this worker consumes, from now on."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
-    if {"submit", "transfer"} & set(queues):
-        threading.Thread(target=_prepare, args=(runtime.current(),), name="reelq-prepare", daemon=True).start()
+    uses_store = not {"submit", "transfer"}.isdisjoint(queues)
+    prepare = threading.Thread(target=_prepare, args=(runtime.current(), uses_store), name="reelq-prepare", daemon=True)
+    prepare.start()
 
 
-def _prepare(running: Runtime) -> None:
+def _prepare(running: Runtime, uses_store: bool) -> None:
     """Load the store's client, which takes half a second, and learn where the bucket is, so that the first copies and
-    links need not wait for it."""
+    links need not wait for it. Then all is loaded that a worker needs."""
     try:
-        running.objects.check_bucket()
+        if uses_store:
+            running.objects.check_bucket()
     except StoreUnavailable as exc:
         log.warning("prepare.no_store error=%s", exc)
+    finally:
+        spare_loaded()
 
 
 def _beat(running: Runtime, queues: list[str]) -> None:

@@ -24,6 +24,7 @@ from storage.settings import Settings, load_settings
 from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
+from worker.garbage import spare_loaded
 from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.maintenance import MAINTENANCE, spare_accounts
 from worker.scheduling.restores import RestoreWatch
@@ -60,6 +61,7 @@ class DueScheduler(Scheduler):
         self._instance = heartbeats.own_instance()
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
+        spare_loaded()
 
     def setup_schedule(self) -> None:
         """Use no schedule file: everything that must survive is in the database."""

@@ -19,7 +19,7 @@ from producer.cli.campaigns.plan_text import document_lines
 from producer.cli.campaigns.run_rows_there import RunRowsThere
 from producer.cli.campaigns.stored_text import result_of, stored_lines
 from producer.cli.campaigns.waiting import all_is_well, say_failures, see_through
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.output import say
 from producer.cli.shared.pace_options import RunOptions

@@ -306,7 +306,8 @@ def upgrade(url: str) -> None:
 
 
 def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
-    """Build the indexes of later migrations while everything runs."""
+    """Build the indexes of later migrations, and count what they keep counts of, while everything runs."""
+    from storage.counted.ahead import count_ahead
     from storage.large_indexes import build_ahead
 
     with (
@@ -315,7 +316,9 @@ def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
     ):
         held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
         held.execute(sql.SQL(Limits(idle_s=0, statement_s=0).statements) + _search_path(target), prepare=False)
-        build_ahead(held, own, revisions.current_revision(held))
+        current = revisions.current_revision(held)
+        build_ahead(held, own, current)
+        count_ahead(own, (sql.SQL(_MIGRATION.statements) + _search_path(target)).as_string(), current)
 
 
 def _check_fit(conn: Connection, target: DatabaseUrl) -> None:

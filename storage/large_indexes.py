@@ -72,6 +72,7 @@ LARGE_INDEXES = (
         "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"
     ),
     LargeIndex("0035", "webhook_messages_dead_idx", "webhook_messages", "(dead_at) WHERE dead_at IS NOT NULL"),
+    LargeIndex("0042", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

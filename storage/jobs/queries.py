@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from storage.database import Connection
 from storage.jobs.records import JobView
-from storage.jobs.states import JobState
+from storage.jobs.states import LIVE, JobState
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
 REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
@@ -178,9 +178,17 @@ def _page(conn: Connection, wanted: JobFilter, page: LiteralString, last: UUID |
 
 def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
     """Jobs of a campaign that are not terminal, oldest first; `after` is the last one of the previous page."""
+    parameters = {
+        "campaign": campaign_id,
+        "states": [str(state) for state in LIVE],
+        "after": after or UUID(int=0),
+        "limit": limit,
+    }
     rows = conn.execute(
-        """SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND due_at IS NOT NULL
-           AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s""",
-        {"campaign": campaign_id, "after": after, "limit": limit},
+        """SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+               SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND state = s.state AND id > %(after)s
+               ORDER BY id LIMIT %(limit)s) p
+           ORDER BY p.id LIMIT %(limit)s""",
+        parameters,
     )
     return [row[0] for row in rows]

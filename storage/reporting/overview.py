@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from storage.counted.campaigns import ENDED_S
 from storage.database import Connection
 from storage.jobs import queries
+from storage.jobs.claims import HOST
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
@@ -23,12 +24,25 @@ SOON_S = 7200.0
 _HELD: LiteralString = """
 SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
 """
-_EXPIRING: LiteralString = """
-SELECT id FROM jobs
-WHERE tenant = %(tenant)s AND state = 'transferring'
-  AND (expiry_alarm > 0 OR video_expires_at < now() + make_interval(secs => %(soon_s)s))
-ORDER BY video_expires_at LIMIT %(limit)s
-"""
+# Each kind by its own index, whose first part is the host: only what is urgent is read, not all that waits.
+_EXPIRING: LiteralString = f"""
+WITH RECURSIVE hosts AS (
+    (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
+    UNION ALL
+    SELECT n.host FROM hosts h CROSS JOIN LATERAL (
+        SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' AND {HOST} > h.host ORDER BY {HOST} LIMIT 1) n
+)
+SELECT id FROM (
+    SELECT id, video_expires_at FROM jobs
+    WHERE state = 'transferring' AND expiry_alarm > 0 AND tenant = %(tenant)s
+    UNION
+    SELECT s.id, s.video_expires_at FROM hosts h CROSS JOIN LATERAL (
+        SELECT id, video_expires_at FROM jobs
+        WHERE state = 'transferring' AND {HOST} = h.host AND tenant = %(tenant)s
+          AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
+        ORDER BY video_expires_at LIMIT %(limit)s) s
+) urgent ORDER BY video_expires_at LIMIT %(limit)s
+"""  # noqa: S608 - put together from constants
 _ENDING: LiteralString = """
 SELECT count(*), coalesce(extract(epoch FROM min(video_expires_at) - now())::float8, 0) FROM jobs
 WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs => %(soon_s)s)

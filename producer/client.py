@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 from producer.campaigns.files import check_name
+from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, prepare, with_derived_keys
@@ -26,7 +28,7 @@ from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.playable import want_playable
 from producer.patience import read, read_through_outage, wait_for, write_surely
-from producer.storing import in_one_transaction
+from producer.storing import Show, in_one_transaction
 from producer.transactions import driver_of
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.live import LiveSettings
@@ -36,7 +38,8 @@ from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, Connection, Database, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
-from storage.jobs.records import Enqueued, JobView
+from storage.jobs.fresh import views_of_new
+from storage.jobs.records import Enqueued, JobView, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -170,8 +173,9 @@ class Producer:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        batch, terms = self.check_rows(rows, campaign, budget, weight)
-        return self._store_in(connection, batch, campaign, terms)
+        with fewer_collections():
+            batch, terms = self.check_rows(rows, campaign, budget, weight)
+            return self._store_in(connection, batch, campaign, terms)
 
     def check_rows(
         self, rows: Iterable[Mapping[str, Any]], campaign: str | None, budget: str | None, weight: int | None
@@ -205,7 +209,7 @@ class Producer:
         """
         if terms:  # schedulers would wait until the caller commits
             raise InvalidInput([Problem("connection", "cannot be combined with a budget or a weight; set them apart")])
-        return self._ready(batch, campaign, terms, self._show)
+        return self._ready(batch, campaign, terms, partial(self._show, campaign))
 
     def with_drafts(self, rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         """The rows; those with `draft_of` are completed from their drafts, which are looked up among the tenant's jobs.
@@ -244,7 +248,7 @@ class Producer:
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
 
-        def show(conn: Connection, stored: list[Enqueued]) -> list[Enqueued]:
+        def show(conn: Connection, stored: list[Enqueued], _: Sequence[NewJob]) -> list[Enqueued]:
             if_still(conn)
             return stored
 
@@ -262,14 +266,18 @@ class Producer:
             IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `store`.
         """
 
-        def show(conn: Connection, stored: list[Enqueued]) -> list[tuple[Job, bool]]:
-            jobs = self._show(conn, stored)
+        def show(conn: Connection, stored: list[Enqueued], made: Sequence[NewJob]) -> list[tuple[Job, bool]]:
+            jobs = self._show(campaign, conn, stored, made)
             return [(job, item.created) for job, item in zip(jobs, stored, strict=True)]
 
         return self._store(batch, campaign, terms, show, lock_wait_s=lock_wait_s)
 
-    def _show(self, conn: Connection, stored: list[Enqueued]) -> list[Job]:
-        found = queries.get_jobs(conn, self.tenant, [item.id for item in stored])
+    def _show(
+        self, campaign: str | None, conn: Connection, stored: list[Enqueued], made: Sequence[NewJob]
+    ) -> list[Job]:
+        found = views_of_new(conn, made, campaign)
+        if rest := [item.id for item in stored if item.id not in found]:
+            found |= queries.get_jobs(conn, self.tenant, rest)
         return [found[item.id] for item in stored]
 
     def _store(
@@ -277,7 +285,7 @@ class Producer:
         batch: Batch,
         campaign: str | None,
         terms: Terms,
-        show: Callable[[Connection, list[Enqueued]], list[T]],
+        show: Show[T],
         progress: Progress | None = None,
         lock_wait_s: float | None = None,
         start: Start = AT_ONCE,
@@ -295,7 +303,7 @@ class Producer:
         batch: Batch,
         campaign: str | None,
         terms: Terms,
-        show: Callable[[Connection, list[Enqueued]], list[T]],
+        show: Show[T],
         progress: Progress | None = None,
         start: Start = AT_ONCE,
     ) -> Callable[[Connection], list[T]]:

@@ -20,6 +20,7 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.uploads.uses import UploadUnknown
 
 T = TypeVar("T")
+Show = Callable[[Connection, list[Enqueued], Sequence[NewJob]], list[T]]
 
 
 def in_one_transaction(
@@ -29,10 +30,10 @@ def in_one_transaction(
     campaign: str | None,
     terms: Terms,
     start: Start,
-    show: Callable[[Connection, list[Enqueued]], list[T]],
+    show: Show[T],
 ) -> Callable[[Connection], list[T]]:
-    """The work of one transaction: store the jobs, all or none, and `show` them. It may run again after a commit whose
-    answer was lost: the jobs keep the ids of the first time.
+    """The work of one transaction: store the jobs, all or none, and `show` them, with those that this transaction has
+    stored. It may run again after a commit whose answer was lost: the jobs keep the ids of the first time.
 
     Raises, when it runs:
         RowConflict, IdempotencyConflict: a key is known with another request.
@@ -40,10 +41,10 @@ def in_one_transaction(
     """
     new: list[NewJob] = []
 
-    def write(conn: Connection) -> list[Enqueued]:
+    def write(conn: Connection) -> tuple[list[Enqueued], Sequence[NewJob]]:
         if new and (earlier := queries.get_jobs(conn, tenant, [job.id for job in new])):  # an earlier try was committed
             rest = iter(enqueue_jobs(conn, [job for job in new if job.id not in earlier]))
-            return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
+            return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new], ()
         campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign is not None else None
         if campaign_id is not None and start.proof is not None:
             start.agree(campaign or "", controls.set_proof(conn, campaign_id, start.proof))
@@ -61,12 +62,13 @@ def in_one_transaction(
         if campaign_id is not None and terms:  # last, because schedulers wait for it
             limit(conn, DEFAULT_LIMITS)
             set_campaign_terms(conn, tenant, campaign_id, terms)
-        return stored
+        made = [job for job, item in zip(new, stored, strict=True) if item.created and item.id == job.id]
+        return stored, made
 
     def work(conn: Connection) -> list[T]:
         try:
             with acting(actor):
-                return show(conn, write(conn))
+                return show(conn, *write(conn))
         except UploadUnknown as exc:  # it was removed a moment ago
             raise InvalidInput([Problem("", str(exc))]) from exc
         except IdempotencyConflict as exc:

@@ -41,7 +41,7 @@ def _use_of(request: Mapping[str, Any]) -> str:
         return "first_last_frame"
     if "first_frame" in request:
         return "first_frame"
-    if any(name in request for name in ("reference_images", "reference_videos", "reference_audios")):
+    if "reference_images" in request or "reference_videos" in request or "reference_audios" in request:
         return "reference"
     return "text"
 

@@ -108,6 +108,10 @@ VideoRef = Annotated[str, _check_media("video")]
 AudioRef = Annotated[str, _check_media("audio")]
 
 
+_COMBINED = frozenset({"first_frame", "last_frame", *MAX_REFERENCES, "operation", "task_type", "draft", "draft_of"})
+"""Without any of these, no two fields of a request contradict each other."""
+
+
 class GenerationRequest(BaseModel):
     """What a caller wants generated.
 
@@ -156,6 +160,8 @@ class GenerationRequest(BaseModel):
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
+        if self.model_fields_set.isdisjoint(_COMBINED):
+            return self
         for problem in self._combination_problems():
             raise PydanticCustomError("reelq_field", "{message}", {"field": problem.field, "message": problem.message})
         return self

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 _OF_KEY = re.compile(r"(?:session of )?key .* \(([a-z0-9]+)\)", re.DOTALL)
 _acting: ContextVar[str | None] = ContextVar("reelq_actor", default=None)
@@ -37,6 +38,7 @@ def actor_of_key(name: str, key_id: str, *, session: bool = False) -> str:
     return f"{'session of ' if session else ''}key {name} ({key_id})"
 
 
+@lru_cache(maxsize=256)
 def key_of(actor: str | None) -> str | None:
     """The id of the key with which an actor acts; None: with none of the database."""
     found = None if actor is None else _OF_KEY.fullmatch(actor)

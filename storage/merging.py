@@ -13,11 +13,14 @@ from storage.database import Connection
 AT_ONCE = 20_000
 
 
-def merge_sql(table: LiteralString, keys: LiteralString, number: LiteralString) -> LiteralString:
+def merge_sql(table: LiteralString, keys: LiteralString, *numbers: LiteralString) -> LiteralString:
     """The statement that merges a limited number of the newest rows of a table with columns `id` and `merged`.
 
-    `keys`: the columns of a group, with commas; `number`: the column to add up.
+    `keys`: the columns of a group, with commas; `numbers`: the columns to add up.
     """
+    names: LiteralString = ", ".join(numbers)
+    sums: LiteralString = ", ".join(f"sum({name})" for name in numbers)
+    some: LiteralString = " OR ".join(f"sum({name}) <> 0" for name in numbers)
     # A group may have several merged rows when two schedulers merge at once; the next merge takes them together.
     return f"""
 WITH new AS MATERIALIZED (
@@ -27,10 +30,10 @@ WITH new AS MATERIALIZED (
     JOIN {table} c USING ({keys}) WHERE c.merged FOR UPDATE OF c SKIP LOCKED
 ), gone AS (
     DELETE FROM {table} WHERE id IN (SELECT id FROM new UNION ALL SELECT id FROM old)
-    RETURNING {keys}, {number}
+    RETURNING {keys}, {names}
 ), kept AS (
-    INSERT INTO {table} ({keys}, {number}, merged)
-    SELECT {keys}, sum({number}), true FROM gone GROUP BY {keys} HAVING sum({number}) <> 0
+    INSERT INTO {table} ({keys}, {names}, merged)
+    SELECT {keys}, {sums}, true FROM gone GROUP BY {keys} HAVING {some}
 )
 SELECT count(*) FROM new
 """  # noqa: S608 - put together from constants

@@ -17,6 +17,7 @@ from storage.jobs import callbacks, claims, queries, search
 from storage.jobs.playable_copies import claim_copies
 from storage.reporting import costs, overview
 from storage.reporting.gauges import read_gauges
+from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
@@ -130,7 +131,7 @@ def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
         ("counts of the big campaign", lambda conn: overview.campaign_counts(conn, [big])),
         ("ends in the big campaign", lambda conn: overview.finished_in_campaign(conn, big, (60, 3600, 86400), 100)),
         ("costs of the big campaign", lambda conn: costs.campaign_costs(conn, TENANT, BIG_CAMPAIGN)),
-        ("why the big campaign waits", lambda conn: queries.waiting_in_campaign(conn, big)),
+        ("why the big campaign waits", lambda conn: waiting_in_campaign(conn, big)),
         ("counts of a small campaign", lambda conn: overview.campaign_counts(conn, [small])),
         ("rows of a small campaign", lambda conn: count_rows(conn, small)),
         (

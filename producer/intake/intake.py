@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +21,8 @@ from producer.intake.media_check import MediaFacts
 from producer.intake.routing import able, fits, require_accounts
 from producer.intake.uploads import LocalFiles
 from producer.intake.webhook_urls import job_url_problem
-from seedance.account import Account
 from seedance.problems import InvalidInput, Problem
+from seedance.request import RANDOM_SEED
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import FinalOf, NewJob
 from storage.logs.context import fields_now
@@ -31,7 +32,8 @@ from storage.tracing.context import current_traceparent
 MAX_BAD_ROWS = 20
 """After this many invalid rows the rest is not checked."""
 _PRICELESS = frozenset({"prompt", "seed"})
-"""Fields of a request that no price depends on."""
+"""Fields of a request that no price depends on, nor where it is served if it has no files; see `Offers`."""
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,11 @@ class Row:
 
     where: str
     fields: Mapping[str, Any]
-    called: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     number: int = 0
     key: str | None = None
     entity: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     draft: FinalOf | None = None
     label: str = ""
     cells: bytes = b""
@@ -60,7 +62,19 @@ class Row:
 
     def place(self) -> Row:
         """The same row without its parsed content, which a hundred thousand rows would keep in memory."""
-        return replace(self, fields={}, columns={})
+        return Row(
+            self.where,
+            _EMPTY,
+            self.called,
+            self.number,
+            self.key,
+            self.entity,
+            _EMPTY,
+            self.draft,
+            self.label,
+            self.cells,
+            self.look_of,
+        )
 
     def bad(self, problems: Sequence[Problem]) -> BadRow:
         """These problems as an error of this row, with its author's names of fields."""
@@ -171,7 +185,7 @@ def check_rows(
     rows: Iterable[Row | InvalidInput], settings: Settings, files: LocalFiles
 ) -> Iterator[Prepared | InvalidInput]:
     """Every row as a job or as its `BadRow`; an `InvalidInput` that is none ended the reading, and comes last."""
-    shared = SharedPrices()
+    shared = Offers()
     for row in _all(rows):
         if isinstance(row, InvalidInput):
             yield row
@@ -191,30 +205,53 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         yield exc
 
 
-class SharedPrices:
-    """Estimates that rows have in common: a hundred thousand rows have few different ones."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where a request can be served, and for how much: see `Prepared`."""
+
+    gateways: Sequence[str]
+    estimate: Mapping[str, Any] | None
+    prices: Mapping[str, Mapping[str, float]]
+
+
+class Offers:
+    """Offers that rows have in common: a hundred thousand rows have few different ones. Of one settings object.
+
+    Text alone is served alike whatever it says and whatever its seed, so it is checked once for each set of the other
+    fields. A prompt that is long enough for a gateway to refuse it is checked each time, and so are files.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]] = {}
+        self._known: dict[bytes, Offer] = {}
+        self._sure_chars: int | None = None
 
     def of(
-        self, accounts: Sequence[Account], spec: JobSpec, request: Mapping[str, Any], facts: Mapping[str, MediaFacts]
-    ) -> tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]:
-        """The estimate of each account, and the highest prices."""
-        if next(spec.media(), None) is not None:  # the length of a reference counts
-            return self._made(accounts, spec, facts)
-        kind = {name: value for name, value in request.items() if name not in _PRICELESS}
-        key = orjson.dumps([kind, [account.name for account in accounts]], option=orjson.OPT_SORT_KEYS)
-        if key not in self._known:
-            self._known[key] = self._made(accounts, spec, facts)
-        return self._known[key]
+        self, spec: JobSpec, settings: Settings, request: Mapping[str, Any], facts: Mapping[str, MediaFacts]
+    ) -> Offer:
+        """The offer for a request.
 
-    @staticmethod
-    def _made(
-        accounts: Sequence[Account], spec: JobSpec, facts: Mapping[str, MediaFacts]
-    ) -> tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]:
-        estimates = {account.name: estimate_of(account, spec, facts) for account in accounts}
-        return estimates, prices_of(estimates)
+        Raises:
+            InvalidInput: no configured account can serve it.
+        """
+        if self._sure_chars is None:
+            self._sure_chars = min((account.dialect.sure_prompt_chars for account in settings.accounts), default=0)
+        alone = spec.draft_of is None and next(spec.media(), None) is None
+        if not alone or len(spec.prompt) > self._sure_chars:
+            return _offer(spec, settings, facts)
+        kind = {name: value for name, value in request.items() if name not in _PRICELESS}
+        seed = None if spec.seed is None else spec.seed == RANDOM_SEED
+        key = orjson.dumps([kind, spec.account, seed], option=orjson.OPT_SORT_KEYS)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = _offer(spec, settings, facts)
+        return found
+
+
+def _offer(spec: JobSpec, settings: Settings, facts: Mapping[str, MediaFacts]) -> Offer:
+    accounts = able(fits(spec, settings, spec.account, facts))
+    estimates = {account.name: estimate_of(account, spec, facts) for account in accounts}
+    gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
+    return Offer(gateways, estimates[accounts[0].name], prices_of(estimates))
 
 
 def as_prepared(
@@ -222,7 +259,7 @@ def as_prepared(
     settings: Settings,
     row: Row | None = None,
     facts: Mapping[str, MediaFacts] | None = None,
-    shared: SharedPrices | None = None,
+    shared: Offers | None = None,
 ) -> Prepared:
     """Check a job against the configured accounts; `facts`: facts about its files, by reference; `shared`: between the
     rows of one file.
@@ -236,18 +273,17 @@ def as_prepared(
         raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
     if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
         raise InvalidInput([Problem("webhook_url", problem)])
-    accounts = able(fits(spec, settings, spec.account, facts))
     request = spec.canonical()
-    estimates, prices = (shared or SharedPrices()).of(accounts, spec, request, facts or {})
+    offer = (shared or Offers()).of(spec, settings, request, facts or {})
     return Prepared(
         Row("", {}) if row is None else row.place(),
         spec,
         spec.idempotency_key,
         request,
         hash_of(request, spec.account),
-        tuple(dict.fromkeys(account.gateway for account in accounts)),
-        estimates[accounts[0].name],
-        prices,
+        offer.gateways,
+        offer.estimate,
+        offer.prices,
         draft,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from producer.intake.intake import MadeLater, Prepared, SharedPrices, as_prepared
+from producer.intake.intake import MadeLater, Offers, Prepared, as_prepared
 from producer.intake.job_spec import JobSpec
 from producer.intake.media_check import MediaFacts
 from seedance.account import Account
@@ -27,19 +27,19 @@ _OPEN: Final[Mapping[str, Any]] = dict.fromkeys(SET_FOR_FINAL)
 def as_proofs(jobs: Iterable[Prepared], settings: Settings, facts: Mapping[str, MediaFacts]) -> Iterator[Prepared]:
     """The jobs as proofs of themselves, with what is made of each later; drafts and finals that a row asks for itself
     stay as they are. `facts`: about their files, by reference."""
-    shared = SharedPrices()
+    shared = Offers()
     for job in jobs:
         yield _as_proof(job, settings, facts, shared)
 
 
-def _as_proof(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: SharedPrices) -> Prepared:
+def _as_proof(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: Offers) -> Prepared:
     spec = job.spec
     if spec.draft or spec.draft_of is not None:
         return job
     return _draft(job, settings, facts, shared) or _look(job, settings, facts, shared) or job
 
 
-def _draft(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: SharedPrices) -> Prepared | None:
+def _draft(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: Offers) -> Prepared | None:
     """The draft of a job; None: no account makes one of which that video could be made."""
     asked = job.spec
     wanted = asked.model_copy(update={**_OPEN, "resolution": DRAFT_RESOLUTION, "draft": True})
@@ -78,7 +78,7 @@ def _final_resolutions(account: Account, draft: JobSpec, asked: JobSpec) -> Iter
     yield None if refused else final.resolution
 
 
-def _look(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: SharedPrices) -> Prepared | None:
+def _look(job: Prepared, settings: Settings, facts: Mapping[str, MediaFacts], shared: Offers) -> Prepared | None:
     """The look of a job; None: nothing costs less than the job itself."""
     asked = job.spec
     for resolution in get_args(Resolution):  # the lowest first

@@ -13,8 +13,8 @@ from storage.admission.obstacles import Obstacles, able_accounts
 from storage.campaigns.proofs import awaiting_review
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection
-from storage.jobs import queries
 from storage.jobs.reasons import OBSTACLES, Reason
+from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
 from storage.settings import Settings
 
 _CLOSED = frozenset({"suspended", "account_paused", "removing", "model_closed"})
@@ -35,8 +35,8 @@ def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) 
     if not found:
         return []
     campaign = found[0]
-    groups = queries.waiting_in_campaign(conn, campaign["id"])
-    waiting = sum(count for *_, count in groups)
+    groups = waiting_in_campaign(conn, campaign["id"])
+    waiting = sum(group.jobs for group in groups)
     if waiting == 0 or waiting < sum(campaign["counts"].get(state, 0) for state in _GOES_ON):
         return []
     if campaign["paused_at"] is not None:
@@ -57,18 +57,17 @@ def review_standstill(name: str, waiting: int) -> list[Standstill]:
 
 
 _GOES_ON = ("queued", "submitting", "generating", "transferring")
-_Group = tuple[str | None, list[str], str, str | None, int]
 
 
 def _reasons(
-    conn: Connection, settings: Settings, tenant: str, name: str, groups: Iterable[_Group]
+    conn: Connection, settings: Settings, tenant: str, name: str, groups: Iterable[WaitingJobs]
 ) -> list[Standstill]:
     """One reason for each kind of jobs; none at all if some of them can go on."""
     obstacles = Obstacles.read(conn, settings)
     survey = {grant.account.name: grant for grant in grants.survey(conn, settings)}
     counts: Counter[tuple[str, str]] = Counter()
-    for pin, gateways, lane, reason, count in groups:
-        code = str(obstacles.of(pin, gateways, lane) or reason)
+    for group in groups:
+        code = str(obstacles.of(group.account_pin, group.gateways, group.lane) or group.reason)
         if code == Reason.KEPT_BACK:
             advice: str | None = _resume(name)
         elif code == Reason.OVER_BUDGET:
@@ -76,13 +75,15 @@ def _reasons(
         elif code in OBSTACLES:
             advice = Reason(code).line
         else:
-            accounts = [account.name for account in able_accounts(settings, pin, gateways, lane)]
-            closed = all(_is_closed(survey[account], lane) for account in accounts)
+            accounts = [
+                account.name for account in able_accounts(settings, group.account_pin, group.gateways, group.lane)
+            ]
+            closed = all(_is_closed(survey[account], group.lane) for account in accounts)
             code = "suspended"
             advice = f"solve the problem, then run `reelq accounts resume {accounts[0]}`" if closed else None
         if advice is None:
             return []
-        counts[code, advice] += count
+        counts[code, advice] += group.jobs
     return [Standstill(code, count, advice) for (code, advice), count in counts.most_common()]
 
 

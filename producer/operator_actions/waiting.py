@@ -25,6 +25,7 @@ from storage.jobs import queries
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 
 FRESH_S = 60.0
@@ -125,11 +126,12 @@ def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]
 def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID, *, paused: bool) -> dict[str, int]:
     """The number of queued jobs of a campaign, by the reason why they wait: `PAUSED` for all of a `paused` one."""
     if paused:
-        waiting = sum(count for *_, count in queries.waiting_in_campaign(conn, campaign_id))
+        waiting = sum(group.jobs for group in waiting_in_campaign(conn, campaign_id))
         return {PAUSED: waiting} if waiting else {}
     obstacles, found = Obstacles.read(conn, settings), Counter[str]()
-    for pin, gateways, lane, reason, count in queries.waiting_in_campaign(conn, campaign_id):
-        found[obstacles.of(pin, gateways, lane) or reason or Reason.ENQUEUED] += count
+    for group in waiting_in_campaign(conn, campaign_id):
+        obstacle = obstacles.of(group.account_pin, group.gateways, group.lane)
+        found[obstacle or group.reason or Reason.ENQUEUED] += group.jobs
     return {str(reason): count for reason, count in found.most_common()}
 
 

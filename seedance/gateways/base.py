@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
 from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
-from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
+from seedance.gateways.checks import callback_problem_of, refusals_of, sure_prompt_chars_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
 from seedance.gateways.signatures import Callback as Callback
 from seedance.gateways.signatures import CallbackProof as CallbackProof
@@ -225,6 +225,11 @@ class Dialect(ABC):
         """
         catalog = catalog_of(self.name, models, base_url=base_url, default_model=default_model)
         return self if catalog == self.catalog else type(self)(catalog)
+
+    @cached_property
+    def sure_prompt_chars(self) -> int:
+        """`refusals` of a request without files does not depend on a prompt of up to this many characters."""
+        return sure_prompt_chars_of(self.capabilities())
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
         """The gateway options of a request that are for this gateway, or for an unknown one."""

@@ -15,7 +15,7 @@ from seedance.media import MediaKind, media_kind
 from seedance.models.catalog import model_name
 from seedance.models.rows import MB, Flag, MediaLimits, ModelRow
 from seedance.problems import Problem
-from seedance.request import AUTO_DURATION, MAX_REFERENCES, RANDOM_SEED, GenerationRequest, Modality
+from seedance.request import AUTO_DURATION, MAX_PROMPT_CHARS, MAX_REFERENCES, RANDOM_SEED, GenerationRequest, Modality
 
 MAX_CALLBACK_CHARS = 2048
 _FLAGS = get_args(Flag)
@@ -193,6 +193,16 @@ def _prompt_refusals(capabilities: Capabilities, request: GenerationRequest) -> 
                 "prompt",
                 f"{capabilities.gateway} takes at most {capabilities.max_prompt_tokens} tokens, not about {tokens}",
             )
+
+
+def sure_prompt_chars_of(capabilities: Capabilities) -> int:
+    """A prompt of up to this many characters is never refused, whatever it says, if the request sends no files."""
+    known = (
+        capabilities.max_prompt_chars,
+        capabilities.max_prompt_tokens,  # a character is at most one
+        None if capabilities.max_body_bytes is None else capabilities.max_body_bytes // 4,
+    )
+    return min((MAX_PROMPT_CHARS, *(limit for limit in known if limit is not None)))
 
 
 def callback_problem_of(capabilities: Capabilities, url: str, allow_private: bool) -> str | None:

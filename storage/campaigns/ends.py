@@ -36,7 +36,8 @@ WITH ended AS (
 )
 SELECT c.id, c.tenant, c.name, c.created_at, c.settled_jobs,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
-                 FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
+                 FROM (SELECT state, sum(jobs)::bigint AS number FROM job_counts
+                       WHERE tenant = c.tenant AND campaign_id = c.id GROUP BY state HAVING sum(jobs) <> 0) s),
                 '{}'::jsonb) AS counts
 FROM ended e JOIN campaigns c ON c.id = e.id
 """

@@ -34,36 +34,54 @@ def new_job_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-# A share is served in the order of `due_at`. A final's lies far in the past, so that those whose draft dies first come
-# first, before jobs of the same share that have no such end.
+# What many jobs have in common is sent once. A share is served in the order of `due_at`. A final's lies far in the
+# past, so that those whose draft dies first come first, before jobs of the same share that have no such end.
 _ENQUEUE: LiteralString = """
-WITH input AS (
+WITH offers AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(offers)s::jsonb) AS o(
+        offer int, lane text, gateways text[], estimate jsonb, prices jsonb, least_price numeric, price_currency text)
+), input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
-        id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
-        gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
-        webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb, ark jsonb, traceparent text)
+        id uuid, offer int, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text,
+        account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8, webhook_url text,
+        metadata jsonb, tags text[], draft jsonb, actor text, kept_back boolean, detail jsonb, ark jsonb,
+        traceparent text)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
                       draft_of, draft_task_id, draft_model, draft_ends_at, ark, traceparent, due_at, reason)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
-           coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
-           estimate, prices, least_price, price_currency,
+           coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, coalesce(metadata, '{}'),
+           coalesce(tags, '{}'), estimate, prices, least_price, price_currency,
            (draft->>'job_id')::uuid, draft->>'task_id', draft->>'model', (draft->>'ends_at')::timestamptz,
-           nullif(ark, 'null'::jsonb), traceparent,
+           ark, traceparent,
            CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00'
                 ELSE least(now(), (draft->>'ends_at')::timestamptz - interval '30 days') END,
            CASE WHEN kept_back THEN 'kept_back' END
-    FROM input
+    FROM input JOIN offers USING (offer)
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
-    RETURNING id, tenant, campaign_id
+    RETURNING id
 ), logged AS (
     INSERT INTO job_events (job_id, target, reason, detail, actor)
-    SELECT s.id, 'queued', 'enqueued', nullif(i.detail, 'null'), i.actor FROM stored s JOIN input i ON i.id = s.id
+    SELECT s.id, 'queued', 'enqueued', i.detail, i.actor FROM stored s JOIN input i ON i.id = s.id
 )
-SELECT id, tenant, (SELECT name FROM campaigns c WHERE c.id = stored.campaign_id) FROM stored
+SELECT i.id FROM input i WHERE i.id NOT IN (SELECT id FROM stored)
 """
+_OPTIONAL = (
+    "campaign_id",
+    "idempotency_key",
+    "account_pin",
+    "deadline_at",
+    "deadline_s",
+    "webhook_url",
+    "draft",
+    "actor",
+    "detail",
+    "ark",
+    "traceparent",
+)
+"""Fields of a job that are not sent when they are None."""
+_NAMES: LiteralString = "SELECT id, name FROM campaigns WHERE id = ANY(%s)"
 
 
 _BY_KEY: LiteralString = """
@@ -99,16 +117,20 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             if first is not job:
                 continue
         fresh.append(job)
-    stored: set[UUID] = set()
+    made: list[NewJob] = []
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
-        chunk = [_traced(job) for job in fresh[start : start + _ENQUEUE_CHUNK]]
-        by_id = {job.id: job.log_fields for job in chunk}
-        for job_id, tenant, campaign in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}):
-            stored.add(job_id)
-            fields = {**by_id[job_id], **story(job_id, tenant, campaign, None, None, 0)}
-            log.info("job.enqueued job_id=%s", job_id, extra=about(fields))
-    charge(conn, [charge_of(job) for job in fresh if job.id in stored])
-    use_uploads(conn, [(job.id, job.tenant, job.request) for job in fresh if job.id in stored])
+        chunk = fresh[start : start + _ENQUEUE_CHUNK]
+        if is_recording():
+            chunk = [_traced(job) for job in chunk]
+        known_before = {row[0] for row in conn.execute(_ENQUEUE, _as_parameters(chunk))}
+        new = [job for job in chunk if job.id not in known_before] if known_before else chunk
+        _log(conn, new)
+        made += new
+    charge(conn, [charge_of(job) for job in made if key_of(job.actor) is not None])
+    use_uploads(conn, [(job.id, job.tenant, job.request) for job in made])
+    if len(made) == len(jobs):
+        return [Enqueued(job.id, created=True) for job in jobs]
+    stored = {job.id for job in made}
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     others = {
         key: (index, job)
@@ -137,10 +159,60 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     return results
 
 
+def _as_parameters(jobs: Sequence[NewJob]) -> dict[str, str]:
+    """The parameters of `_ENQUEUE`."""
+    # Jobs that were checked together share these objects.
+    numbers: dict[tuple[int, int, int, str], int] = {}
+    offers: list[dict[str, Any]] = []
+    rows = []
+    for job in jobs:
+        key = (id(job.gateways), id(job.estimate), id(job.prices), job.lane)
+        number = numbers.setdefault(key, len(offers))
+        if number == len(offers):
+            offer = {
+                "offer": number,
+                "lane": job.lane,
+                "gateways": job.gateways,
+                "estimate": job.estimate,
+                "prices": job.prices,
+                "least_price": job.least_price,
+                "price_currency": job.price_currency,
+            }
+            offers.append({name: value for name, value in offer.items() if value is not None})
+        row: dict[str, Any] = {
+            "id": job.id,
+            "offer": number,
+            "tenant": job.tenant,
+            "request": job.request,
+            "request_hash": job.request_hash,
+            "priority": job.priority,
+        }
+        for name in _OPTIONAL:
+            if (value := getattr(job, name)) is not None:
+                row[name] = value
+        if job.metadata:
+            row["metadata"] = job.metadata
+        if job.tags:
+            row["tags"] = job.tags
+        if job.kept_back:
+            row["kept_back"] = True
+        rows.append(row)
+    return {"jobs": dumps(rows), "offers": dumps(offers)}
+
+
+def _log(conn: Connection, made: Sequence[NewJob]) -> None:
+    if not log.isEnabledFor(logging.INFO):
+        return
+    campaigns = list({job.campaign_id for job in made if job.campaign_id is not None})
+    names: dict[UUID, str] = dict(conn.execute(_NAMES, [campaigns]).fetchall()) if campaigns else {}
+    for job in made:
+        name = None if job.campaign_id is None else names[job.campaign_id]
+        fields = {**job.log_fields, **story(job.id, job.tenant, name, None, None, 0)}
+        log.info("job.enqueued job_id=%s", job.id, extra=about(fields))
+
+
 def _traced(job: NewJob) -> NewJob:
     """The job with a span for its enqueue, below which everything else that is done for it belongs."""
-    if not is_recording():
-        return job
     with span("enqueue", job.traceparent, job_id=str(job.id), tenant=job.tenant) as recorded:
         return replace(job, traceparent=recorded.traceparent)
 

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from storage.database import Connection
 from storage.jobs.records import JobView
-from storage.jobs.states import JobState
+from storage.jobs.states import LIVE, JobState
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
 REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
@@ -44,13 +44,6 @@ FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants
 
 
-_LIST: LiteralString = """
-WHERE j.tenant = %(tenant)s AND (%(state)s::text IS NULL OR j.state = %(state)s)
-  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
-ORDER BY j.id DESC LIMIT %(limit)s
-"""
-
-
 _BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
 
 
@@ -62,15 +55,6 @@ ORDER BY j.id LIMIT %(limit)s
 
 def _view(row: dict[str, Any]) -> JobView:
     return JobView(**row | {"state": JobState(row["state"])})
-
-
-def list_jobs(
-    conn: Connection, tenant: str, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
-) -> list[JobView]:
-    """Jobs of a tenant, newest first."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _LIST, {"tenant": tenant, "state": state, "campaign": campaign, "limit": limit})
-        return [_view(row) for row in cursor]
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
@@ -93,35 +77,11 @@ def routes_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[list[st
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-_WAITING: LiteralString = f"""
-SELECT j.account_pin, j.gateways, j.lane, {REASON} AS reason, count(*)
-FROM jobs j WHERE j.campaign_id = %(campaign)s AND j.state = 'queued' AND j.account IS NULL GROUP BY 1, 2, 3, 4
-"""  # noqa: S608 - put together from constants
-
-
-def waiting_in_campaign(
-    conn: Connection, campaign_id: UUID
-) -> list[tuple[str | None, list[str], str, str | None, int]]:
-    """The queued jobs of a campaign in groups: (account they are pinned to, gateways that can serve them, lane, reason,
-    number of jobs)."""
-    return conn.execute(_WAITING, {"campaign": campaign_id}).fetchall()
-
-
 def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:
     """Those of these jobs that failed, were cancelled or are unconfirmed, oldest first."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "tenant": tenant, "limit": limit})
         return [_view(row) for row in cursor]
-
-
-def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dict[JobState, int]:
-    """The number of a tenant's jobs in each state; states without jobs are missing."""
-    rows = conn.execute(
-        """SELECT j.state, count(*) FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
-           WHERE j.tenant = %(tenant)s AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s) GROUP BY j.state""",
-        {"tenant": tenant, "campaign": campaign},
-    )
-    return {JobState(row[0]): row[1] for row in rows}
 
 
 def counts_of(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[JobState, int]:
@@ -147,29 +107,6 @@ def unfinished_of(conn: Connection, tenant: str, ids: Sequence[UUID], *, held_is
     return 0 if row is None else int(row[0])
 
 
-_PAGE: LiteralString = """
-WHERE j.tenant = %(tenant)s
-  AND (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
-  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
-  AND (%(account)s::text IS NULL OR j.account = %(account)s)
-  AND (%(tags)s::text[] = '{}'::text[] OR (j.tags @> %(tags)s::text[] AND j.tags <> '{}'::text[]))
-  AND (%(idempotency_key)s::text IS NULL OR j.idempotency_key = %(idempotency_key)s)
-  AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
-  AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
-  AND (%(deleted)s OR j.deleted_at IS NULL)
-"""
-
-
-_NEWEST: LiteralString = """
-  AND (%(before)s::uuid IS NULL OR j.id < %(before)s) ORDER BY j.id DESC LIMIT %(limit)s
-"""
-
-
-_OLDEST: LiteralString = """
-  AND (%(after)s::uuid IS NULL OR j.id > %(after)s) ORDER BY j.id LIMIT %(limit)s
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class JobFilter:
     """A filter for a tenant's jobs; None and empty: any value. A job must have all of the tags."""
@@ -186,28 +123,72 @@ class JobFilter:
     """Whether to include jobs whose files were deleted."""
 
     def as_parameters(self) -> dict[str, Any]:
-        return asdict(self) | {"tags": list(self.tags), "states": None if self.states is None else list(self.states)}
+        return asdict(self) | {"tags": list(self.tags), "states": list(dict.fromkeys(self.states or JobState))}
+
+
+# An index has the ids of each state of a tenant or a campaign in order, so a page reads as many rows of each state.
+_PAGE: LiteralString = """
+WHERE j.id = ANY(ARRAY(
+    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+        SELECT f.id FROM jobs f WHERE f.state = s.state {of} ORDER BY f.id {order} LIMIT %(limit)s) p
+    ORDER BY p.id {order} LIMIT %(limit)s))
+ORDER BY j.id {order}
+"""
+_OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
+_OF_CAMPAIGN: LiteralString = (
+    "AND f.campaign_id = (SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
+)
+
+
+def _conditions(wanted: JobFilter) -> LiteralString:
+    """The conditions that are not empty, for a job `f`."""
+    found = _OF_TENANT if wanted.campaign is None else _OF_CAMPAIGN
+    if wanted.account is not None:
+        found += " AND f.account = %(account)s"
+    if wanted.tags:
+        found += " AND f.tags @> %(tags)s::text[] AND f.tags <> '{}'::text[]"
+    if wanted.idempotency_key is not None:
+        found += " AND f.idempotency_key = %(idempotency_key)s AND f.tenant = %(tenant)s"
+    if wanted.created_after is not None:
+        found += " AND f.created_at > %(created_after)s"
+    if wanted.created_before is not None:
+        found += " AND f.created_at < %(created_before)s"
+    if not wanted.deleted:
+        found += " AND f.deleted_at IS NULL"
+    return found
 
 
 def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
     """Jobs, newest first; `before` is the last job of the previous page."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _PAGE + _NEWEST, wanted.as_parameters() | {"before": before, "limit": limit})
-        return [_view(row) for row in cursor]
+    beyond: LiteralString = "" if before is None else " AND f.id < %(last)s"
+    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
 
 
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
     """Jobs, oldest first; `after` is the last job of the previous page."""
+    beyond: LiteralString = "" if after is None else " AND f.id > %(last)s"
+    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+
+
+def _page(conn: Connection, wanted: JobFilter, page: LiteralString, last: UUID | None, limit: int) -> list[JobView]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _PAGE + _OLDEST, wanted.as_parameters() | {"after": after, "limit": limit})
+        cursor.execute(_VIEW + page, wanted.as_parameters() | {"last": last, "limit": limit})
         return [_view(row) for row in cursor]
 
 
 def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
     """Jobs of a campaign that are not terminal, oldest first; `after` is the last one of the previous page."""
+    parameters = {
+        "campaign": campaign_id,
+        "states": [str(state) for state in LIVE],
+        "after": after or UUID(int=0),
+        "limit": limit,
+    }
     rows = conn.execute(
-        """SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND due_at IS NOT NULL
-           AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s""",
-        {"campaign": campaign_id, "after": after, "limit": limit},
+        """SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+               SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND state = s.state AND id > %(after)s
+               ORDER BY id LIMIT %(limit)s) p
+           ORDER BY p.id LIMIT %(limit)s""",
+        parameters,
     )
     return [row[0] for row in rows]

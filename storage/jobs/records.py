@@ -85,10 +85,16 @@ class NewJob:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lane", lane_of(self.request))
-        known = [of for of in (self.prices or {}).values() if of]
-        currency = next(iter(known[0])) if known else ""
+        currency, least = _least_price(self.prices) if self.prices else ("", 0.0)
         object.__setattr__(self, "price_currency", currency)
-        object.__setattr__(self, "least_price", min((of[currency] for of in known if currency in of), default=0.0))
+        object.__setattr__(self, "least_price", least)
+
+
+def _least_price(prices: Mapping[str, Mapping[str, float]]) -> tuple[str, float]:
+    """The currency, and the lowest price in it."""
+    known = [of for of in prices.values() if of]
+    currency = next(iter(known[0])) if known else ""
+    return currency, min((of[currency] for of in known if currency in of), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

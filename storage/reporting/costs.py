@@ -46,10 +46,6 @@ class CostSum:
 _PRICED: LiteralString = """
 SELECT j.estimate, j.cost, coalesce(j.cost ->> 'currency' = j.estimate ->> 'currency', false) AS both_known FROM jobs j
 """
-_OF_CAMPAIGN: LiteralString = """
-JOIN campaigns c ON c.id = j.campaign_id
-WHERE c.tenant = %(tenant)s AND c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
-"""
 _FINISHED_LATELY: LiteralString = """
 WHERE j.tenant = %(tenant)s AND j.finished_at >= now() - make_interval(secs => %(seconds)s)
   AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
@@ -74,10 +70,33 @@ SELECT currency,
 FROM parts GROUP BY currency ORDER BY currency
 """
 
+# Kept, because a campaign may have very many jobs.
+_KEPT: LiteralString = """
+WITH kept AS (
+    SELECT s.kind, s.labels[1] AS currency, s.labels[2] AS label, sum(s.jobs) AS jobs, sum(s.low) AS low,
+           sum(s.high) AS high, sum(s.amount) AS amount
+    FROM campaigns c JOIN campaign_sums s ON s.campaign_id = c.id AND s.kind IN ('estimated', 'reported')
+    WHERE c.tenant = %(tenant)s AND c.name = %(campaign)s
+    GROUP BY 1, 2, 3 HAVING sum(s.jobs) <> 0
+)
+SELECT currency,
+       coalesce(sum(jobs) FILTER (WHERE kind = 'estimated'), 0)::bigint AS estimated_jobs,
+       coalesce(sum(low) FILTER (WHERE kind = 'estimated'), 0) AS estimated_low,
+       coalesce(sum(high) FILTER (WHERE kind = 'estimated'), 0) AS estimated_high,
+       coalesce(sum(jobs) FILTER (WHERE kind = 'reported'), 0)::bigint AS reported_jobs,
+       coalesce(sum(amount) FILTER (WHERE kind = 'reported'), 0) AS reported,
+       coalesce(sum(amount) FILTER (WHERE label = 'compared'), 0) AS compared,
+       coalesce(sum(low) FILTER (WHERE label = 'compared'), 0) AS compared_low,
+       coalesce(sum(high) FILTER (WHERE label = 'compared'), 0) AS compared_high,
+       coalesce(sum(jobs) FILTER (WHERE label = 'list'), 0)::bigint AS by_list_price
+FROM kept GROUP BY currency ORDER BY currency
+"""
+
 
 def campaign_costs(conn: Connection, tenant: str, campaign: str) -> list[CostSum]:
     """The sums of a campaign, one per currency; empty where no price is known."""
-    return _sums(conn, _OF_CAMPAIGN, {"tenant": tenant, "campaign": campaign})
+    with conn.cursor(row_factory=class_row(CostSum)) as cursor:
+        return cursor.execute(_KEPT, {"tenant": tenant, "campaign": campaign}).fetchall()
 
 
 def recent_costs(conn: Connection, tenant: str, seconds: float) -> list[CostSum]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
+from storage.counted.ahead import KEPT_COUNTS
 from storage.database import Connection
 from storage.merging import merge, merge_sql
 
-_MERGE = merge_sql("job_counts", "tenant, campaign_id, state, reason", "jobs")
+_MERGES = tuple(merge_sql(kept.table, kept.keys, *kept.numbers) for kept in KEPT_COUNTS)
 _ALL: LiteralString = "SELECT state, reason, sum(jobs)::bigint FROM job_counts GROUP BY 1, 2 HAVING sum(jobs) <> 0"
 _OF_TENANT: LiteralString = """
 SELECT state, sum(jobs)::bigint FROM job_counts WHERE tenant = %(tenant)s GROUP BY state HAVING sum(jobs) <> 0
@@ -27,8 +28,9 @@ WHERE c.id = ANY(%(ids)s) GROUP BY 1, 2 HAVING sum(n.jobs) <> 0
 
 
 def merge_counts(conn: Connection) -> int:
-    """Merge the newest changes, a limited number at a time; returns how many."""
-    return merge(conn, _MERGE)
+    """Merge the newest changes of all kept counts of `storage.counted`, a limited number of each at a time; returns how
+    many."""
+    return sum(merge(conn, sql) for sql in _MERGES)
 
 
 def all_counts(conn: Connection) -> dict[tuple[str, str], int]:

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from storage.counted.campaigns import ENDED_S
 from storage.database import Connection
 from storage.jobs import queries
+from storage.jobs.claims import HOST
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
@@ -22,12 +24,25 @@ SOON_S = 7200.0
 _HELD: LiteralString = """
 SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
 """
-_EXPIRING: LiteralString = """
-SELECT id FROM jobs
-WHERE tenant = %(tenant)s AND state = 'transferring'
-  AND (expiry_alarm > 0 OR video_expires_at < now() + make_interval(secs => %(soon_s)s))
-ORDER BY video_expires_at LIMIT %(limit)s
-"""
+# Each kind by its own index, whose first part is the host: only what is urgent is read, not all that waits.
+_EXPIRING: LiteralString = f"""
+WITH RECURSIVE hosts AS (
+    (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
+    UNION ALL
+    SELECT n.host FROM hosts h CROSS JOIN LATERAL (
+        SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' AND {HOST} > h.host ORDER BY {HOST} LIMIT 1) n
+)
+SELECT id FROM (
+    SELECT id, video_expires_at FROM jobs
+    WHERE state = 'transferring' AND expiry_alarm > 0 AND tenant = %(tenant)s
+    UNION
+    SELECT s.id, s.video_expires_at FROM hosts h CROSS JOIN LATERAL (
+        SELECT id, video_expires_at FROM jobs
+        WHERE state = 'transferring' AND {HOST} = h.host AND tenant = %(tenant)s
+          AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
+        ORDER BY video_expires_at LIMIT %(limit)s) s
+) urgent ORDER BY video_expires_at LIMIT %(limit)s
+"""  # noqa: S608 - put together from constants
 _ENDING: LiteralString = """
 SELECT count(*), coalesce(extract(epoch FROM min(video_expires_at) - now())::float8, 0) FROM jobs
 WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
@@ -38,14 +53,23 @@ WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) GROUP BY 1,
 """
 _CAMPAIGN_FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
-WHERE campaign_id = %(campaign)s AND finished_at IS NOT NULL GROUP BY 1, 2
+WHERE campaign_id = %(campaign)s AND state IN ('succeeded', 'failed', 'cancelled') GROUP BY 1, 2
 """
+# Kept, because a campaign may have very many jobs.
+_CAMPAIGN_KEPT: LiteralString = f"""
+SELECT labels[2]::bigint * {ENDED_S} / %(step_s)s::bigint, labels[1], sum(jobs)::bigint FROM campaign_sums
+WHERE campaign_id = %(campaign)s AND kind = 'ended' GROUP BY 1, 2 HAVING sum(jobs) <> 0
+"""  # noqa: S608 - put together from constants
 _NOW: LiteralString = "SELECT extract(epoch FROM now())::float8"
 _SPAN: LiteralString = """
-SELECT extract(epoch FROM min(finished_at))::float8, extract(epoch FROM max(finished_at))::float8,
-       extract(epoch FROM now())::float8
-FROM jobs WHERE campaign_id = %(campaign)s AND finished_at IS NOT NULL
+SELECT extract(epoch FROM min(finished_at))::float8, extract(epoch FROM max(finished_at))::float8 FROM jobs
+WHERE campaign_id = %(campaign)s AND state IN ('succeeded', 'failed', 'cancelled')
 """
+_KEPT_SPAN: LiteralString = f"""
+SELECT min(piece) * {ENDED_S}::float8, (max(piece) + 1) * {ENDED_S}::float8 - 1 FROM (
+    SELECT labels[2]::bigint AS piece FROM campaign_sums WHERE campaign_id = %(campaign)s AND kind = 'ended'
+    GROUP BY 1 HAVING sum(jobs) <> 0) p
+"""  # noqa: S608 - as above
 _CAMPAIGNS: LiteralString = """
 SELECT id, name, created_at, paused_at FROM campaigns
 WHERE tenant = %(tenant)s AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s
@@ -121,14 +145,28 @@ def finished_lately(conn: Connection, tenant: str, step_s: int, pieces: int) -> 
 def finished_in_campaign(conn: Connection, campaign: UUID, steps_s: Sequence[int], pieces: int) -> Rate | None:
     """The jobs of a campaign that ended, from the first end to the last, in pieces of the first of `steps_s` that needs
     no more than `pieces` of them; None while no job has ended."""
-    row = conn.execute(_SPAN, {"campaign": campaign}).fetchone()
-    if row is None or row[0] is None:
+    coarse = [step for step in steps_s if step % ENDED_S == 0]
+    fine = [step for step in steps_s if step not in coarse]
+    sql = _CAMPAIGN_KEPT
+    begin, end = _span(conn, _KEPT_SPAN, campaign)
+    if begin is None or end is None:
         return None
-    begin, end = row[0], row[1]
+    if coarse and all((end - begin) / step >= pieces - 1 for step in fine):
+        steps_s = coarse
+    else:  # all within a short time, so their number is bounded
+        sql = _CAMPAIGN_FINISHED
+        begin, end = _span(conn, _SPAN, campaign)
+    if begin is None or end is None:
+        return None
     step_s = next((step for step in steps_s if (end - begin) / step < pieces - 1), steps_s[-1])
     last = int(end // step_s)
     first = max(int(begin // step_s), last - pieces + 1)
-    return _rate(conn, _CAMPAIGN_FINISHED, {"campaign": campaign, "step_s": step_s}, first, last)
+    return _rate(conn, sql, {"campaign": campaign, "step_s": step_s}, first, last)
+
+
+def _span(conn: Connection, sql: LiteralString, campaign: UUID) -> tuple[float | None, float | None]:
+    row = conn.execute(sql, {"campaign": campaign}).fetchone()
+    return (None, None) if row is None else (row[0], row[1])
 
 
 def _rate(conn: Connection, sql: LiteralString, parameters: Mapping[str, object], first: int, last: int) -> Rate:

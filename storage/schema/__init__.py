@@ -8,6 +8,7 @@ import storage.schema.assets
 import storage.schema.batches
 import storage.schema.campaign_rows
 import storage.schema.campaign_shares
+import storage.schema.campaign_sums
 import storage.schema.campaigns
 import storage.schema.compatibility
 import storage.schema.decisions
@@ -15,6 +16,7 @@ import storage.schema.heartbeats
 import storage.schema.job_counts
 import storage.schema.jobs
 import storage.schema.journal
+import storage.schema.message_counts
 import storage.schema.metric_counts
 import storage.schema.notices
 import storage.schema.playable_copies

@@ -70,6 +70,8 @@ class WebhookMessage(SQLModel, table=True):
         Index("webhook_messages_due_idx", "tenant", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         # Which are due, and which ended long ago.
         Index("webhook_messages_pending_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        # The oldest that waits.
+        Index("webhook_messages_waiting_idx", "created_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("webhook_messages_delivered_idx", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
         Index("webhook_messages_dead_idx", "dead_at", postgresql_where=text("dead_at IS NOT NULL")),
         Index("webhook_messages_leased_idx", "tenant", "target", postgresql_where=text("leased")),

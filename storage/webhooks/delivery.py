@@ -18,31 +18,48 @@ from storage.logs.story import COLUMNS, Story, story
 SUSPECTS = 20
 """Receivers with a batch under way that did not answer lately, of all tenants together."""
 
-DUE_AT_MOST = 2_000
-"""With no more due messages than this, their receivers are found from them; else the walk goes over all receivers."""
+DUE_AT_MOST, NEWEST, WALK = 2_000, 500, 250
+"""With no more due messages than `DUE_AT_MOST`, their receivers are found from them. With more, one receiver could have
+all of the oldest: then those of the `NEWEST` messages and the next `WALK` receivers of a walk over all are looked at,
+too."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where the walk over all receivers goes on: behind this one. It ends at the last, and begins again."""
+
+    tenant: str = ""
+    target: str = ""
+
 
 # One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, the one with the
 # fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
 # the next one finds a free one. The receivers of a tenant come in random order, those that did not answer
-# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index, and
-# is needed only while many messages are due: one receiver could have all of the oldest.
+# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index.
 _CLAIM: LiteralString = f"""
 WITH RECURSIVE oldest AS MATERIALIZED (
     SELECT tenant, target FROM webhook_messages WHERE due_at <= now() ORDER BY due_at LIMIT {DUE_AT_MOST} + 1
+), many AS MATERIALIZED (
+    SELECT count(*) > {DUE_AT_MOST} AS are_due FROM oldest
+), newest AS MATERIALIZED (
+    SELECT tenant, target FROM webhook_messages
+    WHERE due_at <= now() AND (SELECT are_due FROM many) ORDER BY due_at DESC LIMIT {NEWEST}
 ), walk AS (
-    (SELECT tenant, target FROM webhook_messages
-     WHERE due_at IS NOT NULL AND (SELECT count(*) FROM oldest) > {DUE_AT_MOST} ORDER BY tenant, target LIMIT 1)
+    (SELECT tenant, target, 1 AS nth FROM webhook_messages
+     WHERE due_at IS NOT NULL AND (tenant, target) > (%(after_tenant)s, %(after_target)s)
+       AND (SELECT are_due FROM many) ORDER BY tenant, target LIMIT 1)
     UNION ALL
-    SELECT n.tenant, n.target FROM walk w CROSS JOIN LATERAL (
+    SELECT n.tenant, n.target, w.nth + 1 FROM walk w CROSS JOIN LATERAL (
         SELECT tenant, target FROM webhook_messages
         WHERE due_at IS NOT NULL AND (tenant, target) > (w.tenant, w.target) ORDER BY tenant, target LIMIT 1) n
+    WHERE w.nth < {WALK}
 ), busy AS MATERIALIZED (
     SELECT m.tenant, m.target, r.failures IS NOT NULL AS suspect
     FROM (SELECT DISTINCT tenant, target FROM webhook_messages WHERE leased AND due_at > now()) m
     LEFT JOIN webhook_receivers r ON r.tenant = m.tenant AND r.target = m.target
 ), due_receivers AS MATERIALIZED (
     SELECT w.tenant, w.target, r.failures IS NOT NULL AS suspect, coalesce(r.failures > 1, false) AS probe
-    FROM (SELECT tenant, target FROM walk UNION SELECT tenant, target FROM oldest) w CROSS JOIN LATERAL (
+    FROM (SELECT tenant, target FROM walk UNION SELECT * FROM newest UNION SELECT * FROM oldest) w CROSS JOIN LATERAL (
         SELECT due_at FROM webhook_messages
         WHERE tenant = w.tenant AND target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
     LEFT JOIN webhook_receivers r ON r.tenant = w.tenant AND r.target = w.target
@@ -70,25 +87,35 @@ WITH RECURSIVE oldest AS MATERIALIZED (
         SELECT id FROM webhook_messages WHERE tenant = f.tenant AND target = f.target AND due_at <= now()
         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) m
     WHERE f.probe
+), leased AS (
+    UPDATE webhook_messages m SET leased = true, claim = m.claim + 1,
+        due_at = now() + make_interval(secs => %(lease_s)s)
+    FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.tenant || ' ' || m.target AS account
 )
-UPDATE webhook_messages m SET leased = true, claim = m.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.tenant || ' ' || m.target AS account
+SELECT l.id, l.claim, l.account, w.tenant, w.target
+FROM (SELECT) one LEFT JOIN walk w ON w.nth = {WALK} LEFT JOIN leased l ON true
 """  # noqa: S608 - put together from constants
 
 
-def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
+def claim_messages(
+    conn: Connection, room: int, receivers: int, batch: int, lease_s: float, walk: Walk | None = None
+) -> list[Claimed]:
     """Lease due messages: up to `batch` for each of up to `room` receivers that have no batch under way. No more than
     `receivers` receivers have a batch at the same time, and a tenant alone gets half of that. `account` is the tenant
-    and the receiver."""
+    and the receiver. `walk`: where it goes on, from claim to claim; None: from the first receiver."""
+    walk = walk or Walk()
     parameters = {
         "room": room,
         "receivers": receivers,
         "batch": batch,
         "lease_s": lease_s,
         "suspects": SUSPECTS,
+        "after_tenant": walk.tenant,
+        "after_target": walk.target,
     }
-    with conn.cursor(row_factory=class_row(Claimed)) as cursor:
-        return cursor.execute(_CLAIM, parameters).fetchall()
+    rows = conn.execute(_CLAIM, parameters).fetchall()
+    walk.tenant, walk.target = rows[0][3] or "", rows[0][4] or ""
+    return [Claimed(*row[:3]) for row in rows if row[0] is not None]
 
 
 _RELEASE: LiteralString = """

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from storage.counted.messages import MESSAGE_STATE
 from storage.database import Connection
 from storage.webhooks.receivers import wake_receivers
 
@@ -64,11 +65,9 @@ def parse_webhook_id(text: str) -> UUID:
     return UUID(text.removeprefix(_PREFIX))
 
 
-_STATE: LiteralString = """CASE WHEN m.delivered_at IS NOT NULL THEN 'delivered' WHEN m.dead_at IS NOT NULL THEN 'dead'
-                                WHEN m.attempts > 0 THEN 'retrying' ELSE 'pending' END"""
 _WHERE: LiteralString = f"""
 (%(tenant)s::text IS NULL OR m.tenant = %(tenant)s) AND (%(ids)s::uuid[] IS NULL OR m.id = ANY(%(ids)s))
-AND (%(states)s::text[] IS NULL OR {_STATE} = ANY(%(states)s))
+AND (%(states)s::text[] IS NULL OR {MESSAGE_STATE} = ANY(%(states)s))
 AND (%(endpoint_id)s::uuid IS NULL OR m.endpoint_id = %(endpoint_id)s)
 AND (%(job_id)s::uuid IS NULL OR m.job_id = %(job_id)s)
 AND (%(type)s::text IS NULL OR m.type = %(type)s)
@@ -76,9 +75,9 @@ AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
 AND (%(tests)s OR m.type <> 'webhook.test')
 """
 _LIST: LiteralString = f"""
-SELECT m.id, m.tenant, m.type, {_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.attempts,
-       m.replays, m.last_status, m.last_error, m.last_answer, m.created_at, m.due_at, m.last_attempt_at, m.delivered_at,
-       m.dead_at
+SELECT m.id, m.tenant, m.type, {MESSAGE_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url,
+       m.attempts, m.replays, m.last_status, m.last_error, m.last_answer, m.created_at, m.due_at, m.last_attempt_at,
+       m.delivered_at, m.dead_at
 FROM webhook_messages m LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
 WHERE {_WHERE} AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, m.id) < (%(before_at)s, %(before)s::uuid))
 ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s
@@ -144,7 +143,9 @@ def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:
     return ids
 
 
-_COUNTS: LiteralString = f"SELECT {_STATE}, count(*) FROM webhook_messages m GROUP BY 1"  # noqa: S608 - as above
+_COUNTS: LiteralString = """
+SELECT state, sum(messages)::bigint FROM message_counts GROUP BY 1 HAVING sum(messages) <> 0
+"""
 _OLDEST: LiteralString = """
 SELECT extract(epoch FROM now() - min(created_at))::float8 FROM webhook_messages WHERE due_at IS NOT NULL
 """

@@ -22,7 +22,7 @@ from storage.leases import Claimed
 from storage.metrics.families import POLL_LATENESS
 from storage.metrics.measures import Measures
 from storage.settings import Settings
-from storage.webhooks.delivery import claim_messages, release_messages
+from storage.webhooks.delivery import Walk, claim_messages, release_messages
 from worker.failpoints import failpoint
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
@@ -64,6 +64,7 @@ class Dispatcher:
     """Sends due jobs. Connects to the broker on first use, and again after a failure."""
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
+        self._walk = Walk()
         self._app = app
         self.live = LiveSettings(settings)
         self._database = database
@@ -152,7 +153,7 @@ class Dispatcher:
             looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
         if free["notify"]:
-            deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
+            deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s, self._walk)
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:

@@ -21,7 +21,10 @@ _LOOK_BACK = 10_000
 
 _NEXT: LiteralString = """
 WITH missing(low, high) AS (SELECT * FROM unnest(%(lows)s::bigint[], %(highs)s::bigint[])), found AS (
-    (SELECT e.* FROM missing m JOIN job_events e ON e.id BETWEEN m.low AND m.high ORDER BY e.id LIMIT %(limit)s)
+    -- Gap by gap: with a join, PostgreSQL may read the whole log to find that there is no gap.
+    (SELECT e.* FROM missing m CROSS JOIN LATERAL (
+        SELECT * FROM job_events WHERE id BETWEEN m.low AND m.high ORDER BY id LIMIT %(limit)s) e
+     ORDER BY e.id LIMIT %(limit)s)
     UNION ALL
     (SELECT e.* FROM job_events e WHERE e.id > %(after)s ORDER BY e.id LIMIT %(limit)s)
 )

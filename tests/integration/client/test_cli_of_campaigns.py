@@ -145,7 +145,7 @@ def test_a_run_says_what_waits_as_at_the_server(
         assert [code for code, _, _ in runs] == [0, 0], runs
         said.append([ID.sub("ID", part.replace(name, "")) for _, out, err in runs for part in (out, err)])
         with producer.database.begin() as conn:
-            jobs = queries.list_jobs(conn, "default", campaign=name, limit=10)
+            jobs = queries.page_of_jobs(conn, queries.JobFilter("default", campaign=name))
         for job in jobs:
             bring(producer, str(job.id), JobState.SUCCEEDED)
         code, out, err = run(

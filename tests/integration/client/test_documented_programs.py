@@ -22,7 +22,7 @@ from producer import Producer
 from producer.api.code_samples import FIELD
 from producer.operator_actions.tenants import create_key
 from storage.bucket.objects import Objects
-from storage.jobs.queries import list_jobs
+from storage.jobs.queries import JobFilter, page_of_jobs
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks.signing import new_secret, sign
@@ -69,7 +69,7 @@ def finish(producer: Producer, settings: Settings, job_id: str) -> None:
 
 def jobs_of(producer: Producer) -> list[str]:
     with producer.database.begin() as conn:
-        return [str(job.id) for job in list_jobs(conn, producer.tenant, limit=5)]
+        return [str(job.id) for job in page_of_jobs(conn, JobFilter(producer.tenant), limit=5)]
 
 
 def samples(api: httpx.Client, key: str) -> Iterator[tuple[str, str]]:

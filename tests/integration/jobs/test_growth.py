@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -16,11 +17,15 @@ from storage.admission.grants import Grant
 from storage.admission.queued_claims import Which
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
-from storage.jobs import claims
+from storage.jobs import claims, history, queries
+from storage.jobs.events.log import EventLog
+from storage.jobs.events.positions import Position
 from storage.jobs.expiry_alarms import raise_expiry_alarms
-from storage.reporting import job_counts, overview
+from storage.reporting import costs, job_counts, overview
 from storage.reporting.gauges import read_gauges
-from storage.webhooks.delivery import claim_messages, sweep_messages
+from storage.reporting.waiting import waiting_in_campaign
+from storage.webhooks.delivery import WALK, Walk, claim_messages, sweep_messages
+from storage.webhooks.messages import message_counts
 from tests.servers import TestServers
 from worker.scheduling import maintenance
 
@@ -29,7 +34,7 @@ LEASE_S = 90.0
 A_CLAIM = 300
 """Rows that a claim may read: one of each of 200 tenants, and a few of each share of those that it serves."""
 _READ = """SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-           WHERE relname IN ('jobs', 'attempts', 'webhook_messages')"""
+           WHERE relname IN ('jobs', 'attempts', 'job_events', 'webhook_messages')"""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +87,12 @@ def _nothing_waits(conn: Connection) -> None:
     conn.execute("UPDATE jobs SET reason = NULL WHERE reason = 'throttled' AND tenant IN ('t0', 't7')")
 
 
+def campaign_of(conn: Connection) -> UUID:
+    found = overview.campaign(conn, "t0", "campaign 0")
+    assert found is not None
+    return found.id
+
+
 DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
     "a claim": (claim("ark"), A_CLAIM),
     "a claim beside a share that the account cannot serve": (claim("uniall"), A_CLAIM),
@@ -101,6 +112,21 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
     "counts of a tenant": (lambda conn: overview.counts(conn, "t0"), 0),
     "metrics": (lambda conn: read_gauges(conn, 60.0), 6_000),
     "deadlines": (lambda conn: maintenance.deadlines(conn, settings_of(SIZES)), 20),
+    "the first page of an export": (
+        lambda conn: queries.jobs_in_order(conn, queries.JobFilter("t0", campaign="campaign 0"), limit=100),
+        300,
+    ),
+    "the newest jobs of a tenant": (lambda conn: queries.page_of_jobs(conn, queries.JobFilter("t0"), limit=100), 300),
+    "live jobs of a campaign": (lambda conn: queries.live_ids(conn, campaign_of(conn), limit=100), 100),
+    "costs of a campaign": (lambda conn: costs.campaign_costs(conn, "t0", "campaign 0"), 0),
+    "why a campaign waits": (lambda conn: waiting_in_campaign(conn, campaign_of(conn)), 20),
+    "when jobs of a campaign ended": (
+        lambda conn: overview.finished_in_campaign(conn, campaign_of(conn), (60, 86400), 60),
+        0,
+    ),
+    "videos that expire soon when none does": (lambda conn: overview.expiring(conn, "t0", 50), 20),
+    "counts of webhook messages": (message_counts, 20),
+    "events when there is no new one": (lambda conn: EventLog(Position(history.last_event(conn))).read(conn), 20),
     "lost submits": (lambda conn: maintenance.lost_submits(conn, settings_of(SIZES)), 20),
 }
 
@@ -128,3 +154,25 @@ def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Da
         conn.execute("ROLLBACK")
     text = "\n".join(row[0] for row in plan)
     assert "attempts_account_started_idx" in text and "account = n.name" in text
+
+
+_MANY = """
+INSERT INTO webhook_messages (id, tenant, type, url, target, due_at)
+SELECT gen_random_uuid(), 't1', 'job.succeeded', 'https://a.example/', 'a.example', now() - make_interval(secs => n)
+FROM generate_series(1, 9000) n
+"""
+
+
+def test_one_receiver_with_very_many_messages_hides_no_other_and_costs_no_more(filled: Database) -> None:
+    """Nine thousand, before and behind the message of another receiver, which is found by the walk over all."""
+    with filled.begin() as conn:
+        conn.execute(_MANY)
+        conn.execute("UPDATE webhook_messages SET due_at = now() - interval '1 hour' WHERE target = 'r2000.example'")
+        before, found, walk = _read_so_far(conn), set[str](), Walk()
+        claims_needed = SIZES.receivers // WALK + 1
+        for _ in range(claims_needed):
+            found |= {item.account for item in claim_messages(conn, 16, 64, 1, LEASE_S, walk)}
+        assert found == {"t1 a.example", "t0 r2000.example"}
+        assert _read_so_far(conn) - before <= 6_000 * claims_needed
+        assert (walk.tenant, walk.target) == ("", "")
+        conn.execute("ROLLBACK")

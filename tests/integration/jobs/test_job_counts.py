@@ -12,8 +12,10 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.reporting import overview
+from storage.reporting.costs import campaign_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
-from tests.integration.jobs.kept_counts import MISCOUNTED
+from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
+from tests.integration.jobs.kept_counts import miscounted
 from tests.integration.jobs.test_jobs import a_job, claim, enqueue, generating
 
 # An id that begins with an early time.
@@ -24,12 +26,30 @@ VALUES ('01800000-0000-7000-8000-000000000000', 'b', '{}', 'h', '{anyfast}', 'ca
 """
 
 
+# What another program may write: nothing of it may stop its statement.
+_STRANGE = """
+INSERT INTO jobs (id, tenant, campaign_id, request, request_hash, gateways, state, due_at, finished_at, estimate, cost,
+                  account_pin, least_price, price_currency)
+SELECT gen_random_uuid(), 'a', %(campaign)s, '{}', 'h', '{anyfast,ark}', state, due_at, finished_at, estimate, cost,
+       'main', 1.50, 'CNY'
+FROM (VALUES
+    ('queued', now(), NULL::timestamptz, NULL::jsonb, NULL::jsonb),
+    ('queued', now(), NULL, 'null', 'null'),
+    ('queued', now(), NULL, '{"currency": "CNY", "low": "much", "high": 2}', '{"amount": []}'),
+    ('queued', now(), NULL, '{"low": 1, "high": "more"}', '7'),
+    ('cancelled', NULL, 'infinity', '{"currency": "CNY", "low": 1, "high": 2, "basis": "list"}', NULL),
+    ('cancelled', NULL, now(), '{"currency": "CNY", "low": 1, "high": 2}', '{"currency": "CNY", "amount": 1.5}'),
+    ('cancelled', NULL, now(), '{"currency": "CNY", "low": 4, "high": 5}', '{"currency": "USD", "amount": 0.1}')
+) AS v(state, due_at, finished_at, estimate, cost)
+"""
+
+
 def check(url: str) -> None:
     """The kept counts agree with the rows, before and after a merge, and a second merge has nothing to do."""
     with connect(url) as conn:
-        assert conn.execute(MISCOUNTED).fetchall() == []
+        assert miscounted(conn) == []
         merge_counts(conn)
-        assert conn.execute(MISCOUNTED).fetchall() == []
+        assert miscounted(conn) == []
         assert merge_counts(conn) == 0
 
 
@@ -85,7 +105,7 @@ def test_two_schedulers_merge_while_jobs_are_written(postgres_url: str) -> None:
         for number in range(10):
             generating(postgres_url, *(a_job(f"{number} {n}", tenant=tenant) for n in range(3) for tenant in "ab"))
             with connect(postgres_url) as conn:
-                assert conn.execute(MISCOUNTED).fetchall() == []
+                assert miscounted(conn) == []
     finally:
         stop.set()
         for thread in threads:
@@ -95,3 +115,53 @@ def test_two_schedulers_merge_while_jobs_are_written(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         merge_counts(conn)
         assert counts_of_tenant(conn, "a") == counts_of_tenant(conn, "b") == {"generating": 30}
+
+
+def test_sums_of_a_campaign_follow_what_another_program_writes(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        campaign = controls.ensure_campaign(conn, "a", "spring")
+        conn.execute(_STRANGE, {"campaign": campaign})
+        yuan, dollars = (sums.as_dict() for sums in campaign_costs(conn, "a", "spring") if sums.currency)
+        assert yuan == {
+            "currency": "CNY",
+            "estimated_jobs": 3,
+            "estimated_low": 6,
+            "estimated_high": 9,
+            "by_list_price": 1,
+            "reported_jobs": 1,
+            "reported": 1.5,
+            "compared": 1.5,
+            "compared_low": 1,
+            "compared_high": 2,
+            "drift": 0,
+        }
+        assert (dollars["estimated_jobs"], dollars["reported_jobs"], dollars["compared"]) == (0, 1, 0)
+        assert waiting_in_campaign(conn, campaign) == [WaitingJobs("main", ["anyfast", "ark"], "", None, 4)]
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute("UPDATE jobs SET estimate = NULL, least_price = 9, lane = 'fast/text/' WHERE state = 'queued'")
+        conn.execute("UPDATE jobs SET account = 'main' WHERE id = (SELECT id FROM jobs WHERE state = 'queued' LIMIT 1)")
+        assert [(group.lane, group.jobs) for group in waiting_in_campaign(conn, campaign)] == [("fast/text/", 3)]
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute("UPDATE jobs SET campaign_id = NULL WHERE state = 'cancelled'")
+        conn.execute("DELETE FROM jobs WHERE state = 'queued'")
+        assert campaign_costs(conn, "a", "spring") == []
+    check(postgres_url)
+
+
+def test_long_campaigns_show_when_their_jobs_ended(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        campaign = controls.ensure_campaign(conn, "a", "spring")
+        conn.execute(
+            """INSERT INTO jobs (id, tenant, campaign_id, request, request_hash, gateways, state, due_at, finished_at)
+               SELECT gen_random_uuid(), 'a', %s, '{}', 'h', '{ark}', 'cancelled', NULL,
+                      to_timestamp(1000 * 3600 + n * 600 + n %% 7)
+               FROM generate_series(0, 599) n""",
+            [campaign],
+        )
+        rate = overview.finished_in_campaign(conn, campaign, (2, 60, 300, 3600, 3 * 3600), 60)
+        assert rate is not None
+        assert (rate.start, rate.step_s) == (999 * 3600.0, 3 * 3600)
+        assert [piece["cancelled"] for piece in rate.pieces] == [12, *[18] * 32, 12]
+    check(postgres_url)

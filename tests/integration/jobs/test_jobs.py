@@ -27,6 +27,7 @@ from storage.jobs.records import (
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
+from storage.reporting import overview
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.claiming import claim_submits
 
@@ -106,7 +107,7 @@ def test_a_known_key_gives_the_earlier_job(postgres_url: str) -> None:
         again = enqueue_jobs(conn, [a_job(key="k"), a_job("another", key="m"), a_job(key="k")])
     assert [(item.id == first, item.created) for item in again] == [(True, False), (False, True), (True, False)]
     with connect(postgres_url) as conn:
-        assert queries.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 2}
+        assert overview.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 2}
 
 
 def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres_url: str) -> None:
@@ -117,7 +118,7 @@ def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres
     with pytest.raises(IdempotencyConflict), connect(postgres_url) as conn:
         enqueue_jobs(conn, [a_job("x", key="same"), a_job("y", key="same")])
     with connect(postgres_url) as conn:
-        assert queries.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 1}
+        assert overview.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 1}
 
 
 def test_concurrent_enqueues_of_one_key_give_one_job(postgres_url: str) -> None:

@@ -201,7 +201,7 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
 def _only(producer: Producer) -> UUID | None:
     """The only job; None while there is none."""
     with connect(producer.settings.require_database_url()) as conn:
-        found = queries.list_jobs(conn, DEFAULT_TENANT)
+        found = queries.page_of_jobs(conn, queries.JobFilter(DEFAULT_TENANT))
     assert len(found) < 2
     return found[0].id if found else None
 

@@ -15,11 +15,12 @@ from producer import DatabaseUnavailable, IdempotencyConflict, InvalidInput, Job
 from producer.operator_actions import job_actions
 from storage.bucket.requests import StoreUnavailable
 from storage.database import Database, connect
-from storage.jobs import attempts, history, queries, transitions
+from storage.jobs import attempts, history, transitions
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
+from storage.reporting import overview
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.media_files import picture
@@ -38,7 +39,7 @@ def configured(settings: Settings) -> Settings:
 
 def count(producer: Producer) -> int:
     with connect(producer.settings.require_database_url()) as conn:
-        return sum(queries.counts(conn, DEFAULT_TENANT).values())
+        return sum(overview.counts(conn, DEFAULT_TENANT).values())
 
 
 def bring(producer: Producer, job: Job, state: JobState, account: str = "main") -> Job:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from producer import AsyncProducer, DatabaseUnavailable, IdempotencyConflict, InvalidInput, Job, Producer
 from storage.bucket.objects import Objects
 from storage.database import connect
-from storage.jobs import queries
+from storage.reporting import overview
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.media_files import picture
@@ -58,7 +58,7 @@ def stored(producer: Producer) -> tuple[int, int]:
     """How many jobs and how many orders there are."""
     with connect(producer.settings.require_database_url()) as conn:
         orders = conn.execute("SELECT count(*) FROM app.orders").fetchone()
-        return sum(queries.counts(conn, DEFAULT_TENANT).values()), 0 if orders is None else orders[0]
+        return sum(overview.counts(conn, DEFAULT_TENANT).values()), 0 if orders is None else orders[0]
 
 
 def alchemy(url: str) -> sqlalchemy.Engine:

@@ -112,3 +112,23 @@ def test_an_account_can_name_a_model_at_every_gateway() -> None:
         else:
             assert dialect.with_models({}) is dialect
         assert dialect.with_models({"standard": "our/x"}).model_for(request()) == "our/x"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_short_prompt_without_files_is_never_refused_for_what_it_says(name: str) -> None:
+    """Rows that differ in nothing else are checked once."""
+    dialect = DIALECTS[name]
+    sure = dialect.sure_prompt_chars
+    assert sure >= 1000
+    said = [
+        "a",
+        "狐" * sure,
+        "\u20ac" * sure,
+        "w " * (sure // 2),
+        "@image_file_7 [Image 3] @video1 --ratio 16:9",
+        "\n{}<>&'",
+    ]
+    for fields in ({}, {"tier": "fast"}, {"resolution": "4k"}, {"duration": 15}, {"web_search": True}):
+        found = [dialect.refusals(parse_request({"prompt": prompt[:sure], **fields})) for prompt in said]
+        assert all(problems == found[0] for problems in found)
+        assert all(problem.field != "prompt" for problem in found[0])

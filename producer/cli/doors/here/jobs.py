@@ -20,6 +20,7 @@ from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.jobs import history, queries
+from storage.jobs.queries import JobFilter
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
@@ -42,7 +43,8 @@ class DatabaseDoor:
     def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
         """As `Door`."""
         with self.producer.database.begin() as conn:
-            found = queries.list_jobs(conn, self.producer.tenant, state=state, campaign=campaign, limit=limit)
+            wanted = JobFilter(self.producer.tenant, None if state is None else [state], campaign)
+            found = queries.page_of_jobs(conn, wanted, limit=limit)
             return with_obstacles(conn, self.producer.settings, found)
 
     def job_ids(self, texts: Sequence[str]) -> list[UUID]:
@@ -63,10 +65,9 @@ class DatabaseDoor:
     def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
         """As `Door`."""
         with self.producer.database.begin() as conn:
-            held = queries.list_jobs(
-                conn, self.producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
-            )
-        return [job.id for job in held if account is None or job.account == account]
+            wanted = JobFilter(self.producer.tenant, [JobState.UNCONFIRMED], campaign, account)
+            held = queries.page_of_jobs(conn, wanted, limit=_MOST_AT_ONCE)
+        return [job.id for job in held]
 
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
         """As `Door`."""

@@ -23,7 +23,7 @@ OMIT: Any = omit
 
 def only_job(producer: Producer) -> Any:
     with producer.database.begin() as conn:
-        [job] = queries.list_jobs(conn, producer.tenant)
+        [job] = queries.page_of_jobs(conn, queries.JobFilter(producer.tenant))
     return job
 
 

@@ -1,0 +1,97 @@
+"""A kept count: a table whose rows are changes and whose sums are counts, and the triggers that write the changes.
+
+Each change of the counted rows adds rows in its own transaction, also if another program made it. `storage.merging`
+merges the rows of a group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCount:
+    """A kept count. A change of its definition needs a new migration.
+
+    `revision` creates it. `counted`: the table of the counted rows; `table`: that of the counts, with `keys`, the
+    columns of a group, and `numbers`, what is added up. `rows`: a SELECT of these columns from the counted rows, with
+    any number of rows for each. `create`: the statements that create table and triggers; `drop`: those that remove
+    them.
+    """
+
+    revision: str
+    counted: LiteralString
+    table: LiteralString
+    keys: LiteralString
+    numbers: tuple[LiteralString, ...]
+    rows: LiteralString
+    create: tuple[LiteralString, ...]
+    drop: tuple[LiteralString, ...]
+
+    @property
+    def wrong_sql(self) -> LiteralString:
+        """A SELECT of the groups whose count is wrong: their keys, and by how much the rows exceed the count."""
+        names = ", ".join(self.numbers)
+        sums = ", ".join(f"sum({name})" for name in self.numbers)
+        negative = ", ".join(f"-{name}" for name in self.numbers)
+        some = " OR ".join(f"sum({name}) <> 0" for name in self.numbers)
+        return f"""
+SELECT {self.keys}, {sums} FROM (
+    SELECT {self.keys}, {names} FROM ({self.rows}) counted
+    UNION ALL
+    SELECT {self.keys}, {negative} FROM {self.table}
+) both_sides
+GROUP BY {self.keys} HAVING {some}"""  # noqa: S608 - put together from constants
+
+    @property
+    def count_sql(self) -> LiteralString:
+        """Count: add to each group what its rows exceed its count by. One statement sees one moment, so this is exact
+        while others write, if the triggers were there before it began. Groups that are right stay as they are."""
+        return f"INSERT INTO {self.table} ({self.keys}, {', '.join(self.numbers)}) {self.wrong_sql}"
+
+
+def table_sql(
+    name: LiteralString, columns: LiteralString, keys: LiteralString
+) -> tuple[LiteralString, LiteralString, LiteralString, LiteralString]:
+    """The statements that create a table of kept counts. `columns`: the definitions of its keys and numbers."""
+    return (
+        f"""CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns},
+            merged boolean NOT NULL DEFAULT false)""",
+        f"CREATE INDEX {name}_group_idx ON {name} ({keys})",
+        f"CREATE INDEX {name}_unmerged_idx ON {name} (id) WHERE NOT merged",
+        # Rows live for a second: vacuum them soon.
+        f"ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)",
+    )
+
+
+def function_sql(name: LiteralString, body: LiteralString) -> LiteralString:
+    """The statement that creates the function of a trigger."""
+    return f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$"
+
+
+def triggers_sql(table: LiteralString, counted: LiteralString, moved: LiteralString) -> tuple[LiteralString, ...]:
+    """The statements that create the triggers, whose functions are named after the table of counts: `_add` and `_take`
+    for statements that insert and delete, with their rows as `changed`; `_move` for each updated row with `moved`, a
+    condition that most updates do not meet and that costs them little; `_clear` for TRUNCATE."""
+    return (
+        f"""CREATE TRIGGER {table}_truncate AFTER TRUNCATE ON {counted}
+            FOR EACH STATEMENT EXECUTE FUNCTION {table}_clear()""",
+        f"""CREATE TRIGGER {table}_insert AFTER INSERT ON {counted} REFERENCING NEW TABLE AS changed
+            FOR EACH STATEMENT EXECUTE FUNCTION {table}_add()""",
+        f"""CREATE TRIGGER {table}_delete AFTER DELETE ON {counted} REFERENCING OLD TABLE AS changed
+            FOR EACH STATEMENT EXECUTE FUNCTION {table}_take()""",
+        f"""CREATE TRIGGER {table}_update AFTER UPDATE ON {counted} FOR EACH ROW WHEN ({moved})
+            EXECUTE FUNCTION {table}_move()""",
+    )
+
+
+def drop_sql(table: LiteralString, counted: LiteralString) -> tuple[LiteralString, ...]:
+    """The statements that remove triggers, functions and table."""
+    triggers = ("insert", "delete", "update", "truncate")
+    functions = ("add", "take", "move", "clear")
+    return (
+        *(f"DROP TRIGGER {table}_{name} ON {counted}" for name in triggers),
+        *(f"DROP FUNCTION {table}_{name}()" for name in functions),
+        f"DROP TABLE {table}",
+    )

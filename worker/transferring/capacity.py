@@ -54,13 +54,18 @@ class Line:
             finally:
                 self._outside -= 1
             self._waiting += count
+            self._call_one()  # there may be room for one more
             return True
+
+    def _call_one(self) -> None:
+        """Wake one of those who wait to join, if there is room: each that wakes takes the interpreter's lock."""
+        if self._outside and self._waiting < self._most:
+            self._changed.notify()
 
     def leave(self, count: int = 1) -> None:
         with self._changed:
             self._waiting -= count
-            if self._outside and self._waiting < self._most:
-                self._changed.notify_all()
+            self._call_one()
 
 
 class Places:

@@ -14,7 +14,7 @@ from storage.bucket.exchanges import Exchange
 from storage.bucket.multipart import is_completed, sign_abort, sign_complete, upload_id_in
 from storage.bucket.requests import Part, Requests, SignedRequest, StoreUnavailable
 from worker.failpoints import failpoint
-from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.part_buffer import PartBuffer, Slabs
 from worker.transferring.store_requests import ask
 
 log = logging.getLogger("reelq.upload")
@@ -28,10 +28,17 @@ class Parts:
     """A multipart upload in progress: one part is sent while the next one is filled."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, objects: Requests, key: str, upload_id: str, checksum: Checksum
+        self,
+        session: aiohttp.ClientSession,
+        objects: Requests,
+        key: str,
+        upload_id: str,
+        checksum: Checksum,
+        slabs: Slabs | None = None,
     ) -> None:
         self._session = session
         self._checksum: Checksum = checksum
+        self._slabs = slabs
         self._objects = objects
         self._key = key
         self._upload_id = upload_id
@@ -46,8 +53,10 @@ class Parts:
         key: str,
         content_type: str,
         filename: str | None = None,
+        slabs: Slabs | None = None,
     ) -> Parts:
-        """Begin an upload. `filename`: the name under which browsers save the object.
+        """Begin an upload. `filename`: the name under which browsers save the object. `slabs`: where the memory of
+        stored parts goes, except that of the first, which others may still read.
 
         Raises:
             StoreUnavailable: the store refuses it.
@@ -63,7 +72,7 @@ class Parts:
         upload_id = upload_id_in(answer.body) if answer.status == 200 else None
         if upload_id is None:
             raise _refused("begin", answer)
-        return cls(session, objects, key, upload_id, checksum)
+        return cls(session, objects, key, upload_id, checksum, slabs)
 
     async def add(self, part: PartBuffer) -> None:
         """Start to send the next part, as soon as the one before it has arrived.
@@ -98,6 +107,8 @@ class Parts:
         if answer.status != 200:
             raise _refused(f"part {number}", answer)
         self._parts.append(Part(number, answer.etag, sums.value(self._checksum)))
+        if self._slabs is not None and number > 1:
+            self._slabs.give(part.chunks)
         failpoint("transfer.after_first_part")
 
     async def complete(self) -> None:

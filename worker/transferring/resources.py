@@ -11,6 +11,7 @@ from storage.bucket.connection import open_session
 from worker.runtime import Part, Runtime
 from worker.transferring.capacity import Capacity
 from worker.transferring.fetch import Fetcher
+from worker.transferring.part_buffer import Slabs
 from worker.transferring.poster import Posters
 from worker.transferring.store_gate import StoreGate
 
@@ -30,6 +31,7 @@ class CopyResources(Part):
         )
         self.posters = Posters(runtime.settings.poster)
         self.capacity = Capacity()
+        self.slabs = Slabs()
         self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()
         """Running copies."""

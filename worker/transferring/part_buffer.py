@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from storage.bucket.checksums import crc32_of
 from storage.bucket.objects import PART_BYTES
 
 SLAB_BYTES = 2**20
@@ -63,7 +63,7 @@ class PartBuffer:
         taken = chunk[: PART_BYTES - self._size]
         self.chunks.append(taken)
         self._starts.append(self._size)
-        self._crc = zlib.crc32(taken, self._crc)  # now, while the bytes are in the processor's cache
+        self._crc = crc32_of(taken, self._crc)  # now, while the bytes are in the processor's cache
         self._size += len(taken)
         return len(taken)
 

@@ -85,8 +85,9 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
             key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
             async with aclosing(_whole(start, chunks)) as whole:
+                spare = shared.capacity.spare(video.host, urgent=video.urgent)
                 return await store_video(
-                    shared.store(), objects, key, whole, poster.read_head, filename, shared.slabs
+                    shared.store(), objects, key, whole, poster.read_head, filename, shared.slabs, spare
                 )
     finally:
         source.close()

@@ -30,7 +30,7 @@ class CopyResources(Part):
             allowed=runtime.settings.allowed_networks.downloads,
         )
         self.posters = Posters(runtime.settings.poster)
-        self.capacity = Capacity()
+        self.capacity = Capacity(runtime.settings.transfer_memory_mib * 2**20)
         self.slabs = Slabs()
         self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()

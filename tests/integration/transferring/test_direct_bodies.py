@@ -157,6 +157,37 @@ def test_a_body_that_breaks_off_fails(monkeypatch: pytest.MonkeyPatch, end: str)
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.1])
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_second_response_is_not_taken_for_that_of_the_next_request(
+    monkeypatch: pytest.MonkeyPatch, direct: bool, delay_s: float
+) -> None:
+    if not direct:
+        monkeypatch.setattr(direct_body, "LEAST_BYTES", 2**40)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response, body = web.StreamResponse(), FILES[request.path]
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body)
+        await response.write_eof()
+        if request.path == "/0" and request.transport is not None:
+            await asyncio.sleep(delay_s)
+            request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+        return response
+
+    async def run() -> None:
+        fetcher = Fetcher(allow_private=True)
+        async with serving(serve) as url, asyncio.timeout(30):
+            for path in ("/0", "/1"):
+                digest, _ = await read(fetcher, url + path, Slabs())
+                assert digest == hashlib.sha256(FILES[path]).hexdigest()
+                await asyncio.sleep(2 * delay_s)
+            await fetcher.close()
+
+    asyncio.run(run())
+
+
 def test_memory_is_kept_up_to_a_limit() -> None:
     slabs = Slabs(kept=2)
     taken = [slabs.take(SLAB_BYTES) for _ in range(3)]

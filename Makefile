@@ -71,6 +71,14 @@ chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and check the pr
 hosts: $(STAMP) ## pull cables and kill hosts for 4 minutes, on five hosts in network namespaces (Linux, root), and check the promises
 	@$(BIN)/python -m tests.chaos.hosts.run $(if $(SEED),--seed $(SEED))
 
+.PHONY: units
+units: $(STAMP) ## install on a machine with a real systemd as deploy/systemd says, kills included (Linux, root)
+	@UNITS_TEST=1 $(BIN)/pytest -q -n 0 tests/end_to_end/test_units.py
+
+.PHONY: upgrade
+upgrade: $(STAMP) ## upgrade from the previous release with jobs in flight, in 12 minutes (FROM=commit; needs git history, a registry)
+	@$(BIN)/python -m tests.upgrade.run $(if $(FROM),--from $(FROM))
+
 .PHONY: compose
 compose: $(STAMP) ## build the images and run docker-compose.yml, kills included (needs Docker)
 	@COMPOSE_TEST=1 $(BIN)/pytest -q -n 0 tests/end_to_end/test_compose.py

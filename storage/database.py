@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from storage import revisions
 from storage.database_errors import REPLACE, DatabaseUnavailable, LocksHeld, translated
 from storage.database_session import Prepared, Session, introduce
 from storage.database_url import DatabaseUrl, UnusableUrl, parse_database_url
@@ -34,7 +33,6 @@ IDLE_S, CHECK_S = 5.0, 3.0
 """A connection that was idle for longer than `IDLE_S` is checked before use, and must answer within `CHECK_S`."""
 MIN_VERSION = 15
 _ENCODINGS = ("UTF8", "SQL_ASCII")
-_MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -261,64 +259,22 @@ def upgrade(url: str) -> None:
     A schema that is newer than this program, and fits it, stays as it is.
 
     Raises:
+        LocksHeld: another session has held a lock that a migration needs for very long. The migrations before it are
+            done; the next upgrade continues.
         DatabaseUnavailable: as `connect`; or the schema is newer than this program and does not fit it.
     """
-    # Alembic and SQLAlchemy take most of a second to import, and only this function needs them.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-    from sqlalchemy import create_engine, pool
-    from sqlalchemy.exc import DBAPIError
+    from storage.upgrades.steps import Server, upgrade_schema  # Alembic takes most of a second to import
 
     target = _read(url)
-    conninfo = target.conninfo("reelq migration", CONNECT_TIMEOUT_S)
-    config = Config()
-    config.set_main_option("script_location", str(revisions.MIGRATIONS))
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo, prepare_threshold=None),
-        poolclass=pool.NullPool,
-        use_native_hstore=False,
+    path = _search_path(target)
+    server = Server(
+        conninfo=target.conninfo("reelq migration", CONNECT_TIMEOUT_S),
+        build=sql.SQL(Limits(idle_s=0, statement_s=0).statements) + path,
+        migrate=sql.SQL(_MIGRATION.statements) + path,
+        check=lambda conn: _check_fit(conn, target),
     )
     with translated(target.where):
-        _build_ahead(conninfo, target)
-        try:
-            with engine.begin() as conn:
-                driver = conn.connection.driver_connection
-                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - what `creator` made
-                driver.execute(sql.SQL(_MIGRATION.statements) + _search_path(target), prepare=False)
-                # The first process migrates, however long it takes; a process that waits here finds nothing left to do.
-                conn.exec_driver_sql("SET LOCAL lock_timeout = 0")
-                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-                conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")
-                _check_fit(driver, target)
-                found = revisions.current_revision(driver)
-                if found is not None and found > revisions.newest_revision():
-                    revisions.check_schema(driver)
-                    return
-                config.attributes["connection"] = conn
-                command.upgrade(config, "head")
-                steps = ScriptDirectory.from_config(config).walk_revisions()
-                oldest = max(getattr(step.module, "oldest_program", step.revision) for step in steps)
-                revisions.keep_oldest_program(driver, oldest)
-        except DBAPIError as exc:
-            raise exc.orig or exc from exc
-
-
-def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
-    """Build the indexes of later migrations, and count what they keep counts of, while everything runs."""
-    from storage.counted.ahead import count_ahead
-    from storage.large_indexes import build_ahead
-
-    with (
-        psycopg.connect(conninfo, prepare_threshold=None) as held,
-        psycopg.connect(conninfo, prepare_threshold=None, autocommit=True) as own,
-    ):
-        held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
-        held.execute(sql.SQL(Limits(idle_s=0, statement_s=0).statements) + _search_path(target), prepare=False)
-        current = revisions.current_revision(held)
-        build_ahead(held, own, current)
-        count_ahead(own, (sql.SQL(_MIGRATION.statements) + _search_path(target)).as_string(), current)
+        upgrade_schema(server)
 
 
 def _check_fit(conn: Connection, target: DatabaseUrl) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -32,6 +33,12 @@ class LargeIndex:
     name: LiteralString
     table: LiteralString
     keys: LiteralString
+    unique: bool = False
+
+    @property
+    def kind(self) -> LiteralString:
+        """What stands between `CREATE` and `INDEX`."""
+        return "UNIQUE " if self.unique else ""
 
 
 LARGE_INDEXES = (
@@ -72,7 +79,9 @@ LARGE_INDEXES = (
         "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"
     ),
     LargeIndex("0035", "webhook_messages_dead_idx", "webhook_messages", "(dead_at) WHERE dead_at IS NOT NULL"),
-    LargeIndex("0042", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
+    LargeIndex("0044", "job_events_default_pkey", "job_events", "(job_id, id)", unique=True),
+    LargeIndex("0044", "job_events_default_id_idx", "job_events", "(id)"),
+    LargeIndex("0045", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -83,7 +92,7 @@ WHERE t.oid = to_regclass({})"""
 def create_statements(revision: str) -> list[str]:
     """For a migration: create its indexes, unless they are built."""
     return [
-        f"CREATE INDEX IF NOT EXISTS {index.name} ON {index.table} {index.keys}"
+        f"CREATE {index.kind}INDEX IF NOT EXISTS {index.name} ON {index.table} {index.keys}"
         for index in LARGE_INDEXES
         if index.revision == revision
     ]
@@ -118,5 +127,9 @@ def _build(held: psycopg.Connection, own: psycopg.Connection, ahead: Sequence[La
         names = {"name": sql.SQL(index.name), "schema": sql.SQL(row[0]), "table": sql.SQL(index.table)}
         if row[1] is False:  # its build was interrupted
             own.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {schema}.{name}").format(**names))
-        build = sql.SQL("CREATE INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(**names)
-        own.execute(build + sql.SQL(index.keys))
+        build = sql.SQL("CREATE {kind}INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(
+            kind=sql.SQL(index.kind), **names
+        )
+        # The schema may be older than the columns. Nothing is left then, and it is built before its own migration.
+        with suppress(psycopg.errors.UndefinedColumn):
+            own.execute(build + sql.SQL(index.keys))

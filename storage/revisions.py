@@ -38,8 +38,10 @@ def oldest_program(conn: psycopg.Connection[Any]) -> str | None:
 
 
 def keep_oldest_program(conn: psycopg.Connection[Any], revision: str) -> None:
-    """Record which programs can work on the schema from now on."""
-    conn.execute(_KEEP, {"oldest": revision})
+    """Record which programs can work on the schema from now on; migrations before 0033 have no table for it."""
+    row = conn.execute("SELECT to_regclass('schema_compatibility') IS NOT NULL").fetchone()
+    if row is not None and row[0]:
+        conn.execute(_KEEP, {"oldest": revision})
 
 
 def check_schema(conn: psycopg.Connection[Any]) -> str:
@@ -53,15 +55,23 @@ def check_schema(conn: psycopg.Connection[Any]) -> str:
         raise DatabaseUnavailable(
             f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`", code="schema_old"
         )
-    if found > newest:
-        oldest = oldest_program(conn)
-        if oldest is None or newest < oldest:
-            raise DatabaseUnavailable(
-                f"this program is older than the schema: it knows revision {newest}, the schema is {found} and needs "
-                f"{oldest or found} or later; install the newer reelq here, the one that the other parts run",
-                code="schema_new",
-            )
+    if (unfit := too_old(conn)) is not None:
+        raise DatabaseUnavailable(unfit, code="schema_new")
     return found
+
+
+def too_old(conn: psycopg.Connection[Any]) -> str | None:
+    """Why this program must leave a newer schema alone, and what to do; None: it need not, or no schema is newer."""
+    found, newest = current_revision(conn), newest_revision()
+    if found is None or found <= newest:
+        return None
+    oldest = oldest_program(conn)
+    if oldest is not None and newest >= oldest:
+        return None
+    return (
+        f"this program is older than the schema: it knows revision {newest}, the schema is {found} and needs "
+        f"{oldest or found} or later; install the newer reelq here, the one that the other parts run"
+    )
 
 
 def _value_of(conn: psycopg.Connection[Any], table: str, query: LiteralString) -> str | None:

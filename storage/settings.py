@@ -114,7 +114,8 @@ class Settings(
     """Delete jobs that ended longer ago, with their history; their videos stay. Their idempotency keys become free.
     None: keep jobs for ever."""
     keep_events_days: Annotated[float, Field(ge=2, le=36500)] | None = None
-    """Delete the events of jobs that ended longer ago; the jobs stay. None: keep events as long as the jobs."""
+    """Delete the events of jobs that ended longer ago, up to a thirtieth of this (at least a day) later; the jobs stay.
+    None: keep events as long as the jobs."""
 
     @field_validator("database_prepared_statements", mode="before")
     @classmethod

@@ -47,6 +47,8 @@ class Stack:
     supervisor: subprocess.Popen[bytes]
     simulator: str | None = None
     """The URL of a simulator that the test runs; None: the stack's own."""
+    program: Sequence[str] = tuple(REELQ)
+    """The `reelq` that runs it."""
 
     def info(self) -> dict[str, Any]:
         """The present content of `stack.json`."""
@@ -64,7 +66,7 @@ class Stack:
     def reelq(self, *arguments: str, timeout_s: float = END_S) -> subprocess.CompletedProcess[str]:
         """Run a command as a user does."""
         return subprocess.run(
-            [*REELQ, *arguments, "--data-dir", str(self.directory)],
+            [*self.program, *arguments, "--data-dir", str(self.directory)],
             env=dict(self.environ),
             cwd=self.directory,
             capture_output=True,
@@ -162,6 +164,7 @@ def running_stack(
     simulator: str | None = None,
     *,
     flower: bool = False,
+    program: Sequence[str] = tuple(REELQ),
 ) -> Iterator[Stack]:
     """Start `reelq up`, wait until jobs can run, and stop it at the end. Flower takes a second of CPU to start."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
@@ -169,13 +172,13 @@ def running_stack(
     log = directory / "up.log"
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
-            [*REELQ, "up", "--data-dir", str(directory), *([] if flower else ["--no-flower"])],
+            [*program, "up", "--data-dir", str(directory), *([] if flower else ["--no-flower"])],
             env=environ,
             cwd=directory,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    stack = Stack(directory, environ, supervisor, simulator)
+    stack = Stack(directory, environ, supervisor, simulator, program)
     try:
         wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), READY_TIMEOUT_S)
         yield stack

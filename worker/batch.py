@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 GATHER_S = 0.003
+"""How long to gather outcomes before they are written. That of a POST must not wait: it names what was paid for."""
 # The database may restart. An outcome that is not written loses a task id, and a person must then check the job.
 WRITE_FOR_S = 600.0
 
@@ -28,21 +29,38 @@ def run_batch(
     items: Sequence[Item],
     work: Callable[[Item], Awaitable[Outcome]],
     write: Callable[[list[Outcome]], None],
+    gather_s: float = GATHER_S,
 ) -> None:
     """Run `work` for all items on the event loop and `write` the outcomes from this thread, until every item has one.
 
+    `gather_s`: how long an outcome may wait for others, to be written with them; the last one never waits.
     `work` must turn every failure into an outcome: an exception is logged, and the item becomes due after its lease.
     """
-    done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[list[Outcome | None]] = queue.SimpleQueue()
+    gathered: list[Outcome | None] = []
+    open_items = len(items)
+
+    def hand_over() -> None:
+        nonlocal gathered
+        if gathered:
+            done.put(gathered)
+            gathered = []
 
     async def one(item: Item) -> None:
+        nonlocal open_items
         outcome = None
         try:
             outcome = await work(item)
         except Exception:
             log.exception("batch.item_failed")
         finally:
-            done.put(outcome)
+            # Gathered on the loop: waking this batch's thread for each of them costs more than many a write.
+            gathered.append(outcome)
+            open_items -= 1
+            if not open_items:
+                hand_over()
+            elif len(gathered) == 1:
+                asyncio.get_running_loop().call_later(gather_s, hand_over)
 
     async def process_all() -> None:
         await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
@@ -50,13 +68,9 @@ def run_batch(
     future = runtime.start(process_all())
     left = len(items)
     while left:
-        outcomes = [done.get()]
-        until = time.monotonic() + GATHER_S
-        while len(outcomes) < left:
-            try:
-                outcomes.append(done.get(timeout=max(0.0, until - time.monotonic())))
-            except queue.Empty:
-                break
+        outcomes = done.get()
+        while not done.empty():  # they came during the last write
+            outcomes += done.get()
         left -= len(outcomes)
         real = [outcome for outcome in outcomes if outcome is not None]
         if real:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from celery import signals
@@ -14,11 +17,13 @@ from storage import heartbeats
 from storage.broker import BrokerUnfit
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
+from storage.revisions import too_old
 from storage.settings import load_settings
 from worker import runtime
 from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
+from worker.garbage import spare_loaded
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -35,7 +40,11 @@ def start(**_: Any) -> None:
         for account in settings.accounts:
             account.key()
         check_broker(settings)
-        runtime.install(Runtime(settings))
+        made = Runtime(settings)
+        with suppress(DatabaseUnavailable), made.database.begin() as conn:  # a database that is down is waited for
+            if (unfit := too_old(conn)) is not None:
+                sys.exit(f"reelq: {unfit}")
+        runtime.install(made)
     except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
         sys.exit(f"reelq: {exc}")
     failpoint("lifecycle.after_start")
@@ -46,17 +55,21 @@ def announce(sender: Any, **_: Any) -> None:
     """Record heartbeats for the queues that this worker consumes, from now on."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
-    if {"submit", "transfer"} & set(queues):
-        threading.Thread(target=_prepare, args=(runtime.current(),), name="reelq-prepare", daemon=True).start()
+    uses_store = not {"submit", "transfer"}.isdisjoint(queues)
+    prepare = threading.Thread(target=_prepare, args=(runtime.current(), uses_store), name="reelq-prepare", daemon=True)
+    prepare.start()
 
 
-def _prepare(running: Runtime) -> None:
+def _prepare(running: Runtime, uses_store: bool) -> None:
     """Load the store's client, which takes half a second, and learn where the bucket is, so that the first copies and
-    links need not wait for it."""
+    links need not wait for it. Then all is loaded that a worker needs."""
     try:
-        running.objects.check_bucket()
+        if uses_store:
+            running.objects.check_bucket()
     except StoreUnavailable as exc:
         log.warning("prepare.no_store error=%s", exc)
+    finally:
+        spare_loaded()
 
 
 def _beat(running: Runtime, queues: list[str]) -> None:
@@ -64,6 +77,10 @@ def _beat(running: Runtime, queues: list[str]) -> None:
     while True:
         try:
             with running.database.begin() as conn:
+                if (unfit := too_old(conn)) is not None:
+                    log.error("schema.too_new error=%s", unfit)
+                    os.kill(os.getpid(), signal.SIGTERM)  # as a supervisor stops it: it takes no new message
+                    return
                 for queue in queues:
                     heartbeats.beat(conn, queue, instance)
                 running.live.refresh(conn)

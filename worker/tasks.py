@@ -10,6 +10,7 @@ from celery import shared_task
 from worker.cleaning.input_removals import sweep_inputs
 from worker.cleaning.journal import sweep_journal
 from worker.cleaning.removals import sweep_removals
+from worker.cleaning.timelines import sweep_timelines
 from worker.playable.copies import start_copy
 from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
@@ -54,13 +55,14 @@ def playable(account: str, items: Items) -> None:
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted, and old
-    segments of the journal."""
+    """Abort uploads that no worker continues; remove the files of jobs that were cancelled or deleted, and old segments
+    of the journal; make and drop partitions of timelines."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
     sweep_journal(runtime.database.begin, runtime.objects)
     sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
+    sweep_timelines(runtime.database.begin, runtime.settings)
 
 
 @shared_task(name="worker.reconcile")

@@ -44,7 +44,8 @@ _URL = "https://files.example.com/videos/" + "x" * 480 + "?X-Tos-Expires=86400&X
 _NOW: LiteralString = "UPDATE jobs SET due_at = now() WHERE state = %s"
 _SIZES: LiteralString = """
 SELECT pg_table_size('jobs'), pg_indexes_size('jobs'), pg_total_relation_size('attempts'),
-       pg_total_relation_size('job_events'), (SELECT count(*) FROM job_events)
+       (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('job_events'))::bigint,
+       (SELECT count(*) FROM job_events)
 """
 T = TypeVar("T")
 Leases = Sequence[tuple[UUID, int]]

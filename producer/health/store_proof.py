@@ -45,7 +45,8 @@ class Proof(NamedTuple):
 
 
 def prove_store(settings: Settings) -> Proof:
-    """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, and delete them.
+    """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, write one where the journal
+    is, and delete them.
 
     Raises:
         StoreUnavailable: the store does not respond.
@@ -77,6 +78,8 @@ class _Proof:
         self._objects = Objects(settings)
         name = f"{self._objects.keys.probe.removesuffix('probe')}doctor-{os.urandom(6).hex()}"
         self._small, self._large = f"{name}-1.mp4", f"{name}-2.mp4"
+        # Readers of the journal leave out what is not the name of a segment.
+        self._record = f"{self._objects.keys.journal}{name.rpartition('/')[2]}"
         self._notes: list[tuple[str, str]] = []
 
     async def run(self) -> Proof:
@@ -84,6 +87,7 @@ class _Proof:
         try:
             await self._put_first()
             await self._put_parts()
+            await self._put_record()
             await self._open_link(self._small, b"small")
             await self._open_link(self._large, None)
         except _Failed as exc:
@@ -121,24 +125,37 @@ class _Proof:
     async def _put_first(self) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._put()
+                answer = await self._put(self._small)
         except TimeoutError:
             raise _Failed(
                 f"did not store a few bytes within {ANSWER_S:g} s; look at its load and at the network between",
                 "store_slow",
             ) from None
 
-    async def _put(self) -> None:
+        if answer.status != 200:
+            raise self._failed("PUT", "a PUT", answer)
+        self._compare_clock(answer)
+
+    async def _put_record(self) -> None:
+        """Write where the journal is written: a policy may allow videos alone."""
+        answer = await self._put(self._record)
+        if answer.status == 200:
+            return
+        below = self._objects.keys.journal
+        code, advice = fault_of(answer, RIGHTS["PUT"])
+        if code == "store_right":
+            code, advice = "journal_right", f"allow {RIGHTS['PUT']} for this key below {below} too"
+        said = f"a PUT below {below} is refused ({answer.describe()}): a restored database would submit jobs again"
+        self._notes.append((code, f"{said}; {advice}" if advice else said))
+
+    async def _put(self, key: str) -> Answer:
         body = b"small"
         sha256 = hashlib.sha256(body).hexdigest()
         sums = Sums([memoryview(body)])
         putting = exchanges.put(
-            self._objects, self._small, sums, size_bytes=len(body), sha256=sha256, content_type=_TYPE, filename="a.mp4"
+            self._objects, key, sums, size_bytes=len(body), sha256=sha256, content_type=_TYPE, filename="a.mp4"
         )
-        answer = await follow(self._session, putting, [memoryview(body)])
-        if answer.status != 200:
-            raise self._failed("PUT", "a PUT", answer)
-        self._compare_clock(answer)
+        return await follow(self._session, putting, [memoryview(body)])
 
     async def _put_parts(self) -> None:
         answer, checksum = await follow(
@@ -197,7 +214,7 @@ class _Proof:
             )
 
     async def _delete(self) -> None:
-        for key in (self._small, self._large):
+        for key in (self._small, self._large, self._record):
             try:
                 answer = await follow(
                     self._session, exchanges.once(self._objects, partial(self._objects.sign_delete, key))

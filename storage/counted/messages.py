@@ -14,8 +14,8 @@ _OF_CHANGED: LiteralString = "FROM changed m GROUP BY 1"
 _INSERT: LiteralString = "INSERT INTO message_counts (state, messages)"
 
 MESSAGE_COUNTS = KeptCount(
-    revision="0042",
-    since="0033",
+    revision="0045",
+    since="0044",
     counted="webhook_messages",
     table="message_counts",
     keys="state",

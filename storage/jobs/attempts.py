@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -131,7 +131,7 @@ def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list
         return []
     parameters = {
         "ids": list({item.job_id for item in outcomes}),
-        "outcomes": dumps([asdict(item) for item in outcomes]),
+        "outcomes": dumps(list(outcomes)),
     }
     return [Taken(*row) for row in conn.execute(_OUTCOME, parameters)]
 

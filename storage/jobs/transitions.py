@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Literal, LiteralString
 from uuid import UUID
 
@@ -110,7 +109,7 @@ def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
     missing from the result."""
     if not items:
         return set()
-    return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})}
+    return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps(list(items))})}
 
 
 _REQUEST_CANCEL: LiteralString = """

@@ -121,12 +121,12 @@ def _from_own(database: Database, objects: Objects, known: JournalState) -> _Rea
         if everything is not None and not everything.keys:
             return _Read(hold=("copy", _copied(known, objects)))
     entries, damaged = segments.entries(objects, found.keys)
-    if damaged and _never_promoted(database):
+    if damaged and never_promoted(database):
         damaged = [one for one in damaged if not _is_settled(objects, one, known)]
     return _Read(entries, hold=_unreadable(damaged))
 
 
-def _never_promoted(database: Database) -> bool:
+def never_promoted(database: Database) -> bool:
     """Whether no replica ever took the place of this server: one may lack the last submits, although it is as new as
     the last heartbeat. False also where that is not known."""
     try:

@@ -7,7 +7,7 @@ POST before it is made, its answer, and each stored video. Entries have ids and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -77,8 +77,11 @@ class Unreadable(ValueError):
 
 def as_line(entry: Entry) -> bytes:
     """An entry as one line of JSON. Unknown values are left out."""
-    content = {name: value for name, value in asdict(entry).items() if value is not None}
-    return orjson.dumps({"kind": _NAMES[type(entry)], **content}, option=orjson.OPT_UTC_Z) + b"\n"
+    content = {"kind": _NAMES[type(entry)]}
+    for name in entry.__dataclass_fields__:  # not `asdict`, which copies deeply: it took five times as long
+        if (value := getattr(entry, name)) is not None:
+            content[name] = value
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z) + b"\n"
 
 
 def parse(lines: bytes) -> list[Entry]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Numeric,
+    PrimaryKeyConstraint,
     Sequence,
     SmallInteger,
     Text,
@@ -336,13 +337,20 @@ ATTEMPT_MARKS = Sequence("attempt_marks", metadata=SQLModel.metadata)
 
 
 class JobEvent(SQLModel, table=True):
-    """One move of a job, in the transaction that made it."""
+    """One move of a job, in the transaction that made it.
+
+    Partitioned by the job's id, which begins with its time; see `storage.jobs.events.partitions`.
+    """
 
     __tablename__ = "job_events"
-    __table_args__: ClassVar[Any] = (Index("job_events_job_idx", "job_id", "id"),)
+    __table_args__: ClassVar[Any] = (
+        PrimaryKeyConstraint("job_id", "id", name="job_events_pkey"),
+        Index("job_events_id_idx", "id"),
+        {"postgresql_partition_by": "RANGE (job_id)"},
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False))
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
     at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"))
     )

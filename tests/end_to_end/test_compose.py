@@ -34,12 +34,17 @@ REHEARSAL_KEY=sk-rehearsal
 API_PORT={API}
 FLOWER_PORT={FLOWER}
 FLOWER_PASSWORD='{PASSWORD}'
+# A POST that a kill interrupts is found in the gateway's list of tasks, or proven not to have arrived.
+REELQ_LEASE_SECONDS=8
+REELQ_SUBMIT_TIMEOUT_SECONDS=4
+REELQ_QUERY_TIMEOUT_SECONDS=4
+REELQ_UNCONFIRMED_GRACE_SECONDS=6
 """
 ACCOUNT = """\
 [[accounts]]
 name = "rehearsal"
-gateway = "anyfast"
-base_url = "http://simulator:9090/anyfast"
+gateway = "ark"
+base_url = "http://simulator:9090/ark/api/v3"
 api_key_env = "REHEARSAL_KEY"
 """
 JOBS = "".join(json.dumps({"prompt": f"a boat, take {number}", "duration": 4}) + "\n" for number in range(12))

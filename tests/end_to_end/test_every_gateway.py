@@ -54,7 +54,12 @@ def agrees(shown: Any, sent: Any) -> bool:
 def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> None:
     options = SimulatorOptions(seed=3, time="fixed", median_seconds=0.5, asset_seconds=0.5)
     with running(options) as url:
-        settings = {"REELQ_ACCOUNTS": json.dumps(accounts_at(url)), "REELQ_ALLOW_PRIVATE_NETWORKS": "true"}
+        settings = {
+            "REELQ_ACCOUNTS": json.dumps(accounts_at(url)),
+            "REELQ_ALLOW_PRIVATE_NETWORKS": "true",
+            # A copy whose lease ends downloads its video again, and on a loaded machine a short one may end.
+            "REELQ_LEASE_SECONDS": "90",
+        }
         with running_stack(tmp_path, settings) as stack:
             explained = stack.reelq("explain", str(CAMPAIGN), "--json")
             assert explained.returncode == 0, explained.stdout + explained.stderr

@@ -16,7 +16,7 @@ from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.database import Connection, Database, DatabaseUnavailable
 from storage.journal import state
-from storage.journal.comparison import compare
+from storage.journal.comparison import compare, never_promoted
 
 log = logging.getLogger("reelq.journal")
 
@@ -97,6 +97,8 @@ class RestoreWatch:
         try:
             with self._database.begin() as conn:  # before: one that comes during the comparison is another one
                 _, _, server = state.position(conn)
+            if doubts == 0 and not never_promoted(self._database):  # perhaps a moment ago, when nothing here looked
+                time.sleep(SETTLE_S)
             through = compare(self._database, self._objects)
         except StoreUnavailable as exc:
             trusted = self._without_store(exc)

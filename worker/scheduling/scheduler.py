@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +19,12 @@ from storage import heartbeats
 from storage.broker import BrokerUnfit
 from storage.bucket.objects import Objects
 from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
+from storage.revisions import too_old
 from storage.settings import Settings, load_settings
 from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
+from worker.garbage import spare_loaded
 from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.maintenance import MAINTENANCE, spare_accounts
 from worker.scheduling.restores import RestoreWatch
@@ -48,13 +51,17 @@ class DueScheduler(Scheduler):
                 limits=LIMITS,
                 prepared=self.settings.database_prepared_statements,
             )
+            with suppress(DatabaseUnavailable):  # a database that is down is waited for
+                if (unfit := self._unfit()) is not None:
+                    sys.exit(f"reelq: {unfit}")
         except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
-        self._beaten_at = self._shown_at = -math.inf
+        self._beaten_at = self._shown_at = self._fit_at = -math.inf
         self._restores = RestoreWatch(self.database, Objects(self.settings))
         self._instance = heartbeats.own_instance()
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
+        spare_loaded()
 
     def setup_schedule(self) -> None:
         """Use no schedule file: everything that must survive is in the database."""
@@ -62,7 +69,8 @@ class DueScheduler(Scheduler):
         self.update_from_dict(self.app.conf.beat_schedule)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Run one round; returns the seconds to sleep. Never raises: an exception from a tick would end the process."""
+        """Run one round; returns the seconds to sleep. Never raises: an exception from a tick would end the process.
+        Only a schema that needs a newer program ends it."""
         tick_s = self.settings.tick_seconds
         try:
             self._round()
@@ -98,6 +106,11 @@ class DueScheduler(Scheduler):
         super().apply_entry(entry, producer=producer)
 
     def _round(self) -> None:
+        if time.monotonic() - self._fit_at > HEARTBEAT_S:
+            if (unfit := self._unfit()) is not None:
+                log.error("schema.too_new error=%s", unfit)
+                sys.exit()  # beat ends as on Ctrl-C
+            self._fit_at = time.monotonic()
         if not self._restores.may_run():
             return
         # Maintenance comes first and needs no broker, so that a broker that is down does not hold it up.
@@ -116,6 +129,10 @@ class DueScheduler(Scheduler):
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()
         self.dispatcher.run(self._restores.may_submit)
+
+    def _unfit(self) -> str | None:
+        with self.database.begin() as conn:
+            return too_old(conn)
 
     def _drop_spare_accounts(self) -> None:
         settings = self.dispatcher.live.current

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 32, 8
 BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 128 * 2**20, 32 * 2**20
@@ -58,7 +59,8 @@ class Line:
     def leave(self, count: int = 1) -> None:
         with self._changed:
             self._waiting -= count
-            self._changed.notify_all()
+            if self._outside and self._waiting < self._most:
+                self._changed.notify_all()
 
 
 class Places:
@@ -78,6 +80,16 @@ class Places:
             self._line.leave(leaving)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """What a copy waits for; `turn` is done once it has it."""
+
+    size: int
+    host: str
+    urgent: bool
+    turn: asyncio.Future[None]
+
+
 class Shares:
     """An amount that hosts share. The `reserved` part is for urgent videos. Use it on one event loop only."""
 
@@ -86,7 +98,7 @@ class Shares:
         self._reserved = reserved
         self._used = 0
         self._by_host: Counter[str] = Counter()
-        self._changed = asyncio.Condition()
+        self._waiting: list[_Waiter] = []
 
     def fits(self, size: int, host: str, *, urgent: bool) -> bool:
         """Whether a host may take `size` more now. A host that has nothing may take all that is left."""
@@ -104,32 +116,50 @@ class Shares:
             NoRoom: `makes_way` was true after a wait of `PATIENCE_S`.
         """
         size = min(size, self._total)
-        await self._wait(lambda: self.fits(size, host, urgent=urgent), makes_way)
-        self._used += size
-        self._by_host[host] += size
+        if self.fits(size, host, urgent=urgent):
+            self._take(size, host)
+        else:
+            await self._wait(_Waiter(size, host, urgent, asyncio.get_running_loop().create_future()), makes_way)
         try:
             yield
         finally:
-            # No await here: a cancelled copy must give back what it holds.
-            self._used -= size
-            self._by_host[host] -= size
-            if not self._by_host[host]:
-                del self._by_host[host]
-            asyncio.get_running_loop().create_task(self._notify())
+            self._give_back(size, host)  # without an await: a cancelled copy must give back what it holds
 
-    async def _wait(self, fits: Callable[[], bool], makes_way: Callable[[], bool] | None) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(None if makes_way is None else PATIENCE_S), self._changed:
-                    await self._changed.wait_for(fits)
-                    return
-            except TimeoutError:
-                if makes_way is not None and makes_way():
-                    raise NoRoom from None
+    def _take(self, size: int, host: str) -> None:
+        self._used += size
+        self._by_host[host] += size
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _give_back(self, size: int, host: str) -> None:
+        """Give it to the first of those who wait that may have it. Only they wake up."""
+        self._used -= size
+        self._by_host[host] -= size
+        if not self._by_host[host]:
+            del self._by_host[host]
+        too_much: set[tuple[int, str, bool]] = set()
+        for waiter in list(self._waiting):
+            wanted = (waiter.size, waiter.host, waiter.urgent)
+            if wanted in too_much:
+                continue
+            if not self.fits(waiter.size, waiter.host, urgent=waiter.urgent):
+                too_much.add(wanted)
+                continue
+            self._take(waiter.size, waiter.host)
+            self._waiting.remove(waiter)
+            waiter.turn.set_result(None)
+
+    async def _wait(self, waiter: _Waiter, makes_way: Callable[[], bool] | None) -> None:
+        self._waiting.append(waiter)
+        try:
+            while not waiter.turn.done():
+                await asyncio.wait([waiter.turn], timeout=None if makes_way is None else PATIENCE_S)
+                if not waiter.turn.done() and makes_way is not None and makes_way():
+                    raise NoRoom
+        except BaseException:
+            if waiter.turn.done():  # it was its turn at the moment when it was cancelled
+                self._give_back(waiter.size, waiter.host)
+            else:
+                self._waiting.remove(waiter)
+            raise
 
 
 class Capacity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from storage.database import DatabaseUnavailable
@@ -30,12 +30,13 @@ class Leases:
         self._running: dict[UUID, asyncio.Task[Any]] = {}
 
     async def guard(self, video: Video, copy: Coroutine[Any, Any, T]) -> T:
+        """Run a copy in the current task, which is cancelled if the lease is lost or the process must end."""
         bind(**video.work.story)
-        task = asyncio.create_task(copy)
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._running[video.work.id] = task
         self._runtime.part(CopyResources).copies.add(task)
         try:
-            return await task
+            return await copy
         except asyncio.CancelledError:
             self._open.pop(video.work.id, None)  # do not renew it after it is released
             await asyncio.to_thread(self._give_up, (video.work.id, video.work.claim))

@@ -41,6 +41,9 @@ from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
 
+GATHER_S = 0.05
+"""How long a stored video may wait for others before their rows are written together. If the process dies, its copy is
+repeated, which is free."""
 FALLBACK_LIFE_S = 86400.0  # of a video whose account is no longer configured
 
 
@@ -99,6 +102,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
             videos,
             lambda video: leases.guard(video, _copy(runtime, video, places)),
             lambda batch: _write(runtime, batch),
+            GATHER_S,
         )
     finally:
         renewal.cancel()

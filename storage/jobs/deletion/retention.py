@@ -1,10 +1,18 @@
-"""Retention: delete the events of old jobs, and old jobs as a whole."""
+"""Retention: delete the events of old jobs, and old jobs as a whole.
+
+Most events go with their partition; see `storage.jobs.events.partitions`.
+"""
 
 from __future__ import annotations
 
 from typing import LiteralString
 
+from psycopg import sql
+
 from storage.database import Connection
+from storage.jobs.events import partitions
+
+OVERDUE_S = 86400.0
 
 # Ids begin with their creation time (UUIDv7, RFC 9562), so the old ones are at the beginning of both indexes and no
 # younger row is read. A job that was stored long ago and has not ended is skipped.
@@ -13,8 +21,8 @@ _BEFORE: LiteralString = """
  || repeat('0', 20))::uuid
 """
 _EVENTS: LiteralString = f"""
-DELETE FROM job_events WHERE id = ANY(ARRAY(
-    SELECT e.id FROM job_events e JOIN jobs j ON j.id = e.job_id
+DELETE FROM {{table}} WHERE id = ANY(ARRAY(
+    SELECT e.id FROM {{table}} e JOIN jobs j ON j.id = e.job_id
     WHERE e.job_id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
     ORDER BY e.job_id, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED))
 """  # noqa: S608 - put together from constants
@@ -39,8 +47,20 @@ SELECT count(*) FROM gone
 
 def forget_events(conn: Connection, age_s: float, limit: int) -> int:
     """Delete events of jobs that ended more than `age_s` seconds ago, oldest jobs first; returns how many. The jobs
-    stay."""
-    return conn.execute(_EVENTS, {"age_s": age_s, "limit": limit}).rowcount
+    stay.
+
+    Only events that lie in no partition of their time, and those of a partition that should have been dropped
+    `OVERDUE_S` ago: too many of its jobs still need theirs, or nothing drops partitions.
+    """
+    row = conn.execute("SELECT now() - make_interval(secs => %s)", [age_s + OVERDUE_S]).fetchone()
+    assert row is not None  # noqa: S101 - one row
+    tables = [partitions.DEFAULT, *(sql.Identifier(p.name) for p in partitions.partitions(conn) if p.ends_at <= row[0])]
+    count = 0
+    for table in tables:
+        if count < limit:
+            query = sql.SQL(_EVENTS).format(table=table)
+            count += conn.execute(query, {"age_s": age_s, "limit": limit - count}).rowcount
+    return count
 
 
 def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:

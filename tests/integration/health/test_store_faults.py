@@ -51,6 +51,7 @@ def test_a_misspelt_bucket_is_named_and_never_created(settings: Settings, s3: Bu
         ("put", 403, "SignatureDoesNotMatch", "store_key", "check s3_access_key_id and s3_secret_access_key"),
         ("put", 403, "QuotaExceeded", "store_full", "free space in the store"),
         ("part", 507, "InsufficientStorage", "store_full", "free space in the store"),
+        ("put", 507, "XMinioStorageFull", "store_full", "free space in the store"),
         ("put", 403, "RequestTimeTooSkewed", "store_clock", "set both by NTP"),
         ("put", 400, "AuthorizationHeaderMalformed", "store_region", "set s3_region to the region of the bucket"),
         ("put", 418, "Teapot", "store_refuses", "Teapot: said the store"),
@@ -58,6 +59,16 @@ def test_a_misspelt_bucket_is_named_and_never_created(settings: Settings, s3: Bu
 )
 def test_a_refusal(settings: Settings, s3: Bucket, kind: str, status: int, said: str, code: str, advice: str) -> None:
     assert_found(found_with(settings, s3, refuse(kind, status, said)), code, advice)
+
+
+def test_a_policy_that_allows_videos_alone(settings: Settings, s3: Bucket) -> None:
+    def rule(request: web.Request) -> web.Response | None:
+        of_journal = request.method == "PUT" and "/journal/" in request.path
+        return refusal(403, "AccessDenied", "said the store") if of_journal else None
+
+    advice = "allow s3:PutObject for this key below journal/ too"
+    assert_found(found_with(settings, s3, rule), "journal_right", advice, level=Level.WARN)
+    assert not [path for path in s3.directory.rglob("*") if path.is_file()], "doctor leaves nothing behind"
 
 
 def test_a_store_that_works_but_needs_a_look(settings: Settings, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,15 @@ def test_an_interrupted_build_is_repeated(empty_postgres_url: str) -> None:
         assert counted == [("t0", 1000), ("t1", 1000)]
 
 
+def test_a_schema_that_lacks_columns_of_an_index_is_upgraded(empty_postgres_url: str) -> None:
+    migrate(empty_postgres_url, "0010")  # release 0.2.0
+    with psycopg.connect(empty_postgres_url, autocommit=True) as conn:
+        conn.execute(_JOBS)
+        upgrade(empty_postgres_url)
+        assert {index.name for index in LARGE_INDEXES} <= {row[0] for row in conn.execute(_VALID)}
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (2000,)
+
+
 def test_two_upgrades_at_once_and_a_writer_do_not_stop_each_other(empty_postgres_url: str) -> None:
     migrate(empty_postgres_url, "0033")
     failures: list[BaseException] = []
@@ -88,7 +97,7 @@ def test_no_writer_waits_while_an_upgrade_counts(empty_postgres_url: str, kept: 
     ):
         writer.execute(_JOBS)
         writer.execute(_MESSAGES)
-        count_ahead(own, "SET LOCAL statement_timeout = 0", kept.since)
+        count_ahead(own, sql.SQL("SET LOCAL statement_timeout = 0").format())
         own.execute(f"DELETE FROM {kept.table}")
         with own.transaction():  # the counting lasts until its transaction ends
             own.execute(sql.SQL(kept.count_sql))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
@@ -22,6 +24,8 @@ from tests.ruled_store import refusal, ruled
 from tests.servers import Bucket, TestServers
 from tests.tcp_door import door
 from tests.waiting import wait_for
+from worker.scheduling import restores
+from worker.scheduling.restores import SETTLE_S
 from worker.submitting import submit
 
 ALL = 4 * JOBS
@@ -277,6 +281,29 @@ def test_a_damaged_segment_is_a_doubt_after_a_replica_was_promoted(rig: Rig, mon
             assert submits(world, watch) == 0, unknown
             with connect(world.url) as conn:
                 conn.execute("UPDATE journal SET hold = NULL")
+
+
+def test_a_scheduler_that_starts_just_after_a_failover_waits_for_what_workers_still_write(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replica that was promoted lacks the last submit. Its worker writes it down only after the scheduler began."""
+    slept: list[float] = []
+    with rig.world() as world:
+        enqueue(world)
+        rig.save()
+
+        def write_late(seconds: float) -> None:
+            slept.append(seconds)
+            world.round()  # the worker writes its entries
+            rig.restore()
+
+        monkeypatch.setattr(restores, "time", SimpleNamespace(sleep=write_late, monotonic=time.monotonic))
+        monkeypatch.setattr("storage.journal.comparison._FIRST_TIMELINE", "SELECT false")
+        watch = rig.watch(world)
+        wait_for("compared", watch.may_run)
+        assert slept == [SETTLE_S]
+        assert submits(world, watch) == 0
+    assert paid_once(rig)
 
 
 def test_a_copy_with_another_bucket_submits_nothing_until_it_is_confirmed(rig: Rig, servers: TestServers) -> None:

@@ -21,7 +21,7 @@ from tests.servers import Bucket
 from tests.store_door import CUT, Door, an_error
 from tests.transfers import connections_closed
 from worker.retry import Backoff
-from worker.transferring import store_requests
+from worker.transferring import multipart, store_requests
 from worker.transferring.upload import Stored, store_video
 
 KEY = "videos/2026/01/02/job.mp4"
@@ -213,6 +213,7 @@ def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, 
                 await copying
             while objects.open_parts():  # noqa: ASYNC110 # the store sends no event
                 await asyncio.sleep(0.05)
+            await asyncio.gather(*multipart._aborting)  # its answer comes after the store has done it
         await connections_closed()
 
     asyncio.run(run())

@@ -17,6 +17,7 @@ from storage.settings import Settings
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
+PINNED = ROOT / "deploy" / "docker" / "pinned.yml"
 LOCKS = ("requirements.lock", "deploy/docker/requirements.lock", "deploy/docker/media.lock")
 OURS = ("migrations", "bucket", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
 
@@ -29,9 +30,26 @@ def compose() -> dict[str, Any]:
 
 
 def test_it_follows_the_compose_specification() -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    files = [str(COMPOSE), str(PINNED)]
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", *files]
     done = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_image_of_others_has_a_digest(compose: dict[str, Any]) -> None:
+    pinned = yaml.safe_load(PINNED.read_text(encoding="utf-8"))["services"]
+    assert set(pinned) == set(compose["services"])
+    python = re.search(r"^ARG PYTHON=(\S+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert python
+    for name, service in compose["services"].items():
+        ours = "build" in service
+        image = pinned[name]["build"]["args"]["PYTHON"] if ours else pinned[name]["image"]
+        found = re.fullmatch(r"(\S+)@sha256:[0-9a-f]{64}", image)
+        assert found, name
+        # The same image, perhaps with a more exact version: 18.6 for 18.
+        repository, _, tag = (python[1] if ours else service["image"]).partition(":")
+        version, _, variant = tag.partition("-")
+        assert re.fullmatch(rf"{repository}:{re.escape(version)}(\.[0-9.]+)?(-{variant})?", found[1]), name
 
 
 def test_it_starts_the_same_processes_as_up(compose: dict[str, Any]) -> None:

@@ -78,6 +78,27 @@ def test_freed_slots_go_to_waiting_copies_in_order() -> None:
     asyncio.run(run())
 
 
+def test_a_copy_that_is_cancelled_when_its_turn_comes_gives_it_to_the_next() -> None:
+    async def run() -> None:
+        shares = Shares(1, 0)
+        done: list[str] = []
+
+        async def copy(name: str) -> None:
+            async with shares.hold(1, "a", urgent=False):
+                done.append(name)
+
+        async with shares.hold(1, "a", urgent=False):
+            first, second = (asyncio.create_task(copy(name)) for name in ("first", "second"))
+            await asyncio.sleep(0)
+        first.cancel()  # it has the slot, but has not run since
+        await asyncio.wait_for(asyncio.wait([first, second]), PATIENCE_S)
+        assert first.cancelled()
+        assert done == ["second"]
+        assert shares.fits(1, "a", urgent=False)
+
+    asyncio.run(run())
+
+
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "PATIENCE_S", 0.05)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.worksheet import Worksheet
 from python_calamine import load_workbook
 
@@ -94,6 +95,20 @@ def test_dates_and_long_numbers_keep_what_the_sheet_shows(tmp_path: Path) -> Non
         "when": "2027-01-05 08:00:00",
         "ean": "4006381333931",
     }
+
+
+def test_dates_of_old_mac_workbooks_count_from_1904(tmp_path: Path) -> None:
+    def on_a_mac(workbook: Workbook, sheet: Worksheet) -> None:
+        workbook.epoch = CALENDAR_MAC_1904
+        sheet["C2"].number_format = "yyyy-mm-dd"
+
+    day, when = date(2027, 1, 5), datetime.fromisoformat("2027-01-05T08:00")
+    path = saved_workbook(tmp_path, ["prompt", "deadline", "first", "day"], ["a", when, 1, day], change=on_a_mac)
+    [(_, fields)], _ = rows_of(path)
+    assert fields["deadline"] == "2027-01-05T08:00:00"
+    assert fields["metadata"] == {"first": "1904-01-02", "day": "2027-01-05"}
+    other = load_workbook(str(path)).get_sheet_by_index(0).to_python()
+    assert other[1][1:] == [when, date(1904, 1, 2), day], "an independent reader sees the same"
 
 
 def test_the_sheet_is_asked_for_if_several_have_content(tmp_path: Path) -> None:

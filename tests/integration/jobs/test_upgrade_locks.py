@@ -1,0 +1,75 @@
+"""An upgrade of a database in use lets its writers work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from storage import database, revisions
+from storage.upgrades import steps
+from tests.integration.jobs.test_migrations import migrate
+
+_JOB = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
+VALUES (gen_random_uuid(), 't', '{}', 'h', '{anyfast}')"""
+
+
+@contextmanager
+def upgrading(url: str) -> Iterator[list[BaseException]]:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            database.upgrade(url)
+        except Exception as exc:  # noqa: BLE001 - the test checks every failure
+            failures.append(exc)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield failures
+    thread.join()
+
+
+def waits_for_a_lock(conn: psycopg.Connection) -> bool:
+    sql = "SELECT FROM pg_locks l WHERE NOT granted AND locktype = 'relation' AND relation = 'jobs'::regclass"
+    return conn.execute(sql).fetchone() is not None
+
+
+def test_a_migration_that_waits_for_a_lock_lets_writers_pass(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    migrate(url, "0039")
+    with psycopg.connect(url) as slow, psycopg.connect(url, autocommit=True) as writer:
+        slow.execute(_JOB)  # a transaction that takes long, such as that of a backend
+        with upgrading(url) as failures:
+            until = time.monotonic() + 30
+            while not waits_for_a_lock(writer) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert waits_for_a_lock(writer)
+            writer.execute("SET lock_timeout = '20s'")
+            writer.execute(_JOB)  # it queues behind the migration, which gives up
+            assert revisions.current_revision(writer) == "0039"
+            slow.commit()
+        assert failures == []
+        assert revisions.current_revision(writer) == revisions.newest_revision()
+        assert revisions.oldest_program(writer) is not None
+
+
+def test_migrations_are_applied_one_by_one(empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = empty_postgres_url
+    migrate(url, "0031")
+    with psycopg.connect(url) as slow, psycopg.connect(url, autocommit=True) as reader:
+        slow.execute("LOCK TABLE job_events IN ACCESS SHARE MODE")  # what a dump holds; 0038 changes this table
+        monkeypatch.setattr(steps, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(steps, "LOCK_S", 0.1)
+        with upgrading(url) as failures:
+            pass
+        assert [type(exc) for exc in failures] == [database.LocksHeld]
+        assert revisions.current_revision(reader) == "0037"
+        assert revisions.oldest_program(reader) == "0037"
+        slow.commit()
+        database.upgrade(url)
+        assert revisions.current_revision(reader) == revisions.newest_revision()

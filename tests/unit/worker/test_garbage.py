@@ -1,0 +1,27 @@
+"""Collections of garbage do not walk what a process loaded when it started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+COUNTED = """
+import gc
+import worker.scheduling.scheduler
+from worker.garbage import spare_loaded
+before = len(gc.get_objects())
+spare_loaded()
+class Knot: pass
+knot = Knot(); knot.itself = knot
+import weakref
+gone = weakref.ref(knot)
+del knot
+gc.collect()
+print(before > 50_000, len(gc.get_objects()) < before / 50, gone() is None)
+"""
+
+
+def test_what_was_loaded_is_left_out_and_new_garbage_is_collected() -> None:
+    command = [sys.executable, "-c", COUNTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("True True True\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,7 +12,7 @@ URGENT_SHARE = 0.25
 _SIGNED_AT = ("x-tos-date", "x-amz-date", "x-goog-date", "x-oss-date")
 _LIVES_FOR = ("x-tos-expires", "x-amz-expires", "x-goog-expires", "x-oss-expires")
 _DIES_AT = ("expires",)
-_DATE_FORMAT = "%Y%m%dT%H%M%SZ"
+_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _MAX_LIFE_S = 30 * 86400
 _MIN_TIME = 10**9  # in 2001, before there were such links
 
@@ -28,7 +29,7 @@ def url_life_s(url: str, now: datetime | None = None, made_at: datetime | None =
     try:
         if lives_for is not None:
             signed_at = next((query[name] for name in _SIGNED_AT if name in query), None)
-            begun = datetime.strptime(signed_at, _DATE_FORMAT).replace(tzinfo=UTC) if signed_at else made_at or now
+            begun = _date(signed_at) if signed_at else made_at or now
             dies_at = begun + timedelta(seconds=_plausible_life(float(lives_for)))
         elif (ends := next((query[name] for name in _DIES_AT if name in query), None)) is not None:
             if float(ends) < _MIN_TIME:
@@ -40,6 +41,12 @@ def url_life_s(url: str, now: datetime | None = None, made_at: datetime | None =
         return None
     left_s = (dies_at - now).total_seconds()
     return left_s if left_s <= _MAX_LIFE_S else None
+
+
+def _date(text: str) -> datetime:
+    if _DATE.fullmatch(text) is None:
+        raise ValueError("not a date of a signature")
+    return datetime.fromisoformat(text)
 
 
 def _plausible_life(seconds: float) -> float:

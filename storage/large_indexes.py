@@ -79,9 +79,9 @@ LARGE_INDEXES = (
         "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"
     ),
     LargeIndex("0035", "webhook_messages_dead_idx", "webhook_messages", "(dead_at) WHERE dead_at IS NOT NULL"),
+    LargeIndex("0042", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
     LargeIndex("0044", "job_events_default_pkey", "job_events", "(job_id, id)", unique=True),
     LargeIndex("0044", "job_events_default_id_idx", "job_events", "(id)"),
-    LargeIndex("0045", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -98,19 +98,26 @@ def create_statements(revision: str) -> list[str]:
     ]
 
 
-def build_ahead(held: psycopg.Connection, own: psycopg.Connection, current: str | None) -> None:
-    """Build the indexes of migrations that are ahead, one process at a time. Nothing is built on a new database.
+def wait_alone(held: psycopg.Connection) -> None:
+    """Wait until no other process prepares a migration of this database, and keep others out until the transaction of
+    this connection ends.
 
-    `held`: a connection in a transaction, which holds the lock; `own`: another one, in no transaction, that builds.
-    `current`: the schema's revision.
+    Builds wait for every transaction with a snapshot: a process that waited in the database would stop them. For the
+    same reason `held` runs statements without parameters only: a portal would keep its snapshot.
     """
-    ahead = [index for index in LARGE_INDEXES if current is not None and index.revision > current]
-    if not ahead:
-        return
-    # The builds wait for every transaction with a snapshot: a process that waited in the database would stop them.
-    # For the same reason `held` runs statements without parameters only: a portal would keep its snapshot.
     while held.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() != (True,):
         time.sleep(_LOOK_S)
+
+
+def build_ahead(held: psycopg.Connection, own: psycopg.Connection, current: str) -> None:
+    """Build the indexes of migrations that are ahead; see `wait_alone`.
+
+    `held`: a connection in a transaction; `own`: another one, in no transaction, that builds. `current`: the schema's
+    revision.
+    """
+    ahead = [index for index in LARGE_INDEXES if index.revision > current]
+    if not ahead:
+        return
     # A build is no transaction that could set its own limit, and sessions may be shared.
     own.execute("SET statement_timeout = 0")
     try:

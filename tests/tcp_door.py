@@ -41,7 +41,7 @@ class Door:
             while True:
                 client, _ = self._listener.accept()
                 self.accepted += 1
-                self._run(lambda client=client: self._serve(client))  # type: ignore[misc]
+                self._run(lambda client=client: self._serve(client))  # type: ignore[misc]  # mypy infers no default of a lambda
 
     def _serve(self, client: socket.socket) -> None:
         age = self._age

@@ -78,7 +78,7 @@ class Pooler:
         self._run(self._accept)
 
     def _run(self, work: object, *args: object) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)  # type: ignore[arg-type]
+        thread = threading.Thread(target=work, args=args, daemon=True)  # type: ignore[arg-type]  # a thread drops what it returns
         self._threads.append(thread)
         thread.start()
 

@@ -101,7 +101,7 @@ async def connections_closed() -> None:
     A PUT that is aborted half way leaves bytes in its buffer, and a busy store takes a moment to read them. A loop that
     ended before that would leave its socket open.
     """
-    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]  # only the loop knows all of them
     for _ in range(1000):
         if not any(item.is_closing() and item._sock is not None for item in list(transports.values())):
             return
@@ -180,7 +180,7 @@ def a_video(*, frames: int = 3, size: tuple[int, int] = (64, 48), faststart: boo
             picture = Image.new("RGB", size, (0, 0, 255) if number else (255, 0, 0))
             if noise and number:
                 picture = Image.frombytes("RGB", size, source.randbytes(size[0] * size[1] * 3))
-            frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+            frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         container.close()

@@ -25,8 +25,8 @@ def read_json(body: bytes | str) -> Any:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    escape = "\\u0000" if isinstance(body, str) else b"\\u0000"
-    return None if escape in body else data  # type: ignore[operator]
+    holds_nul = "\\u0000" in body if isinstance(body, str) else b"\\u0000" in body
+    return None if holds_nul else data
 
 
 def object_of(value: object) -> Mapping[str, Any]:

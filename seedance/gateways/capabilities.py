@@ -96,7 +96,8 @@ class Capabilities:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON."""
-        return _json_of(self)  # type: ignore[no-any-return]
+        found: dict[str, Any] = _json_of(self)
+        return found
 
 
 def _json_of(value: Any) -> Any:

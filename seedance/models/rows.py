@@ -193,7 +193,7 @@ class ModelRow(_Part):
             object.__setattr__(self, "default_seconds", within)
         return self
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property; pydantic asks for this order
     @property
     def models(self) -> tuple[str, ...]:
         """Every name that `id` stands for."""

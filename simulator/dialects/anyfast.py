@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
-from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
-from simulator.dialects.new_api.answers import NewApiAnswers, middleware_body, request_id
+from simulator.dialects.base import Dialect, Route, View, random_id
+from simulator.dialects.new_api.answers import NewApiAnswers, read_create, request_id
 from simulator.dialects.new_api.task_list import list_route, task_object
 from simulator.tasks.task import Order, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
@@ -42,20 +42,9 @@ class AnyFast(NewApiAnswers, Dialect):
         return list_route(method, path)
 
     def read_order(self, call: Call) -> Order:
-        body = json_object(call.body)
-        if body is None:
-            raise refuse(
-                400, {"code": "invalid_request", "message": "invalid JSON body", "data": None}, "invalid_request: JSON"
-            )
-        model = body.get("model")
-        if not isinstance(model, str) or not model:
-            raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
-        rules = MODELS.get(model)
-        if rules is None:
-            message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
-            raise refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
+        body, model = read_create(call, MODELS)
         try:
-            return read_order(body, rules)
+            return read_order(body, MODELS[model])
         except ArkError as exc:
             raise Refused(self.rejected(exc), str(exc)) from exc
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from simulator.dialects.assets import Asset, AssetStore, Group, Kind
 from simulator.dialects.base import json_object, refuse
 from simulator.dialects.media_refs import BadMedia, check_media
-from simulator.dialects.new_api.answers import middleware_body
+from simulator.dialects.new_api.answers import middleware_body, unknown_model
 from simulator.media.inspect import BadFile, check_file
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 
@@ -196,9 +196,7 @@ def _only(fields: Iterable[str], known: tuple[str, ...]) -> None:
 def _model(fields: dict[str, Any], known: tuple[str, ...]) -> str:
     model = fields.get("model", DEFAULT_MODEL)
     if model not in known:
-        raise refuse(
-            503, middleware_body(f"分组 default 下模型 {model} 无可用渠道（distributor）", "model_not_found"), "model"
-        )
+        raise unknown_model(model)
     return str(model)
 
 

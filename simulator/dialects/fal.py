@@ -20,6 +20,7 @@ from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fal_input import BASES, PATHS, read_input
 from simulator.dialects.fields import BadField
 from simulator.dialects.plain import PlainDialect
+from simulator.faults.kinds import Where
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.webhook_signer import WebhookSigner
@@ -57,10 +58,14 @@ class Fal(PlainDialect):
     def route(self, method: str, path: str) -> Route | None:
         if found := _TASK.fullmatch(path):
             app, task_id, action = found[1], found[2], (found[3] or "/response")[1:]
-            operations = {("GET", "status"): "query", ("GET", "response"): "query", ("PUT", "cancel"): "delete"}
+            operations: dict[tuple[str, str], Where] = {
+                ("GET", "status"): "query",
+                ("GET", "response"): "query",
+                ("PUT", "cancel"): "delete",
+            }
             operation = operations.get((method, action))
             known = app in {base.rpartition("/fast")[0] or base for base in BASES}
-            return Route(operation, task_id, action) if operation and known else None  # type: ignore[arg-type]
+            return Route(operation, task_id, action) if operation and known else None
         return Route("create") if method == "POST" and _SUBMIT.fullmatch(path) else None
 
     def public(self, call: Call, signer: WebhookSigner) -> Answer | None:

@@ -75,7 +75,7 @@ class OpenRouter(PlainDialect):
 
     def read_order(self, call: Call) -> Order:
         order = super().read_order(call)
-        order.extra["base_url"] = f"{call.base_url}/{self.name}"  # type: ignore[index] # its own dict
+        order.extra["base_url"] = f"{call.base_url}/{self.name}"  # type: ignore[index]  # its own dict
         return order
 
     def order_of(self, body: dict[str, Any]) -> Order:

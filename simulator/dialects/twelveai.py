@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
+from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, random_id, refuse
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, check_mentions, choice, flag, mapping, only, text, urls
-from simulator.dialects.new_api.answers import NewApiAnswers, middleware_body
+from simulator.dialects.new_api.answers import NewApiAnswers, invalid_body, read_create
 from simulator.dialects.new_api.task_list import list_route
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
@@ -60,19 +60,11 @@ class TwelveAi(NewApiAnswers, Dialect):
         return list_route(method, path)
 
     def read_order(self, call: Call) -> Order:
-        body = json_object(call.body)
-        if body is None:
-            raise refuse(400, _invalid("invalid JSON body"), "invalid_request: JSON")
-        model = body.get("model")
-        if not isinstance(model, str) or not model:
-            raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
-        if model not in DEFAULT_SIZE:
-            message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
-            raise refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
+        body, model = read_create(call, DEFAULT_SIZE)
         try:
             return _order(body, model)
         except BadField as exc:
-            raise refuse(400, _invalid(str(exc)), f"invalid_request: {exc}") from exc
+            raise refuse(400, invalid_body(str(exc)), f"invalid_request: {exc}") from exc
 
     def new_id(self) -> str:
         return f"task_{random_id(32)}"
@@ -161,7 +153,3 @@ def _shown(task: Task, word: str, progress: int) -> dict[str, Any]:
         "progress": progress,
         "created_at": int(task.created_at),
     }
-
-
-def _invalid(message: str) -> dict[str, Any]:
-    return {"code": "invalid_request", "message": message, "data": None}

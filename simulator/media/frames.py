@@ -55,7 +55,7 @@ def title_frame(width: int, height: int, name: str, details: str, prompt: str) -
     size = max(_MIN_FONT, min(width, height) // 22)
     lines = [name, details, "", *textwrap.wrap(_latin(prompt), max(10, int(width / size * 1.7)))[:_LINES]]
     draw.multiline_text((cell, cell * 6), "\n".join(lines), fill=(255, 255, 255), font=_font(size), spacing=size // 3)
-    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
     return frame.reformat(format="yuv420p")
 
 

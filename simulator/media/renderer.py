@@ -72,7 +72,7 @@ class Renderer:
             if last is None:
                 raise ValueError(f"the video of {task.id} has no frames")
             out = io.BytesIO()
-            last.to_image().save(out, "JPEG", quality=85)  # type: ignore[no-untyped-call]
+            last.to_image().save(out, "JPEG", quality=85)  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
         return out.getvalue()
 
     def _titled(self, task: Task) -> Content:

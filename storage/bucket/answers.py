@@ -51,7 +51,7 @@ class Answer:
 
 def refusal_in(answer: bytes) -> Refusal | None:
     """The error in a response, None if it has none that can be read."""
-    root = parsed(answer)
+    root = parsed(answer) if b"Error" in answer else None  # most answers are empty
     if root is None or tag_of(root) != "Error":
         return None
     return Refusal(*(text_of(root, name) for name in ("Code", "Message", "Region", "Endpoint")))

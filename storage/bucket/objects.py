@@ -89,7 +89,7 @@ class Objects(Requests):
                 content = body if request.body is None else request.body
                 sent = AWSRequest(request.method, request.url, headers=dict(request.headers), data=content).prepare()
                 # The client's own connections, so that its proxies and certificates count here too.
-                session: Any = self._s3._endpoint.http_session  # type: ignore[attr-defined]
+                session: Any = self._s3._endpoint.http_session  # type: ignore[attr-defined]  # botocore's own
                 received = session.send(sent)
                 headers = {name.lower(): value for name, value in received.headers.items()}
                 answer = Answer(received.status_code, headers, received.content[:ANSWER_BYTES])

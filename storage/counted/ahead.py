@@ -7,12 +7,12 @@ An upgrade that was interrupted counts again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
-from storage import revisions
 from storage.counted.campaigns import CAMPAIGN_SUMS
 from storage.counted.jobs import JOB_COUNTS
 from storage.counted.kept_count import KeptCount
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KEPT_COUNTS = (JOB_COUNTS, CAMPAIGN_SUMS, MESSAGE_COUNTS)
-LOCK_S, VACUUM_S = 0.5, 5.0
-"""How long the triggers may wait for writers, who queue behind them, and for a vacuum, for which none does."""
-_LOCK = 0x7265656C7163  # any number, the same in every process
+LOCK_S, PAUSE_S, TRIES = 1, 2.0, 150
+"""Writers queue behind a lock that waits: after `LOCK_S` the upgrade lets them go first and tries again later."""
+VACUUM_S = 5
+"""How long it waits for a vacuum to stop."""
 
 
 def create(revision: str, conn: Connection) -> None:
@@ -45,37 +46,38 @@ def drop(revision: str, conn: Connection) -> None:
                 conn.exec_driver_sql(statement)
 
 
-def count_ahead(own: psycopg.Connection[Any], beginning: sql.Composed) -> None:
-    """Create the kept counts of the next migration, and count, one process at a time.
+def count_ahead(own: psycopg.Connection, beginning: sql.Composed, revision: str) -> None:
+    """Create the kept counts of the migration that is next, and count, one process at a time; see
+    `storage.large_indexes.wait_alone`.
 
     `own`: a connection that is in no transaction; `beginning`: what each of its transactions begins with.
-
-    Raises:
-        psycopg.errors.LockNotAvailable: a writer was in the way for too long; try again later.
     """
     for kept in KEPT_COUNTS:
-        for work in (_create, _count):
+        if kept.revision == revision:
+            _create_quickly(own, beginning, kept)
             with own.transaction():
-                own.execute(beginning, prepare=False)
-                if revisions.current_revision(own) != kept.since:
-                    continue
-                own.execute("SET LOCAL lock_timeout = 0")
-                own.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-                if revisions.current_revision(own) == kept.since:  # no other process has finished it in between
-                    work(own, kept)
+                own.execute(beginning)
+                own.execute(sql.SQL(kept.count_sql))
 
 
-def _create(own: psycopg.Connection[Any], kept: KeptCount) -> None:
-    if own.execute("SELECT to_regclass(%s)", [kept.table]).fetchone() != (None,):
-        return  # an earlier upgrade was interrupted
-    table = sql.SQL(kept.counted)
-    own.execute(f"SET LOCAL lock_timeout = '{VACUUM_S:g}s'")
-    own.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(table))
-    own.execute(f"SET LOCAL lock_timeout = '{LOCK_S:g}s'")
-    own.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
-    for statement in kept.create:
-        own.execute(sql.SQL(statement))
-
-
-def _count(own: psycopg.Connection[Any], kept: KeptCount) -> None:
-    own.execute(sql.SQL(kept.count_sql))
+def _create_quickly(own: psycopg.Connection, beginning: sql.Composed, kept: KeptCount) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            with own.transaction():
+                own.execute(beginning)
+                if own.execute("SELECT to_regclass(%s)", [kept.table]).fetchone() != (None,):
+                    return  # an earlier upgrade was interrupted
+                table = sql.SQL(kept.counted)
+                # PostgreSQL stops a vacuum after a second of such a wait; no writer waits behind this lock.
+                own.execute(f"SET LOCAL lock_timeout = '{VACUUM_S} s'")
+                own.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(table))
+                own.execute(f"SET LOCAL lock_timeout = '{LOCK_S} s'")
+                # Before the triggers, which would each wait for the writers of their moment.
+                own.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
+                for statement in kept.create:
+                    own.execute(sql.SQL(statement))
+            return
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            if not left:
+                raise
+            time.sleep(PAUSE_S)

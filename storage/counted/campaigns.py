@@ -57,8 +57,7 @@ _OF_CHANGED: LiteralString = f"FROM changed r CROSS JOIN LATERAL ({_PARTS}) p GR
 _SOME: LiteralString = "EXISTS (SELECT FROM changed WHERE campaign_id IS NOT NULL)"
 
 CAMPAIGN_SUMS = KeptCount(
-    revision="0045",
-    since="0044",
+    revision="0042",
     counted="jobs",
     table="campaign_sums",
     keys=_KEYS,

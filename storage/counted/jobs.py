@@ -16,7 +16,6 @@ _OLD, _NEW = _GROUP.replace("r.", "OLD."), _GROUP.replace("r.", "NEW.")
 
 JOB_COUNTS = KeptCount(
     revision="0036",
-    since="0035",
     counted="jobs",
     table="job_counts",
     keys=_KEYS,

@@ -14,14 +14,13 @@ from typing import LiteralString
 class KeptCount:
     """A kept count. A change of its definition needs a new migration.
 
-    `revision` creates it; `since`: the one before. `counted`: the table of the counted
-    rows; `table`: that of the counts, with `keys`, the columns of a group, and `numbers`, what is added up. `rows`: a
-    SELECT of these columns from the counted rows, with any number of rows for each. `create`: the statements that
-    create table and triggers; `drop`: those that remove them.
+    `revision` creates it. `counted`: the table of the counted rows; `table`: that of the counts, with `keys`, the
+    columns of a group, and `numbers`, what is added up. `rows`: a SELECT of these columns from the counted rows, with
+    any number of rows for each. `create`: the statements that create table and triggers; `drop`: those that remove
+    them.
     """
 
     revision: str
-    since: str
     counted: LiteralString
     table: LiteralString
     keys: LiteralString

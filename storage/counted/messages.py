@@ -14,8 +14,7 @@ _OF_CHANGED: LiteralString = "FROM changed m GROUP BY 1"
 _INSERT: LiteralString = "INSERT INTO message_counts (state, messages)"
 
 MESSAGE_COUNTS = KeptCount(
-    revision="0045",
-    since="0044",
+    revision="0042",
     counted="webhook_messages",
     table="message_counts",
     keys="state",

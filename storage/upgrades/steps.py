@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from storage import revisions
 from storage.counted.ahead import count_ahead
-from storage.large_indexes import build_ahead
+from storage.large_indexes import build_ahead, wait_alone
 
 log = logging.getLogger("reelq.upgrade")
 
@@ -74,52 +74,53 @@ def upgrade_schema(server: Server) -> None:
     config.set_main_option("script_location", str(revisions.MIGRATIONS))
     until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
     while True:
-        current = _build_ahead(server)  # each time: an index may need what the last migration has added
+        prepared = _prepare(server, config)  # each time: an index may need what the last migration has added
         try:
-            _count_ahead(server)
             with engine.begin() as conn:
-                if not _step(conn, server, config, current):
+                if not _step(conn, server, config, prepared):
                     return
             until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
-        except (DBAPIError, psycopg.Error) as exc:
-            cause = (exc.orig or exc) if isinstance(exc, DBAPIError) else exc
-            locked = isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
+        except DBAPIError as exc:
+            locked = isinstance(exc.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
             if not locked or time.monotonic() > until:
-                raise cause from exc
-            log.info("upgrade.waits pause_s=%.1f reason=%s", pause_s, str(cause).splitlines()[0])
+                raise exc.orig or exc from exc
+            log.info("upgrade.waits pause_s=%.1f reason=%s", pause_s, str(exc.orig).splitlines()[0])
             time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _build_ahead(server: Server) -> str | None:
-    """Build the indexes of later migrations while everything runs; returns the schema's revision."""
+def _prepare(server: Server, config: Config) -> str | None:
+    """Build the indexes of later migrations, and count what the next one keeps counts of, while everything runs.
+
+    Gives the next one; None: there is none, or all come at once, on a new database.
+    """
     with (
         psycopg.connect(server.conninfo, prepare_threshold=None) as held,
         psycopg.connect(server.conninfo, prepare_threshold=None, autocommit=True) as own,
     ):
         held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
         held.execute(server.build, prepare=False)
-        current = revisions.current_revision(held)
-        try:
-            build_ahead(held, own, current)
-        except psycopg.Error:
-            held.rollback()
-            held.execute(server.build, prepare=False)
-            if revisions.current_revision(held) == current:
-                raise
-            # Another process has migrated, and the index no longer fits its table.
-        return current
+        if _after(revisions.current_revision(held), config) is None:
+            return None
+        wait_alone(held)
+        found = revisions.current_revision(held)
+        revision = _after(found, config)
+        if found is not None and revision is not None:
+            build_ahead(held, own, found)
+            count_ahead(own, server.migrate, revision)
+        return revision
 
 
-def _count_ahead(server: Server) -> None:
-    """Count what later migrations keep counts of, while everything runs."""
-    with psycopg.connect(server.conninfo, prepare_threshold=None, autocommit=True) as own:
-        count_ahead(own, server.migrate)
+def _after(found: str | None, config: Config) -> str | None:
+    """The migration that comes next; None: none does, or all come at once, on a new database."""
+    if found is None or found >= revisions.newest_revision():
+        return None
+    return min(step.revision for step in ScriptDirectory.from_config(config).iterate_revisions("head", found))
 
 
-def _step(conn: AlchemyConnection, server: Server, config: Config, current: str | None) -> bool:
-    """Run the migration after `current`, or all of them on a new database; nothing if another process has just done so.
-    False: there is none."""
+def _step(conn: AlchemyConnection, server: Server, config: Config, prepared: str | None) -> bool:
+    """Run the migration that is prepared, unless another process has; or all of them on a new database. False: there
+    is none left."""
     driver = conn.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 - what `creator` made
     driver.execute(server.migrate, prepare=False)
@@ -131,12 +132,10 @@ def _step(conn: AlchemyConnection, server: Server, config: Config, current: str 
     if found is not None and found >= revisions.newest_revision():
         revisions.check_schema(driver)
         return False
-    if found != current:  # for what comes after that, nothing was built and counted yet
-        return True
-    target = "head"
+    target = _after(found, config) or "head"
     if found is not None:
-        steps = ScriptDirectory.from_config(config).iterate_revisions("head", found)
-        target = min(step.revision for step in steps)
+        if target != prepared:  # it comes after one that another process ran, which may be preparing it
+            return True
         _stop_vacuum(conn, driver)
     conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_S:g}s'")
     config.attributes["connection"] = conn

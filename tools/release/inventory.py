@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tools.release.packages import run
 from tools.release.versions import ROOT, version
@@ -71,11 +72,11 @@ def audit(tools: Path, target: Path) -> list[str]:
     return list(findings(found))
 
 
-def findings(dependencies: list[dict[str, object]]) -> list[str]:
+def findings(dependencies: list[dict[str, Any]]) -> list[str]:
     """A line for each vulnerability, and one if packages were not looked up."""
     lines = []
     for one in dependencies:
-        for vulnerability in one.get("vulns") or ():  # type: ignore[attr-defined]
+        for vulnerability in one.get("vulns") or ():
             fixed = ", ".join(vulnerability["fix_versions"]) or "no version"
             lines.append(f"{one['name']} {one['version']}: {vulnerability['id']}, fixed in {fixed}")
     skipped = [one for one in dependencies if "skip_reason" in one]

@@ -126,7 +126,7 @@ def _jpeg(frame: av.VideoFrame, scaler: VideoReformatter) -> bytes:
 
     width = min(frame.width, MAX_WIDTH) // 2 * 2
     height = max(2, round(frame.height * width / frame.width / 2) * 2)
-    picture = scaler.reformat(frame, width, height, "yuvj420p", interpolation="AREA")
+    picture = scaler.reformat(frame, width, height, "yuvj420p", interpolation="AREA", threads=1)
     picture.pts = 0
     encoder: Any = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"

@@ -22,6 +22,7 @@ from producer.api.batches.resources import (
     as_file,
     as_output,
     not_found,
+    page_of,
     read_id,
 )
 from producer.api.openapi import JsonLines, also, form_body, problems
@@ -93,12 +94,9 @@ def file_routes(service: Service) -> APIRouter:
         tenant = principal_of(request).tenant
         last = None if after is None else read_id(after, "file-", "file")
         if purpose not in (None, "batch"):
-            return answer(FilePage(object="list", data=[], has_more=False, first_id=None, last_id=None))
+            return answer(FilePage(**page_of([], limit)))
         found = await service.read(lambda conn: files.list_files(conn, tenant, after=last, limit=limit + 1))
-        data = [as_file(item) for item in found[:limit]]
-        ends = (data[0].id, data[-1].id) if data else (None, None)
-        more = len(found) > limit
-        return answer(FilePage(object="list", data=data, has_more=more, first_id=ends[0], last_id=ends[1]))
+        return answer(FilePage(**page_of([as_file(item) for item in found], limit)))
 
     @router.get(
         "/v1/files/{file_id}",

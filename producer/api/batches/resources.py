@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -152,6 +153,13 @@ class NewFileForm(BaseModel):
 
 
 BATCH_BODIES: tuple[type[BaseModel], ...] = (NewBatch, NewFileForm)
+
+
+def page_of(found: Sequence[FileResource | BatchResource], limit: int) -> dict[str, Any]:
+    """The members of a page, from at most `limit` + 1 items: one more shows that more follow."""
+    data = list(found[:limit])
+    first, last = (data[0].id, data[-1].id) if data else (None, None)
+    return {"object": "list", "data": data, "has_more": len(found) > limit, "first_id": first, "last_id": last}
 
 
 def as_file(file: File) -> FileResource:

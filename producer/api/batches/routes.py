@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.batches.resources import BatchPage, BatchResource, NewBatch, as_batch, not_found, read_id
+from producer.api.batches.resources import BatchPage, BatchResource, NewBatch, as_batch, not_found, page_of, read_id
 from producer.api.batches.runner import BatchRunner
 from producer.api.openapi import json_body, problems
 from producer.http import bodies
@@ -70,10 +70,7 @@ def batch_api_routes(service: Service, runner: BatchRunner) -> APIRouter:
         tenant = principal_of(request).tenant
         last = None if after is None else read_id(after, "batch_", "batch")
         found = await service.read(lambda conn: batches.list_batches(conn, tenant, after=last, limit=limit + 1))
-        data = [as_batch(item) for item in found[:limit]]
-        ends = (data[0].id, data[-1].id) if data else (None, None)
-        more = len(found) > limit
-        return answer(BatchPage(object="list", data=data, has_more=more, first_id=ends[0], last_id=ends[1]))
+        return answer(BatchPage(**page_of([as_batch(item) for item in found], limit)))
 
     @router.get(
         "/v1/batches/{batch_id}",

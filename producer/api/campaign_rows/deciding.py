@@ -5,7 +5,7 @@ Each can first say what it would do (`dry_run`), and is one operation with an id
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ from producer.http.answers import answer
 from producer.http.doors.auth import principal_of
 from producer.http.service import Service
 from seedance.problems import InvalidInput, Problem
+
+Route = Callable[..., Awaitable[Response]]
 
 _ERRORS = problems(404, 413, 415, 422, 429, 503)
 _DECIDED = "What was done, or would be."
@@ -46,16 +48,22 @@ def decision_routes(service: Service) -> APIRouter:
     return router
 
 
-def _review_route(router: APIRouter, deciding: _Deciding, verb: Verb, summary: str) -> None:
-    @router.post(
+def _decides(
+    router: APIRouter, verb: Verb, body: type[RowChoice], *, required: bool = True, **more: Any
+) -> Callable[[Route], Route]:
+    """Declare the route of a decision, with the body that it reads."""
+    return router.post(
         f"/v1/campaigns/{{name:path}}/{verb}",
-        name=verb,
-        description=summary,
         response_model=RowDecision,
         response_description=_DECIDED,
         responses=_ERRORS,
-        openapi_extra=json_body(ReviewRows) | headers(OPERATION_KEY),
+        openapi_extra=json_body(body, required=required) | headers(OPERATION_KEY),
+        **more,
     )
+
+
+def _review_route(router: APIRouter, deciding: _Deciding, verb: Verb, summary: str) -> None:
+    @_decides(router, verb, ReviewRows, name=verb, description=summary)
     async def review(request: Request, name: str) -> Response:
         body = await bodies.json_body(request, ReviewRows)
         terms = Terms(datetime.now(UTC), comment=body.comment)
@@ -63,38 +71,20 @@ def _review_route(router: APIRouter, deciding: _Deciding, verb: Verb, summary: s
 
 
 def _again_routes(router: APIRouter, deciding: _Deciding) -> None:
-    @router.post(
-        "/v1/campaigns/{name:path}/reroll",
-        response_model=RowDecision,
-        response_description=_DECIDED,
-        responses=_ERRORS,
-        openapi_extra=json_body(RowChoice) | headers(OPERATION_KEY),
-    )
+    @_decides(router, Verb.REROLL, RowChoice)
     async def reroll(request: Request, name: str) -> Response:
         """Make rows again, with another seed or as the edited sheet asks. They are billed again."""
         body = await bodies.json_body(request, RowChoice)
         return await deciding.answer(request, name, Verb.REROLL, body, _required(body))
 
-    @router.post(
-        "/v1/campaigns/{name:path}/retry",
-        response_model=RowDecision,
-        response_description=_DECIDED,
-        responses=_ERRORS,
-        openapi_extra=json_body(RowChoice, required=False) | headers(OPERATION_KEY),
-    )
+    @_decides(router, Verb.RETRY, RowChoice, required=False)
     async def retry(request: Request, name: str) -> Response:
         """Enqueue rows again that failed or were cancelled; without a choice, all of them. What cannot succeed is left
         out."""
         body = await bodies.json_body(request, RowChoice, empty=True)
         return await deciding.answer(request, name, Verb.RETRY, body, body.choice() or LOST)
 
-    @router.post(
-        "/v1/campaigns/{name:path}/set",
-        response_model=RowDecision,
-        response_description=_DECIDED,
-        responses=_ERRORS,
-        openapi_extra=json_body(SetRows) | headers(OPERATION_KEY),
-    )
+    @_decides(router, Verb.SET, SetRows)
     async def set_fields(request: Request, name: str) -> Response:
         """Change fields of rows that still wait. A row that was submitted keeps its request."""
         body = await bodies.json_body(request, SetRows)

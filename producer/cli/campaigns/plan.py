@@ -48,7 +48,7 @@ def plan(
         # Imported here: the client takes long, and a command at the server does without.
         from producer.cli.campaigns import through_api
 
-        away = through_api.sheet_away(file, options, sheet, ways)
+        away = through_api.sent_sheet(file, options, sheet, ways)
         found = through_api.plan_there(reelq, away, name, terms, fetch=fetch)
         lines = document_lines(found, file.name)
     else:

@@ -82,7 +82,7 @@ def run(
         # Imported here: the client takes long, and a command at the server does without.
         from producer.cli.campaigns import through_api
 
-        away = through_api.sheet_away(file, options, sheet, ways)
+        away = through_api.sent_sheet(file, options, sheet, ways)
         how = through_api.How(asked=asked, skip_bad=skip_bad, fetch=fetches, wait=wait)
         result, well = through_api.run_there(reelq, away, name, terms, start, how)
     else:

@@ -11,8 +11,8 @@ from reelq_client.models.campaign_rows import CampaignRow
 
 from producer.cli.campaigns.pace_text import hold_text, pace_in
 from producer.cli.campaigns.waiting import SHOWN_FAILURES
-from producer.cli.doors.api_door import as_view
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.jobs import as_view
+from producer.cli.doors.there.translated import translated
 from producer.operator_actions.standstill import Standstill, review_standstill
 from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState

@@ -19,7 +19,7 @@ from producer.cli.campaigns.plan_text import document_lines
 from producer.cli.campaigns.run_rows_there import RunRowsThere
 from producer.cli.campaigns.stored_text import result_of, stored_lines
 from producer.cli.campaigns.waiting import all_is_well, say_failures, see_through
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.output import say
 from producer.cli.shared.pace_options import RunOptions
@@ -46,7 +46,7 @@ class How:
 
 
 @dataclass(frozen=True, slots=True)
-class SheetAway:
+class SentSheet:
     """A sheet here and how to read it there. `template`: the text of a template's file."""
 
     file: Path
@@ -73,15 +73,15 @@ class SheetAway:
         }
 
 
-def sheet_away(file: Path, options: ReadingOptions, sheet: SheetOptions, ways: RunOptions) -> SheetAway:
+def sent_sheet(file: Path, options: ReadingOptions, sheet: SheetOptions, ways: RunOptions) -> SentSheet:
     """The sheet of a command line; its template's file has been read and checked before."""
     with opened(file):  # what is wrong with the file itself is said as at the server
         pass
     template = None if sheet.template is None else sheet.template.read_text(encoding="utf-8-sig")
-    return SheetAway(file, options, sheet.mapped or (), sheet.prompt, template, sheet.write_errors, ways.ways())
+    return SentSheet(file, options, sheet.mapped or (), sheet.prompt, template, sheet.write_errors, ways.ways())
 
 
-def plan_there(reelq: Reelq, sheet: SheetAway, name: str | None, terms: Terms, *, fetch: bool) -> dict[str, Any]:
+def plan_there(reelq: Reelq, sheet: SentSheet, name: str | None, terms: Terms, *, fetch: bool) -> dict[str, Any]:
     """The plan as JSON. The bad rows are written beside the sheet, if that is wanted.
 
     Raises:
@@ -101,7 +101,7 @@ def plan_there(reelq: Reelq, sheet: SheetAway, name: str | None, terms: Terms, *
     return document
 
 
-def _agree(plan: Mapping[str, Any], sheet: SheetAway, name: str, how: How) -> None:
+def _agree(plan: Mapping[str, Any], sheet: SentSheet, name: str, how: How) -> None:
     """Show a plan to the person who sits there, and ask.
 
     Raises:
@@ -118,7 +118,7 @@ def _agree(plan: Mapping[str, Any], sheet: SheetAway, name: str, how: How) -> No
 
 
 def run_there(
-    reelq: Reelq, sheet: SheetAway, name: str, terms: Terms, start: Start, how: How
+    reelq: Reelq, sheet: SentSheet, name: str, terms: Terms, start: Start, how: How
 ) -> tuple[dict[str, Any], bool]:
     """Enqueue the rows, and with `wait` see them through; returns the result as JSON, and whether all is well.
 

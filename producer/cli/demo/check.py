@@ -94,7 +94,7 @@ def _decoded(opened: InputContainer) -> Video:
         frames = 0
         for frame in container.decode(stream):
             if frames == 0:
-                poster = frame.to_image()  # type: ignore[no-untyped-call]
+                poster = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
             frames += 1
         if poster is None:
             raise ValueError("no frame in it")

@@ -42,10 +42,10 @@ def open_assets(ctx: typer.Context, given: Path | None, tenant: str) -> AssetsDo
     """
     # Imported here: each way needs what the other does not, and all of it takes long.
     if (reelq := api_client(ctx, given, tenant)) is None:
-        from producer.cli.doors.assets_here import AssetsHere
+        from producer.cli.doors.here.assets import AssetsHere
         from producer.cli.shared.access import accounts_of
 
         return AssetsHere(accounts_of(ctx, given), tenant)
-    from producer.cli.doors.assets_there import AssetsThere
+    from producer.cli.doors.there.assets import AssetsThere
 
     return AssetsThere(reelq)

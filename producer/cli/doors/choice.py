@@ -43,10 +43,10 @@ def open_door(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_TENA
         DatabaseUnavailable: the database does not answer or is not up to date.
     """
     if (reelq := api_client(ctx, given, tenant)) is None:
-        from producer.cli.doors.database_door import DatabaseDoor
+        from producer.cli.doors.here.jobs import DatabaseDoor
         from producer.cli.shared.producers import open_producer
 
         return DatabaseDoor(open_producer(ctx, given, tenant))
-    from producer.cli.doors.api_door import ApiDoor
+    from producer.cli.doors.there.jobs import ApiDoor
 
     return ApiDoor(reelq)

@@ -93,7 +93,7 @@ class _Api:
 
     def __init__(self, reelq: Reelq) -> None:
         # Imported here: the client takes long, and a command at the server does without.
-        from producer.cli.doors.translated import translated
+        from producer.cli.doors.there.translated import translated
 
         self._reelq = reelq
         self._translated = translated

@@ -44,11 +44,11 @@ def open_looking(ctx: typer.Context, given: Path | None, tenant: str | None) -> 
     """
     # Imported here: each way needs what the other does not, and all of it takes long.
     if (reelq := api_client(ctx, given, tenant)) is None:
-        from producer.cli.doors.looking_here import LookingHere
+        from producer.cli.doors.here.looking import LookingHere
         from producer.cli.shared.access import accounts_of
 
         settings = accounts_of(ctx, given)
         return LookingHere(settings if tenant is None else settings.for_tenant(tenant))
-    from producer.cli.doors.looking_there import LookingThere
+    from producer.cli.doors.there.looking import LookingThere
 
     return LookingThere(reelq)

@@ -65,12 +65,12 @@ def open_results(ctx: typer.Context, given: Path | None, tenant: str) -> Results
     """
     reelq = api_client(ctx, given, tenant)
     if reelq is None:
-        from producer.cli.doors.results_here import ResultsHere
+        from producer.cli.doors.here.results import ResultsHere
         from producer.cli.shared.access import settings_of
 
         settings = settings_of(ctx, given)
         base = settings.public_url or read_stack(data_directory(directory(ctx, given))).get("api")
         return ctx.with_resource(ResultsHere(settings, tenant, base))
-    from producer.cli.doors.results_there import ResultsThere
+    from producer.cli.doors.there.results import ResultsThere
 
     return ResultsThere(reelq)

@@ -47,10 +47,10 @@ def open_rows(ctx: typer.Context, given: Path | None, tenant: str) -> RowsDoor:
     """
     # Imported here, as below: each way needs what the other does not, and all of it takes long.
     if (reelq := api_client(ctx, given, tenant)) is None:
-        from producer.cli.doors.rows_here import RowsHere
+        from producer.cli.doors.here.rows import RowsHere
         from producer.cli.shared.producers import open_producer
 
         return RowsHere(ctx.with_resource(open_producer(ctx, given, tenant)))
-    from producer.cli.doors.rows_there import RowsThere
+    from producer.cli.doors.there.rows import RowsThere
 
     return RowsThere(reelq)

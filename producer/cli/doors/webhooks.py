@@ -151,7 +151,7 @@ class _Database:
 class _Api:
     def __init__(self, reelq: Reelq) -> None:
         # Imported here: the client takes long, and a command at the server does without.
-        from producer.cli.doors.translated import translated
+        from producer.cli.doors.there.translated import translated
 
         self._reelq, self._webhooks = reelq, reelq.webhooks
         self._translated = translated

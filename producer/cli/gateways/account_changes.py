@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from producer.cli.doors.accounts import open_accounts
 from producer.cli.shared.access import settings_of
+from producer.cli.shared.option_groups import spread
 from producer.cli.shared.options import DataDir
 from producer.operator_actions.accounts import checked_secrets
 from seedance.problems import InvalidInput, Problem
@@ -64,26 +66,51 @@ ToShared = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class AccountFields:
+    """The fields of an account, for `option_groups.spread`."""
+
+    tenant: Tenants = None
+    base_url: BaseUrl = None
+    max_in_flight: MaxInFlight = None
+    requests_per_minute: PerMinute = None
+    polls_per_minute: PollsPerMinute = None
+    field: Fields = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that are given.
+
+        Raises:
+            InvalidInput: one of `field` has no value.
+        """
+        given: dict[str, Any] = {}
+        for text in self.field or ():
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise InvalidInput([Problem("--field", f"must be NAME=JSON, not {name}")])
+            try:
+                given[name.strip()] = json.loads(value)
+            except ValueError:
+                given[name.strip()] = value  # a text without quotes
+        set_to = {"base_url": self.base_url, "max_in_flight": self.max_in_flight, "tenants": self.tenant or None}
+        given |= {name: value for name, value in set_to.items() if value is not None}
+        limits = {"requests_per_minute": self.requests_per_minute, "polls_per_minute": self.polls_per_minute}
+        return given | {name: limit or None for name, limit in limits.items() if limit is not None}
+
+
+@spread
 def add(
     ctx: typer.Context,
     name: Name,
     gateway: Annotated[str, typer.Option(help="The gateway, such as ark.")],
-    tenant: Tenants = None,
-    base_url: BaseUrl = None,
-    max_in_flight: MaxInFlight = None,
-    requests_per_minute: PerMinute = None,
-    polls_per_minute: PollsPerMinute = None,
-    field: Fields = None,
+    fields: AccountFields,
     key_file: KeyFile = None,
     key_env: KeyEnv = None,
     secret_env: SecretEnv = None,
     data_dir: DataDir = None,
 ) -> None:
     """Add an account. Its key is asked for, or read from a file or a variable, and stored encrypted."""
-    given = _fields(field, base_url, max_in_flight, requests_per_minute, polls_per_minute)
-    if tenant:
-        given["tenants"] = tenant
-    given = {"gateway": gateway} | {field: value for field, value in given.items() if value is not None}
+    given = {"gateway": gateway} | {field: value for field, value in fields.given().items() if value is not None}
     door = open_accounts(ctx, data_dir)
     simulated = door.add(name, given, {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)})
     typer.echo(f"{name} is added; it takes jobs within seconds")
@@ -91,22 +118,16 @@ def add(
         typer.echo("the simulator still takes jobs, too; `reelq accounts pause simulator` stops that", err=True)
 
 
+@spread
 def change(
     ctx: typer.Context,
     name: Name,
-    tenant: Tenants = None,
-    base_url: BaseUrl = None,
-    max_in_flight: MaxInFlight = None,
-    requests_per_minute: PerMinute = None,
-    polls_per_minute: PollsPerMinute = None,
-    field: Fields = None,
+    fields: AccountFields,
     to_shared: ToShared = False,
     data_dir: DataDir = None,
 ) -> None:
     """Change an account of the database: its limits, the tenants that it serves, its models."""
-    given = _fields(field, base_url, max_in_flight, requests_per_minute, polls_per_minute)
-    if tenant:
-        given["tenants"] = tenant
+    given = fields.given()
     if not given:
         raise InvalidInput([Problem("", "nothing to change; see `reelq accounts set --help`")])
     open_accounts(ctx, data_dir).change(name, given, to_shared=to_shared)
@@ -177,30 +198,6 @@ def reencrypt(ctx: typer.Context, data_dir: DataDir = None) -> None:
 def master_key() -> None:
     """Print a new master key, for REELQ_MASTER_KEY or a file that REELQ_MASTER_KEY_FILE names."""
     typer.echo(new_master_key())
-
-
-def _fields(
-    fields: Sequence[str] | None,
-    base_url: str | None,
-    max_in_flight: int | None,
-    requests_per_minute: int | None,
-    polls_per_minute: int | None,
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for text in fields or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidInput([Problem("--field", f"must be NAME=JSON, not {name}")])
-        try:
-            given[name.strip()] = json.loads(value)
-        except ValueError:
-            given[name.strip()] = value  # a text without quotes
-    if base_url is not None:
-        given["base_url"] = base_url
-    if max_in_flight is not None:
-        given["max_in_flight"] = max_in_flight
-    limits = {"requests_per_minute": requests_per_minute, "polls_per_minute": polls_per_minute}
-    return given | {name: limit or None for name, limit in limits.items() if limit is not None}
 
 
 def _key(name: str, file: str | None, variable: str | None) -> str:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import orjson
 
-from simulator.dialects.base import View
+from simulator.dialects.base import View, json_object, refuse
 from simulator.dialects.new_api.task_list import list_tasks
 from simulator.tasks.task import Task
-from simulator.wire.answers import Answer, Call, json_answer
+from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError, error_body, moderation_message
 
 SATURATED = "当前分组上游负载已饱和，请稍后再试"
@@ -34,6 +34,34 @@ def middleware_error(status: int, message: str, code: str = "") -> Answer:
 def middleware_body(message: str, code: str = "") -> dict[str, Any]:
     text = f"{message} (request id: {request_id()})"
     return {"error": {"message": text, "type": "new_api_error", "code": code}}
+
+
+def invalid_body(message: str) -> dict[str, Any]:
+    """Format A for a request that breaks a rule."""
+    return {"code": "invalid_request", "message": message, "data": None}
+
+
+def read_create(call: Call, models: Container[str]) -> tuple[dict[str, Any], str]:
+    """The body of a create, and its model, which is one of these.
+
+    Raises:
+        Refused: it is not JSON, or has no model or another one.
+    """
+    body = json_object(call.body)
+    if body is None:
+        raise refuse(400, invalid_body("invalid JSON body"), "invalid_request: JSON")
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
+    if model not in models:
+        raise unknown_model(model)
+    return body, model
+
+
+def unknown_model(model: object) -> Refused:
+    """The refusal of a model that no channel of the gateway offers."""
+    message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
+    return refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
 
 
 def upstream_body(error: ArkError) -> dict[str, Any]:

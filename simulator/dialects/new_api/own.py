@@ -11,8 +11,8 @@ from typing import Any
 
 from simulator.dialects.anyfast import AnyFast
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
-from simulator.dialects.base import Route, json_object, random_id, refuse
-from simulator.dialects.new_api.answers import middleware_body
+from simulator.dialects.base import Route, random_id, refuse
+from simulator.dialects.new_api.answers import invalid_body, read_create
 from simulator.tasks.task import Order
 from simulator.wire.answers import Call, Refused
 from simulator.wire.ark_error import ArkError
@@ -57,17 +57,9 @@ class NewApi(AnyFast):
         return None if found is not None and found.operation == "asset" else found
 
     def read_order(self, call: Call) -> Order:
-        body = json_object(call.body)
-        if body is None:
-            raise refuse(400, _invalid("invalid JSON body"), "invalid_request: JSON")
-        model = body.get("model")
-        if not isinstance(model, str) or not model:
-            raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
-        if model not in MODELS:
-            message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
-            raise refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
+        body, model = read_create(call, MODELS)
         if not isinstance(body.get("prompt"), str) or not body["prompt"].strip():
-            raise refuse(400, _invalid("prompt is required"), "prompt: missing")
+            raise refuse(400, invalid_body("prompt is required"), "prompt: missing")
         try:
             return replace(read_order(_forwarded(body), MODELS[model], _FORWARDED), body=body)
         except ArkError as exc:
@@ -85,11 +77,7 @@ def _forwarded(body: dict[str, Any]) -> dict[str, Any]:
     unknown += [name for name in body if name not in ("model", "prompt", "duration", "metadata")]
     if unknown:
         message = f"{unknown[0]} is not forwarded"
-        raise refuse(400, _invalid(message), f"dropped: {unknown[0]}")
+        raise refuse(400, invalid_body(message), f"dropped: {unknown[0]}")
     content = [item for item in metadata.get("content", []) if item.get("type") != "text"]
     forwarded = {"model": body["model"], **metadata, "content": [{"type": "text", "text": body["prompt"]}, *content]}
     return forwarded | ({"duration": body["duration"]} if (body.get("duration") or 0) > 0 else {})
-
-
-def _invalid(message: str) -> dict[str, Any]:
-    return {"code": "invalid_request", "message": message, "data": None}

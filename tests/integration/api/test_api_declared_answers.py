@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +26,12 @@ from storage.settings import Settings
 from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving_declared, with_account
 from tests.integration.api.declared_answers import JSON, PROBLEM, answers_of
+from tests.integration.api.delivering import delivering
 from tests.integration.api.openai_videos.video_calls import complete
 from tests.integration.api.test_api_callbacks import an_unconfirmed_job
-from tests.integration.webhooks.test_delivery import deliver
 from tests.media_files import clip, picture
 from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
-from worker.runtime import Runtime
 
 S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -323,30 +319,10 @@ def _webhooks(api: httpx.Client, configured: Settings, monkeypatch: pytest.Monke
     assert api.patch(path, json={"disabled": True}).json()["disabled_at"]
     assert api.get(f"{root}/endpoints").json()["data"]
     assert api.delete(path).status_code == 204
-    with receiving() as receiver, _delivering(configured), monkeypatch.context() as patch:
+    with receiving() as receiver, delivering(configured), monkeypatch.context() as patch:
         patch.setattr("producer.api.webhooks.TEST_S", PATIENCE_S)
         sent = api.post(f"{root}/test", json={"url": receiver.url})
     assert (sent.status_code, sent.json()["state"]) == (200, "delivered")
-
-
-@contextmanager
-def _delivering(configured: Settings) -> Iterator[None]:
-    """A worker that sends what is due."""
-    runtime = Runtime(configured)
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.05):
-            deliver(runtime)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(PATIENCE_S)
-        runtime.close()
 
 
 def _callbacks(api: httpx.Client, configured: Settings) -> None:

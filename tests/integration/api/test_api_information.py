@@ -8,27 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from storage.admission.circuit_breaker import Cause
 from storage.database import connect
 from storage.settings import Settings
 from tests.claiming import close_account
-from tests.integration.api.api_server import serving, with_account
+from tests.integration.api.api_server import serving
 
 GUIDE = Path(__file__).parents[3] / "docs/api.md"
 METHODS = ("get", "post", "put", "patch", "delete")
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def test_an_estimate_equals_that_of_the_job(api: httpx.Client) -> None:

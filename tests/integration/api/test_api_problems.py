@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from storage.settings import Settings
-from tests.integration.api.api_server import serving, with_account
+from tests.integration.api.api_server import serving
 from tests.waiting import PATIENCE_S
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def test_a_problem_has_both_forms_of_an_error(api: httpx.Client) -> None:

@@ -19,7 +19,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
 from storage.webhooks.endpoints import add_endpoint
-from tests.integration.api.api_server import bring, serving, with_account
+from tests.integration.api.api_server import bring, serving
 
 S = JobState
 SECRET = "a prompt that only beta knows"
@@ -67,11 +67,6 @@ class Beta:
             mark in text
             for mark in (*self.jobs.values(), self.endpoint, *(f"{SECRET} {state}" for state in EVERY_STATE))
         )
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
 
 
 @pytest.fixture

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import pytest
 
 from storage.database import connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from storage.settings import Settings
-from tests.integration.api.api_server import serving, with_account
 from tests.integration.api.test_api_jobs import FOX, stored
 from tests.waiting import PATIENCE_S
 
 CLIENTS = 16
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def _all_at_once(api: httpx.Client, bodies: list[dict[str, Any]]) -> list[httpx.Response]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import time
 import zlib
@@ -102,6 +103,18 @@ def test_misspelt_parameters_are_named(api: httpx.Client) -> None:
     known = api.get("/v1/campaigns/none/manifest?link_seconds=60"), api.head("/v1/videos/x/content?variant=thumbnail")
     assert [answer.status_code for answer in known] == [404, 404], "names in paths, and routes with a HEAD of their own"
     assert api.get("/jobs?anything=1").status_code == 200, "a page"
+
+
+def test_each_route_takes_the_parameters_that_openapi_names(api: httpx.Client) -> None:
+    for path, methods in api.get("/openapi.json").json()["paths"].items():
+        if not path.startswith("/v1/"):
+            continue
+        for method, operation in methods.items():
+            declared = [item["name"] for item in operation.get("parameters", ()) if item["in"] == "query"]
+            refused = api.request(method, re.sub(r"\{[^}]+\}", "x", path), params={"@": "1"})
+            assert (refused.status_code, refused.json()["code"]) == (422, "unknown_parameter"), (method, path)
+            takes = f"it takes {', '.join(declared)}" if declared else "it takes none"
+            assert refused.json()["detail"].endswith(f"of this route; {takes}"), (method, path)
 
 
 def test_a_reader_may_ask_for_estimates(api: httpx.Client, configured: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from storage.settings import Settings
 from storage.webhooks.messages import parse_webhook_id
 from storage.webhooks.signing import new_secret, secret_bytes
 from tests.integration.api.api_server import serving, with_account
+from tests.integration.api.delivering import delivering
 from tests.integration.api.doors.test_api_keys import ELSEWHERE, bearer, make_key
-from tests.integration.webhooks.test_delivery import deliver
 from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.servers import environ_for
-from tests.waiting import PATIENCE_S, wait_for
+from tests.waiting import wait_for
 from tests.webhook_receiver import Receiver, Reply, receiving
 from worker.runtime import Runtime
 
@@ -36,27 +35,10 @@ def configured(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
-
-
-@pytest.fixture
 def worker(configured: Settings) -> Iterator[Runtime]:
     """A worker that sends what is due."""
-    runtime = Runtime(configured)
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.05):
-            deliver(runtime)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield runtime
-    over.set()
-    thread.join(PATIENCE_S)
-    runtime.close()
+    with delivering(configured) as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def timeless(text: str) -> str:
 
 def documents(text: str) -> dict[str, object]:
     found: dict[str, object] = json.loads(text)
-    assert set(found.pop("finish")) == {"p50", "p90", "p50_s", "p90_s", "assumes"}  # type: ignore[call-overload]
+    assert set(found.pop("finish")) == {"p50", "p90", "p50_s", "p90_s", "assumes"}  # type: ignore[call-overload]  # a dict
     return found
 
 

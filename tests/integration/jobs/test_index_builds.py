@@ -90,14 +90,14 @@ def test_two_upgrades_at_once_and_a_writer_do_not_stop_each_other(empty_postgres
 
 @pytest.mark.parametrize("kept", KEPT_COUNTS, ids=lambda kept: kept.table)
 def test_no_writer_waits_while_an_upgrade_counts(empty_postgres_url: str, kept: KeptCount) -> None:
-    migrate(empty_postgres_url, kept.since)
+    migrate(empty_postgres_url, f"{kept.revision}-1")
     with (
         psycopg.connect(empty_postgres_url, autocommit=True) as own,
         psycopg.connect(empty_postgres_url, autocommit=True) as writer,
     ):
         writer.execute(_JOBS)
         writer.execute(_MESSAGES)
-        count_ahead(own, sql.SQL("SET LOCAL statement_timeout = 0").format())
+        count_ahead(own, sql.Composed([sql.SQL("SET LOCAL statement_timeout = 0")]), kept.revision)
         own.execute(f"DELETE FROM {kept.table}")
         with own.transaction():  # the counting lasts until its transaction ends
             own.execute(sql.SQL(kept.count_sql))

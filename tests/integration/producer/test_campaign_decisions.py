@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,22 +14,18 @@ from producer.campaigns.decisions.carry_out import carry_out
 from producer.campaigns.decisions.choice import EVERY_ROW, choose
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.campaigns.status import campaign_status
-from producer.cli import main as cli
 from producer.errors import CampaignNotFound
 from seedance.problems import InvalidInput
 from storage.campaigns import rows
-from storage.campaigns.rows import RowView
 from storage.database import connect
 from storage.settings import Settings
 from storage.uploads.tenant_assets import give_assets
+from tests.integration.producer.campaign_rounds import NAME, Run, enqueue, go, rows_of, run_in, states
+from tests.integration.producer.command_line import CommandLine
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
-from tests.servers import environ_for
 
 RATES = [{"price": 2, "per": "call", "currency": "CNY", "as_of": "2026-11-28"}]
-NAME = "lamps"
-
-Run = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +42,8 @@ def world(settings: Settings, gateway: DoubtfulGateway) -> Iterator[World]:
 
 
 @pytest.fixture
-def run(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run `reelq campaign …` with `--json` in this process: (exit code, what it prints, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    [account] = world.settings.accounts
-    given = {"name": "main", "gateway": "ark", "api_key": "sk-main", "base_url": account.base_url, "rates": RATES}
-    for name, value in (environ_for(world.settings) | {"REELQ_ACCOUNTS": json.dumps([given])}).items():
-        monkeypatch.setenv(name, value)
-
-    def run(verb: str, *arguments: object) -> tuple[int, dict[str, Any], str]:
-        code = cli.run(["campaign", verb, *(str(argument) for argument in arguments), "--json"])
-        captured = capsysbinary.readouterr()
-        return code, json.loads(captured.out or b"{}"), captured.err.decode()
-
-    return run
+def run(world: World, command_line: CommandLine) -> Run:
+    return run_in(world, RATES, command_line)
 
 
 def write_sheet(*prompts: str, seed: int | None = None, **more: str) -> None:
@@ -72,35 +53,12 @@ def write_sheet(*prompts: str, seed: int | None = None, **more: str) -> None:
     Path("lamps.csv").write_text("\n".join([f"sku,prompt,seed{names}", *lines, ""]), encoding="utf-8")
 
 
-def enqueue(run: Run, *arguments: object) -> dict[str, Any]:
-    code, found, err = run("run", "lamps.csv", "--name", NAME, "--key", "sku", *arguments)
-    assert code == 0, err
-    return found
-
-
-def go(world: World, gateway: DoubtfulGateway) -> None:
-    """Everything that is due is made."""
-    world.submit(world.claim())
-    gateway.finish()
-    world.poll()
-    world.transfer()
-
-
-def found(world: World, tenant: str = "default") -> list[RowView]:
-    with connect(world.url) as conn:
-        return list(rows.stream_rows(conn, campaign_status(conn, tenant, NAME).id))
-
-
-def states(world: World) -> list[str]:
-    return [str(row.state) for row in found(world)]
-
-
 def events_of(world: World, job_id: Any) -> list[dict[str, Any]]:
     return world.rows("SELECT reason, actor, detail FROM job_events WHERE job_id = %s ORDER BY id", job_id)
 
 
 def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
-    run: Run, world: World, gateway: DoubtfulGateway, capsysbinary: pytest.CaptureFixture[bytes]
+    run: Run, world: World, gateway: DoubtfulGateway
 ) -> None:
     gateway.arm(
         {"kind": "moderate_input", "prompt_contains": "bear"},
@@ -118,14 +76,15 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
     assert shown["cost"] == {"currency": "CNY", "low": 4.0, "high": 4.0, "jobs": 2, "by_list_price": 0}
     assert [(item["code"], item["rows"][0]["row"]) for item in shown["refused"]] == [("flagged_input", 3)]
     assert states(world) == ["succeeded", "failed", "failed", "failed"], "a dry run does nothing"
-    assert cli.run(["campaign", "retry", NAME, "--rows", "3-5,9", "--dry-run"]) == 1
-    assert capsysbinary.readouterr().err.decode().splitlines() == [
+    code, _, err = run.text("retry", NAME, "--rows", "3-5,9", "--dry-run")
+    assert code == 1
+    assert err.splitlines() == [
         "lamps: retry 2 rows (rows 4 and 5); 2 new videos, CNY 4.00",
         "  cannot     1 row (row 3): was flagged for its input; change the prompt or the file first",
         "  missing    there is no row 9",
     ]
-    assert cli.run(["campaign", "status", NAME]) == 0
-    text = capsysbinary.readouterr().out.decode()
+    code, text, err = run.text("status", NAME)
+    assert code == 0, err
     assert text.startswith("lamps: 4 rows: 1 succeeded · 3 failed\n")
     assert "  failed     1 row (row 3): refused for its content (text input)\n             Change the wording" in text
 
@@ -155,7 +114,7 @@ def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     write_sheet("a red lamp", "a blue lamp", "a green lamp", seed=7)
     enqueue(run)
     go(world, gateway)
-    first = found(world)
+    first = rows_of(world)
     assert run("approve", NAME, "--all", "--comment", "nice")[1]["done"] == 3
     assert run("reroll", NAME)[0] == 2, "rows must be chosen: it costs money"
 
@@ -166,7 +125,7 @@ def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     assert (code, again["done"], again["refused"][0]["code"]) == (1, 0, "running")
     gateway.arm({"kind": "moderate_output", "prompt_contains": "blue"})
     go(world, gateway)
-    now = found(world)
+    now = rows_of(world)
     assert [str(row.state) for row in now] == ["succeeded"] * 3
     assert now[1].job_id == first[1].job_id and now[1].versions == 2
     assert [str(row.review) for row in now] == ["approved", "open", "approved"]
@@ -174,7 +133,7 @@ def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     gateway.arm()
     assert run("reroll", NAME, "--rows", "3,9")[1]["missing"] == ["row 9"]
     go(world, gateway)
-    assert found(world)[1].job_id not in (first[1].job_id, now[1].newest_job_id)
+    assert rows_of(world)[1].job_id not in (first[1].job_id, now[1].newest_job_id)
     made = [job for job in world.jobs() if "blue" in job["prompt"]]
     assert len(made) == 3 and len({job["request"]["seed"] for job in made}) == 3
     assert gateway.generations()["a red lamp"] == 1
@@ -193,7 +152,7 @@ def test_reviews_are_stored_with_who_and_why_and_only_for_videos(
     assert (code, done["done"], done["refused"][0]["code"]) == (1, 2, "no_video")
     code, done, _ = run("approve", NAME, "--rows", "4")
     assert (code, done["done"], done["jobs"]) == (0, 1, [])
-    red, bear, blue = found(world)
+    red, bear, blue = rows_of(world)
     assert (red.review, red.review_comment, bear.review, blue.review) == ("rejected", "too dark", "open", "approved")
     assert red.reviewed_by is not None and red.reviewed_by.startswith("command line")
     assert world.producer.get(red.job_id).object_key is not None, "the video stays"
@@ -239,11 +198,11 @@ def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
     go(world, gateway)
     assert gateway.generations()["a new lamp"] == gateway.generations()["an older lamp"] == 0
     assert gateway.generations()["an old lamp"] == gateway.generations()["a newer lamp"] == 1
-    assert [row.edited for row in found(world)] == [True, False, False]
+    assert [row.edited for row in rows_of(world)] == [True, False, False]
     assert run("reroll", NAME, "--rows", "2")[1]["done"] == 1
     go(world, gateway)
     assert gateway.generations()["an older lamp"] == 1
-    assert [row.edited for row in found(world)] == [False, False, False]
+    assert [row.edited for row in rows_of(world)] == [False, False, False]
 
 
 def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World, gateway: DoubtfulGateway) -> None:
@@ -255,7 +214,7 @@ def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World
     write_sheet("an old lamp", seed=7)
     assert run("plan", "lamps.csv", "--name", NAME, "--no-fetch")[1]["edited"]["paid_for"] == []
     assert enqueue(run)["edited"]["paid_for"] == []
-    assert [row.edited for row in found(world)] == [False]
+    assert [row.edited for row in rows_of(world)] == [False]
     run("reroll", NAME, "--rows", "2")
     assert len({job["request"]["seed"] for job in world.jobs()}) == 2, "else the same video is paid for again"
 
@@ -283,19 +242,19 @@ def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: Do
     go(world, gateway)
     code, done, _ = run("approve", NAME, "--rows", "2", "--yes")
     assert (code, done["new_jobs"], done["cost"]["jobs"]) == (0, 1, 1)
-    assert [row.versions for row in found(world)] == [2, 1]
+    assert [row.versions for row in rows_of(world)] == [2, 1]
     for field in ("prompt=a bear", "duration=", "account="):
         code, left, _ = run("set", NAME, "--rows", "2", "--field", field)
         assert (code, left["refused"][0]["code"]) == (1, "of_draft")
     assert run("set", NAME, "--rows", "2", "--field", "priority=9")[1]["done"] == 1
     go(world, gateway)
-    lamp, chair = found(world)
+    lamp, chair = rows_of(world)
     final = world.producer.get(lamp.job_id)
     assert (str(lamp.state), str(lamp.review), final.request["resolution"]) == ("succeeded", "approved", "1080p")
     assert final.draft_of == lamp.id
     assert run("approve", NAME, "--rows", "2")[1]["idle"][0]["code"] == "done_already"
     assert run("reroll", NAME, "--rows", "2")[1]["done"] == 1, "a new draft"
-    newest = world.producer.get(found(world)[0].newest_job_id)
+    newest = world.producer.get(rows_of(world)[0].newest_job_id)
     assert newest.request["draft"] is True and newest.draft_of is None
     world.later(8 * 86_400.0)
     code, old, _ = run("approve", NAME, "--rows", "3")
@@ -309,7 +268,7 @@ def test_a_waiting_row_that_is_edited_to_name_a_draft_becomes_its_final(
     write_sheet("a lamp", "a chair", model="seedance-2.5", draft="true", duration="5", ratio="16:9")
     enqueue(run)
     go(world, gateway)
-    lamp, chair = found(world)
+    lamp, chair = rows_of(world)
 
     def finals(column: str, value: object) -> UUID:
         Path("finals.csv").write_text(f"sku,{column}\nF-2,{value}\n", encoding="utf-8")
@@ -336,7 +295,7 @@ def test_a_file_that_is_gone_leaves_its_row_and_no_other(run: Run, world: World,
     with connect(world.url) as conn:
         conn.execute(
             "UPDATE jobs SET request = request || jsonb_build_object('first_frame', %s::text) WHERE id = %s",
-            [gone, found(world)[0].job_id],
+            [gone, rows_of(world)[0].job_id],
         )
     assert run("cancel", NAME, "--all", "--yes")[1]["done"] == 2
     code, done, _ = run("retry", NAME)
@@ -367,7 +326,7 @@ def test_one_tenant_decides_nothing_about_anothers_rows(run: Run, world: World, 
         carry_out(other, NAME, Verb.CANCEL, EVERY_ROW)
     other.enqueue_many([{"prompt": "a chair"}], campaign=NAME)
     assert carry_out(other, NAME, Verb.CANCEL, EVERY_ROW, operation="same").done == 1
-    assert states(world) == ["queued"] and [str(row.state) for row in found(world, "other")] == ["cancelled"]
+    assert states(world) == ["queued"] and [str(row.state) for row in rows_of(world, "other")] == ["cancelled"]
     chosen = choose(rows="2")
     assert chosen is not None
     assert carry_out(world.producer, NAME, Verb.CANCEL, chosen, operation="same").done == 1, "another tenant's id"
@@ -418,7 +377,7 @@ def test_killed_in_the_middle_and_run_again_every_row_is_there_once(
         assert run("run", "lamps.csv", "--name", NAME, "--key", "sku")[0] != 0
     assert world.jobs() == []
     assert (enqueue(run)["created"], enqueue(run)["created"]) == (2, 0)
-    assert [row.number for row in found(world)] == [2, 3]
+    assert [row.number for row in rows_of(world)] == [2, 3]
     go(world, gateway)
     with monkeypatch.context() as patch:
         patch.setattr("storage.campaigns.operations.end", _killed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,38 +11,23 @@ import pytest
 
 from producer import Producer
 from producer.campaigns.status import cancel_campaign
-from producer.cli import main as cli
 from producer.cli.campaigns import waiting
 from producer.cli.shared import progress
 from producer.operator_actions.standstill import standstill_of
 from producer.operator_actions.waiting import why_it_waits
 from storage.settings import Settings
-from tests.servers import environ_for
+from tests.integration.producer.command_line import CommandLine, Run
 
 ACCOUNTS = [{"name": "main", "gateway": "ark", "api_key": "sk-secret", "max_in_flight": 50}]
 SHEET = "sku,prompt,priority,deadline\nA,a lamp,,\nB,a chair,3,\nC,a vase,,2037-01-01T00:00:00Z\n"
 RUN = ("campaign", "run", "lamps.csv", "--name", "lamps", "--key", "sku")
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run a command line in this process, in an empty directory with the sheet: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
+def run(settings: Settings, command_line: CommandLine) -> Run:
+    """Commands in a directory with the sheet."""
     Path("lamps.csv").write_text(SHEET, encoding="utf-8")
-    for name, value in (environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS)}).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        captured = capsysbinary.readouterr()
-        return code, captured.out.decode(), captured.err.decode()
-
-    return run
+    return command_line.with_environ(settings, ACCOUNTS, TZ="Asia/Shanghai")
 
 
 @pytest.fixture

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from producer import Producer
-from producer.cli import main as cli
 from producer.operator_actions.standstill import standstill_of
 from storage.admission.circuit_breaker import Cause
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.claiming import claim_submits, close_account
+from tests.integration.producer.command_line import CommandLine, Run
 from tests.integration.producer.media_server import serving_media
-from tests.servers import environ_for
 
 RATES = [{"gateway": "ark", "price": 2, "per": "call", "currency": "CNY", "as_of": "2026-01-01"}]
 ACCOUNTS = [{"name": "main", "gateway": "ark", "api_key": "sk-secret", "max_in_flight": 2, "rates": RATES}]
@@ -26,26 +24,12 @@ PRODUCTS = "SKU,产品名,价格\n" + "".join(f"P-{number},灯 {number},¥{numbe
 TEMPLATE = ("--prompt", "{{ product }} turns slowly", "--key", "sku")
 MAPPED = (*TEMPLATE, "--map", "产品名=product")
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run a command line in this process, in an empty directory with the sheet: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
+def run(settings: Settings, command_line: CommandLine) -> Run:
+    """Commands in a directory with the sheet."""
     Path("products.csv").write_text(PRODUCTS, encoding="utf-8")
-    environ = {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS), "REELQ_ALLOW_PRIVATE_NETWORKS": "true"}
-    for name, value in (environ_for(settings) | environ).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        captured = capsysbinary.readouterr()
-        return code, captured.out.decode(), captured.err.decode()
-
-    return run
+    return command_line.with_environ(settings, ACCOUNTS, REELQ_ALLOW_PRIVATE_NETWORKS="true")
 
 
 @pytest.fixture

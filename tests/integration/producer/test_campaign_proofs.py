@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from producer.campaigns.status import campaign_status
-from producer.cli import main as cli
 from producer.operator_actions.standstill import review_of
-from storage.campaigns import rows
 from storage.campaigns.expiring_drafts import announce_expiring_drafts
-from storage.campaigns.rows import RowView
 from storage.database import connect
 from storage.settings import Settings
 from storage.webhooks import endpoints
 from storage.webhooks.signing import new_secret
+from tests.integration.producer.campaign_rounds import NAME, Run, enqueue, go, rows_of, run_in, states
+from tests.integration.producer.command_line import CommandLine
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
-from tests.servers import environ_for
 
 _PRICE = {"per": "call", "currency": "CNY", "as_of": "2026-11-28"}
 RATES = [{"price": 1, "resolutions": ["480p"], **_PRICE}, {"price": 10, **_PRICE}]
-NAME = "lamps"
 SHEET = """\
 sku,prompt,model,resolution
 L-2,a lamp,seedance-2.5,
@@ -34,8 +29,6 @@ L-3,a chair,seedance-2.5,1080p
 L-4,a table,,720p
 L-5,a vase,,480p
 """
-
-Run = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture(scope="module")
@@ -52,57 +45,17 @@ def world(settings: Settings, gateway: DoubtfulGateway) -> Iterator[World]:
 
 
 @pytest.fixture
-def run(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run `reelq campaign …` with `--json` in this process: (exit code, what it prints, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    [account] = world.settings.accounts
-    given = {"name": "main", "gateway": "ark", "api_key": "sk-main", "base_url": account.base_url, "rates": RATES}
-    for name, value in (environ_for(world.settings) | {"REELQ_ACCOUNTS": json.dumps([given])}).items():
-        monkeypatch.setenv(name, value)
-
-    def run(verb: str, *arguments: object, text: bool = False) -> tuple[int, dict[str, Any], str]:
-        given = ["campaign", verb, *(str(argument) for argument in arguments)]
-        code = cli.run(given if text else [*given, "--json"])
-        captured = capsysbinary.readouterr()
-        if text:
-            return code, {}, captured.out.decode() + captured.err.decode()
-        return code, json.loads(captured.out or b"{}"), captured.err.decode()
-
-    return run
+def run(world: World, command_line: CommandLine) -> Run:
+    return run_in(world, RATES, command_line)
 
 
 def write_sheet(text: str = SHEET) -> None:
     Path("lamps.csv").write_text(text, encoding="utf-8")
 
 
-def enqueue(run: Run, *arguments: object) -> dict[str, Any]:
-    code, found, err = run("run", "lamps.csv", "--name", NAME, "--key", "sku", *arguments)
-    assert code == 0, err
-    return found
-
-
-def go(world: World, gateway: DoubtfulGateway) -> None:
-    """Everything that is due is made."""
-    world.submit(world.claim())
-    gateway.finish()
-    world.poll()
-    world.transfer()
-
-
-def found(world: World) -> list[RowView]:
-    with connect(world.url) as conn:
-        return list(rows.stream_rows(conn, campaign_status(conn, "default", NAME).id))
-
-
 def requests(world: World) -> list[dict[str, Any]]:
     """The requests of the jobs that stand for the rows."""
-    return [world.producer.get(row.job_id).request for row in found(world)]
-
-
-def states(world: World) -> list[str]:
-    return [str(row.state) for row in found(world)]
+    return [world.producer.get(row.job_id).request for row in rows_of(world)]
 
 
 def test_the_plan_shows_proofs_and_finals_apart(run: Run, world: World) -> None:
@@ -119,7 +72,7 @@ def test_the_plan_shows_proofs_and_finals_apart(run: Run, world: World) -> None:
         "finals_without_price": 0,
         "finals_paid_for": 2,
     }
-    text = run("plan", "lamps.csv", "--proof", "--budget", "25 CNY", "--no-fetch", text=True)[2]
+    text = "".join(run.text("plan", "lamps.csv", "--proof", "--budget", "25 CNY", "--no-fetch")[1:])
     assert "  proofs     2 drafts, 1 small look, 1 video as asked, because nothing is cheaper\n" in text
     assert "  finals     CNY 30.00 more if all 3 proofs are approved\n" in text
     assert "  finals     after the proofs, the budget pays for 2 of 3\n" in text
@@ -151,7 +104,7 @@ def test_finals_are_made_of_approved_proofs_only(run: Run, world: World, gateway
     assert status["proofs"] == proofs
     [ending] = status["ending_drafts"]
     assert (ending["rows"], ending["numbers"]) == (1, [2])
-    text = run("status", NAME, text=True)[2]
+    text = run.text("status", NAME)[1]
     assert "  proofs     3 rows: 2 wait for review · 1 failed\n" in text
     assert "  expires    row 2: a final can be made until " in text
     assert run("retry", NAME)[1]["done"] == 1
@@ -164,7 +117,7 @@ def test_finals_are_made_of_approved_proofs_only(run: Run, world: World, gateway
     code, done, _ = run("approve", NAME, "--state", "succeeded", "--review", "open")
     assert (code, done["done"], done["new_jobs"]) == (0, 3, 2)
     assert run("approve", NAME, "--rows", "2,4")[1]["new_jobs"] == 0, "its final is being made"
-    lamp, chair, table, _ = (world.producer.get(row.job_id) for row in found(world))
+    lamp, chair, table, _ = (world.producer.get(row.job_id) for row in rows_of(world))
     assert lamp.draft_of is not None and lamp.request["resolution"] == "1080p"
     assert table.draft_of is None and table.request["resolution"] == "720p" and not chair.finals
     assert {lamp.deadline_at, table.deadline_at} == {deadline} and lamp.priority == table.priority == 7
@@ -182,15 +135,17 @@ def test_an_edited_row_and_a_reroll_are_proofs_again(run: Run, world: World, gat
     go(world, gateway)
     assert run("approve", NAME, "--rows", "2,4")[1]["new_jobs"] == 2
     go(world, gateway)
-    assert [row.proof for row in found(world)] == [False, True, False, False]
+    assert [row.proof for row in rows_of(world)] == [False, True, False, False]
     assert run("reroll", NAME, "--rows", "2-4")[1]["done"] == 3
     go(world, gateway)
-    assert [row.proof for row in found(world)] == [True, True, False, False], "a draft again, a draft, the final again"
+    assert [row.proof for row in rows_of(world)] == [True, True, False, False], (
+        "a draft again, a draft, the final again"
+    )
     write_sheet(SHEET.replace("a table", "a round table").replace("a vase,,480p", "a vase,,1080p"))
     edited = enqueue(run)["edited"]
     assert edited == {"replaced": [], "again": [], "paid_for": [4]} or edited["paid_for"] == [4, 5]
     assert run("reroll", NAME, "--rows", "4")[1]["done"] == 1
-    assert found(world)[2].proof and requests(world)[2] == {"prompt": "a round table", "resolution": "480p"}
+    assert rows_of(world)[2].proof and requests(world)[2] == {"prompt": "a round table", "resolution": "480p"}
     assert run("set", NAME, "--rows", "4", "--field", "resolution=1080p")[1]["refused"][0]["code"] == "of_proof"
     write_sheet(SHEET.replace("a table", "a square table"))
     assert enqueue(run)["edited"]["replaced"] == [4]
@@ -272,7 +227,7 @@ def test_no_draft_expires_without_a_notice(run: Run, world: World) -> None:
     assert announced(22) == [], "once for drafts of the same day"
     assert [row["tenant"] for row in world.rows("SELECT tenant FROM webhook_messages")] == ["default"]
     assert announced(-1) == [] and run("status", NAME)[1]["proofs"]["expired"] == 2
-    assert "2 expired without a decision" in run("status", NAME, text=True)[2]
+    assert "2 expired without a decision" in run.text("status", NAME)[1]
     code, refused, _ = run("approve", NAME, "--review", "open")
     assert code == 1 and {item["code"] for item in refused["refused"]} == {"draft_over"}
     assert refused["refused"][0]["count"] == 2

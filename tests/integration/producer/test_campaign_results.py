@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import openpyxl
 import pytest
 
 from producer import Producer
-from producer.cli import main as cli
 from storage.bucket.objects import Objects
 from storage.campaigns.reviews import Review, set_reviews
 from storage.jobs import queries
@@ -24,29 +23,16 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring
-from tests.servers import environ_for
+from tests.integration.producer.command_line import CommandLine, Run
 from tests.unit.producer.test_contact_sheet import RED
 
 SHEET = "SKU,prompt,ratio,价格\n0012,a red lamp,16:9,=1+1\n0013,a blue lamp,9:16,5\n0014,a bad lamp,1:1,\n"
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 80_000  # larger than one block of a download
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    monkeypatch.chdir(tmp_path)
-    accounts = {"REELQ_ACCOUNTS": json.dumps([{"name": "main", "gateway": "anyfast", "api_key": "sk-secret"}])}
-    for name, value in (environ_for(settings) | accounts).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        captured = capsysbinary.readouterr()
-        return code, captured.out.decode(), captured.err.decode()
-
-    return run
+def run(settings: Settings, command_line: CommandLine) -> Run:
+    return command_line.with_environ(settings, [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret"}])
 
 
 @pytest.fixture

@@ -6,30 +6,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from producer import Producer
-from producer.cli import main as cli
 from storage.settings import Settings
 from tests.integration.api.api_server import S, bring
-from tests.servers import environ_for
+from tests.integration.producer.command_line import CommandLine
 
 ACCOUNTS = [{"name": "main", "gateway": "ark", "api_key": "sk-secret-key"}]
 DRAFT = ("submit", "a red fox", "--model", "seedance-2.5", "--draft", "--duration", "5")
 
 
-def test_drafts_are_made_final_by_command_and_by_file(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in (environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS)}).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.run(list(arguments))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
+def test_drafts_are_made_final_by_command_and_by_file(settings: Settings, command_line: CommandLine) -> None:
+    run = command_line.with_environ(settings, ACCOUNTS)
     drafts = [run(*DRAFT)[1].strip() for _ in range(2)]
     ends_at = (datetime.now(UTC) + timedelta(days=6)).isoformat()
     code, _, err = run("jobs", "finalize", *drafts)

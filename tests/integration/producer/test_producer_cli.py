@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from uuid import UUID
 import pytest
 
 from producer import Producer
-from producer.cli import main as cli
 from storage import heartbeats
 from storage.admission import model_limits
 from storage.admission.circuit_breaker import Cause
@@ -31,6 +30,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.claiming import claim_submits, close_account
+from tests.integration.producer.command_line import CommandLine, Run
 from tests.media_files import picture
 from tests.servers import environ_for
 from tests.waiting import PATIENCE_S, wait_for
@@ -38,8 +38,6 @@ from tests.waiting import PATIENCE_S, wait_for
 S = JobState
 ACCOUNTS = [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key", "max_in_flight": 2}]
 ROWS = [{"prompt": f"shot {number}", "duration": 4} for number in range(4)]
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -54,20 +52,8 @@ def environ(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(
-    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run a command line in this process, in an empty directory: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.run([str(argument) for argument in arguments])
-        captured = capsysbinary.readouterr()
-        return code, captured.out.decode(), captured.err.decode()
-
-    return run
+def run(settings: Settings, command_line: CommandLine) -> Run:
+    return command_line.with_environ(settings, ACCOUNTS)
 
 
 def write(name: str, *rows: dict[str, Any]) -> str:

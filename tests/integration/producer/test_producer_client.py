@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -36,12 +35,6 @@ ACCOUNTS = {"accounts": [{"name": "main", "gateway": "anyfast", "api_key": "k"}]
 @pytest.fixture
 def configured(settings: Settings) -> Settings:
     return Settings.model_validate(settings.model_dump() | ACCOUNTS)
-
-
-@pytest.fixture
-def producer(configured: Settings) -> Iterator[Producer]:
-    with Producer(configured) as made:
-        yield made
 
 
 def count(producer: Producer) -> int:

@@ -185,7 +185,7 @@ def test_what_cannot_be_used_is_refused_in_words(url: str, inside: Producer) -> 
     ]
     for connection, said in refused:
         with pytest.raises(TypeError, match=said):
-            inside.enqueue("a cat", connection=connection)  # type: ignore[arg-type]
+            inside.enqueue("a cat", connection=connection)  # type: ignore[arg-type]  # the wrong kind, refused
     said = r"Connection on sqlite3\.Connection; give a connection of psycopg 3"
     with sqlalchemy.create_engine("sqlite://").connect() as lite, pytest.raises(TypeError, match=said):
         inside.enqueue("a cat", connection=lite)
@@ -293,7 +293,7 @@ def test_with_asyncio_transactions_that_wait_for_each_other_hold_up_no_other(
             async with await psycopg.AsyncConnection.connect(url) as first:
                 await producer.enqueue("a cat", idempotency_key="k", connection=first)
                 others = [asyncio.create_task(same()) for _ in range(12)]
-                while await waiting_for_locks(url) < 12:  # noqa: ASYNC110
+                while await waiting_for_locks(url) < 12:  # noqa: ASYNC110 - PostgreSQL sends no event
                     await asyncio.sleep(0.01)
                 given_up = others.pop()
                 given_up.cancel()
@@ -323,7 +323,7 @@ def test_with_asyncio_a_conflict_leaves_the_transaction_usable(
                 with pytest.raises(IdempotencyConflict):
                     await producer.enqueue("a dog", idempotency_key="k", connection=conn)
             with psycopg.connect(url) as blocking, pytest.raises(TypeError, match="which blocks; use Producer"):
-                await producer.enqueue("a cat", connection=blocking)  # type: ignore[arg-type]
+                await producer.enqueue("a cat", connection=blocking)  # type: ignore[arg-type]  # refused
 
     asyncio.run(play())
     assert stored(inside) == (1, 1)

@@ -130,7 +130,7 @@ def test_nothing_stays_in_a_poolers_sessions(postgres_url: str) -> None:
 def test_statements_are_prepared_on_a_connection_to_the_server_itself(
     postgres_url: str, prepared: str, count: bool
 ) -> None:
-    with closing(Database(postgres_url, name="test", size=1, prepared=prepared)) as direct:  # type: ignore[arg-type]
+    with closing(Database(postgres_url, name="test", size=1, prepared=prepared)) as direct:  # type: ignore[arg-type]  # parametrised
         for _ in range(ROUNDS):
             with direct.begin() as conn:
                 conn.execute("SELECT count(*) FROM jobs WHERE due_at < now()")

@@ -38,7 +38,7 @@ def decoder(posters: Posters) -> psutil.Process:
     return psutil.Process(posters._process.pid)
 
 
-def test_one_process_makes_posters_one_after_another(posters: Posters) -> None:
+def test_one_process_with_one_thread_makes_posters_one_after_another(posters: Posters) -> None:
     pids = set()
     for size in ((64, 48), (1920, 1080), (480, 854)):
         picture = made(posters, a_video(size=size))
@@ -48,6 +48,7 @@ def test_one_process_makes_posters_one_after_another(posters: Posters) -> None:
             assert opened.height == pytest.approx(opened.width * size[1] / size[0], abs=2)
         pids.add(decoder(posters).pid)
     assert len(pids) == 1
+    assert decoder(posters).num_threads() == 1
 
 
 def test_a_decoder_that_dies_loses_one_poster_and_is_restarted(posters: Posters) -> None:

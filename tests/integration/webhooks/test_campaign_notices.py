@@ -176,7 +176,7 @@ def test_a_budget_is_announced_at_eighty_percent_and_when_it_is_used_up(runtime:
         endpoint(conn)
         ids = fill(conn, submitted=4, kept=0)
         campaign_id = controls.ensure_campaign(conn, "default", "spring")
-        set_budget(conn, "default", campaign_id, read_terms("100 CNY").budget.amount, "CNY")  # type: ignore[union-attr]
+        set_budget(conn, "default", campaign_id, read_terms("100 CNY").budget.amount, "CNY")  # type: ignore[union-attr]  # it is given
         conn.execute("UPDATE jobs SET least_price = 30, price_currency = 'CNY' WHERE campaign_id = %s", [campaign_id])
         spend(conn, campaign_id, "60", "19.99")
         put(conn, ids[:2], "succeeded")
@@ -216,7 +216,7 @@ def test_what_the_budget_of_the_tenant_holds_is_not_the_campaigns(runtime: Runti
         ids = fill(conn, submitted=1, kept=0)
         campaign_id = controls.ensure_campaign(conn, "default", "spring")
         for budget_of in (campaign_id, None):
-            set_budget(conn, "default", budget_of, read_terms("100 CNY").budget.amount, "CNY")  # type: ignore[union-attr]
+            set_budget(conn, "default", budget_of, read_terms("100 CNY").budget.amount, "CNY")  # type: ignore[union-attr]  # it is given
         conn.execute("UPDATE jobs SET least_price = 30, price_currency = 'CNY' WHERE campaign_id = %s", [campaign_id])
         put(conn, ids, "queued", "over_budget")
     duties(runtime)

@@ -99,7 +99,7 @@ def test_a_silent_receiver_rests_and_is_then_asked_with_one_message(postgres_url
         assert len(claim(conn)) == 5
 
 
-def test_answers_and_silence_are_noted_and_a_replay_asks_at_once(runtime: Runtime, receiver: Receiver) -> None:  # noqa: F811
+def test_answers_and_silence_are_noted_and_a_replay_asks_at_once(runtime: Runtime, receiver: Receiver) -> None:  # noqa: F811 - the fixture
     def known() -> list[tuple[str, int, bool]]:
         with runtime.database.begin() as conn:
             found = conn.execute("SELECT tenant, failures, open_until > now() FROM webhook_receivers").fetchall()

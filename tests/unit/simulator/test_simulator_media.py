@@ -142,7 +142,7 @@ def test_the_last_frame_is_the_last_frame_of_the_video() -> None:
         assert picture.format == "JPEG" and picture.size == PIXELS["480p"]["9:16"]
         left = picture.convert("L").getpixel((200, 10))
     last = pictures(bytes_of(renderer, rendered))[-1]
-    brightness = last.to_image().convert("L").getpixel((200, 10))  # type: ignore[no-untyped-call]
+    brightness = last.to_image().convert("L").getpixel((200, 10))  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
     assert isinstance(left, int) and abs(left - brightness) < 12
 
 

@@ -173,7 +173,7 @@ def test_two_attempts_of_one_job_have_the_same_request_hash() -> None:
 )
 def test_an_option_out_of_bounds_is_named_in_the_error(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        SimulatorOptions(**wrong)  # type: ignore[arg-type]
+        SimulatorOptions(**wrong)  # type: ignore[arg-type]  # wrong values
 
 
 def test_updated_at_is_the_time_of_the_last_change() -> None:

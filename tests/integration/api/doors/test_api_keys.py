@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,24 +17,13 @@ from storage.addresses.own import is_loopback
 from storage.database import DatabaseUnavailable, connect
 from storage.settings import Settings
 from storage.tenants import keys
-from tests.integration.api.api_server import serving, with_account
+from tests.integration.api.api_server import serving
 from tests.servers import environ_for
 from tests.waiting import PATIENCE_S, wait_for
 
 ELSEWHERE = {"Host": "reelq.example"}
 """With this, a request does not count as one from this machine."""
 OWN_KEY = "the-operators-own-key"
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def make_key(settings: Settings, *scopes: str, tenant: str = "default") -> str:

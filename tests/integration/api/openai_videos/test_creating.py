@@ -128,7 +128,7 @@ def test_invalid_fields_are_refused_by_the_callers_name(videos: openai.resources
     for fields, param, said in REFUSED:
         with pytest.raises(openai.UnprocessableEntityError) as caught:
             videos.create(**{"prompt": FOX, **fields})
-        assert said in str(caught.value.body["message"]), fields  # type: ignore[index]
+        assert said in str(caught.value.body["message"]), fields  # type: ignore[index]  # its type is object
         assert (caught.value.type, caught.value.code) == ("invalid_request_error", "invalid_request")
         assert caught.value.param == param, fields
         assert "/tmp" not in str(caught.value) and "reelq-form" not in str(caught.value)

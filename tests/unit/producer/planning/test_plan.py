@@ -153,7 +153,7 @@ def test_a_copy_with_the_reasons_can_be_corrected_and_run(sheet: Path, form: str
     assert [(row.number, row.cells) for row in again.bad] == [(row.number, row.cells) for row in checked.bad]
     assert [job.request for job in again.jobs] == [job.request for job in checked.jobs]
     if form == "xlsx":
-        rows = list(openpyxl.load_workbook(copy).active.iter_rows(values_only=True))  # type: ignore[union-attr]
+        rows = list(openpyxl.load_workbook(copy).active.iter_rows(values_only=True))  # type: ignore[union-attr]  # it has a sheet
         assert rows[0][:2] == ("reelq errors", "prompt")
         assert str(rows[1][0]).startswith("duration: must be 4 to 30 seconds")
         assert rows[2][:2] == (None, "Bottle，24 h")

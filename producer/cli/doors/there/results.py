@@ -19,7 +19,7 @@ from reelq_client.models.results import ResultRow
 
 from producer.campaigns.results.download import BLOCK, Videos
 from producer.campaigns.results.results import Result
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.cli.doors.wanted import Wanted
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import StoreUnavailable

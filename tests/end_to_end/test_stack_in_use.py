@@ -1,25 +1,33 @@
-"""A campaign through the whole system, as a user runs it."""
+"""A whole system as its users use it: campaigns, logs, and the programs of the guides for the `openai` package and
+Ark's SDK. One stack serves all of them."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from openai import omit
 
 from storage.settings import load_settings
 from tests.chaos.leaks import leaks_in_text, secrets_of
+from tests.media_files import picture
 from tests.stack import END_S, REELQ, Stack, running_stack
 from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import Reply, receiving
 
 pytestmark = pytest.mark.slow
 README = Path(__file__).parents[2] / "README.md"
+OPENAI_GUIDE, ARK_GUIDE = (README.parent / "docs" / name for name in ("openai.md", "ark.md"))
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +201,60 @@ def test_the_campaign_of_the_readme_runs_as_it_is_written(stack: Stack, tmp_path
     made = [job for job in stack.jobs() if job["campaign"] == "spring"]
     assert {job["state"] for job in made} == {"succeeded"}
     assert len(made) == stack.ledger()["totals"]["tasks"] - before == 6
+
+
+@pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+def test_the_examples_of_the_guides_run(stack: Stack, tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", OPENAI_GUIDE.read_text(), re.DOTALL)
+    before = {task["id"] for task in stack.ledger()["tasks"]}
+    url = stack.info()["api"]
+    stack.set_timing(kind="fixed", median_s=0.5)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", example],
+        env=os.environ | {"REELQ_URL": url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=END_S,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "completed None\n"
+    assert (tmp_path / "fox.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (tmp_path / "fox.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        videos: Any = client.videos
+        quick = {"poll_interval_ms": 200}
+        first = videos.create_and_poll(prompt="a hat", input_reference=picture(720, 1280), **quick)
+        assert (first.status, first.error, first.progress) == ("completed", None, 100)
+        remix = videos.poll(videos.remix(first.id, prompt="a red hat").id, **quick)
+        video = {"video": {"id": first.id}}
+        longer = videos.extend(prompt="it falls", seconds="5", video=omit, extra_body=video)
+        longer = videos.poll(longer.id, **quick)
+        assert [remix.status, longer.status] == ["completed", "completed"], (remix.error, longer.error)
+        stack.add_faults({"kind": "moderate_input", "prompt_contains": "forbidden"})
+        failed = videos.create_and_poll(prompt="something forbidden", **quick)
+        assert (failed.status, failed.error.code) == ("failed", "moderation_blocked")
+
+        content = videos.download_content(remix.id).read()
+        tasks = {task["prompt"]: task for task in stack.ledger()["tasks"] if task["id"] not in before}
+        assert len(tasks) == 4, "one for the example, and one for each request that was not refused"
+        assert len(content) == tasks["a red hat"]["size"]
+        [guide] = re.findall(r"```python\n(.*?)```", ARK_GUIDE.read_text(), re.DOTALL)
+        run = subprocess.run(
+            [sys.executable, "-c", guide],
+            env=os.environ | {"REELQ_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        status, link = run.stdout.split()
+        assert status == "succeeded" and httpx.get(link).content[4:8] == b"ftyp"
+        stack.assert_promises(stack.jobs())
+        assert videos.delete(remix.id).deleted
+        assert {item.id for item in videos.list()} >= {first.id, longer.id} and remix.id not in {
+            item.id for item in videos.list()
+        }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
-from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Cookie, Header, Path
+from fastapi.routing import APIRoute
 
 from producer.http.problems import ApiProblem
 
@@ -19,19 +20,19 @@ async def check_query_names(request: Request) -> None:
     """
     if not request.scope.get("query_string") or not request.scope["path"].startswith("/v1/"):
         return
-    path = getattr(request.scope.get("route"), "path_format", "")
-    known = _known(request.app, path, "get" if request.method == "HEAD" else request.method.lower())
-    if known is not None and (unknown := [name for name in request.query_params if name not in known]):
+    route = request.scope.get("route")
+    # A HEAD has a route of its own where its answer takes work; only the GET beside it is described.
+    if not isinstance(route, APIRoute) or not (route.include_in_schema or request.method == "HEAD"):
+        return
+    known = _known(route)
+    if unknown := [name for name in request.query_params if name not in known]:
         raise _unknown(unknown[0], known)
 
 
-@cache
-def _known(app: FastAPI, path: str, method: str) -> tuple[str, ...] | None:
-    """The query parameters of a route, as OpenAPI has them; None: it does not show the route."""
-    operation: dict[str, Any] | None = app.openapi()["paths"].get(path, {}).get(method)
-    if operation is None:
-        return None
-    return tuple(item["name"] for item in operation.get("parameters", ()) if item["in"] == "query")
+def _known(route: APIRoute) -> tuple[str, ...]:
+    """The query parameters of a route. OpenAPI has the same, but takes 0.4 s to be made."""
+    found = get_flat_params(route.dependant)
+    return tuple(item.alias for item in found if not isinstance(item.field_info, Path | Header | Cookie))
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> ApiProblem:

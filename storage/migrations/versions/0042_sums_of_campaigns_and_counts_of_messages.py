@@ -7,8 +7,8 @@ from alembic import op
 from storage.counted.ahead import create, drop
 from storage.large_indexes import create_statements
 
-revision = "0045"
-down_revision = "0044"
+revision = "0042"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 oldest_program = "0037"  # triggers keep the sums

@@ -16,7 +16,7 @@ from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.intake.pace import PaceTerms
 from producer.intake.recipients import BY_TENANT

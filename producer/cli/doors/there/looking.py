@@ -13,7 +13,7 @@ from reelq_client.models.explanations import ExplainedJob
 from producer.campaigns.files import SUFFIXES, opened
 from producer.campaigns.reading.options import ReadingOptions
 from producer.cli.campaigns.through_api import of_file
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.cli.shared.output import say
 from producer.explanation import AccountAnswer, Explanation, job_of
 from seedance.problems import InvalidInput, Problem

@@ -10,7 +10,7 @@ from typing import Any
 
 from reelq_client import Reelq
 
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from producer.intake.asset_uploads import PAUSE_S, LocalAsset, Uploaded
 
 _OF_GATEWAY = {"account", "status", "asset", "group_id", "name", "error"}

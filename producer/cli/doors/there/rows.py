@@ -13,7 +13,7 @@ from reelq_client.models.campaign_rows import CampaignOverview, RowDecision
 from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.cli.doors.preview import Preview
-from producer.cli.doors.translated import translated
+from producer.cli.doors.there.translated import translated
 from seedance.problems import InvalidInput, Problem
 
 _OF_API = ("dry_run", "repeated")

@@ -147,6 +147,7 @@ def _work() -> dict[str, Any]:
     """Copy all videos; returns the figures of this process in seconds and bytes."""
     runtime = Runtime(load_settings())
     install(runtime)
+    runtime.outbound.authorities.context()  # as a worker prepares itself when it starts
     runtime.objects.check_bucket()
     began_s, cpu_s = time.monotonic(), time.process_time()
     done = 0

@@ -36,6 +36,7 @@ DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"
 API_KEY_FILE = "api_key"
 PREFIX = "REELQ_"
+TRANSFER_MEMORY_MIB = 160
 NOT_SETTINGS = frozenset({
     "REELQ_CONFIG", "REELQ_DATA_DIR", "REELQ_API_URL", "REELQ_LOGIN_FILE",
     "REELQ_FAILPOINTS", "REELQ_FAILPOINTS_ALLOWED", "REELQ_FAILPOINTS_ONCE",
@@ -76,6 +77,9 @@ class Settings(
     made with each video; `on_demand`: for who asks. Needs PyAV in the transfer workers."""
     playable_copies_at_once: Annotated[int, Field(ge=1, le=1000)] = 2
     """How many are made at once in the whole system; each takes one core, at the lowest priority."""
+    transfer_memory_mib: Annotated[int, Field(ge=20, le=65536)] = TRANSFER_MEMORY_MIB
+    """How many MiB of videos each transfer worker may hold in memory; a fifth is reserved for videos whose links expire
+    soon. A video of more than 8 MiB holds 16, and up to 40 while there is room, which is faster."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
     """What happens to a job whose POST had no clear answer and whose task is not found. `hold`: it waits for a person

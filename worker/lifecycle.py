@@ -61,8 +61,9 @@ def announce(sender: Any, **_: Any) -> None:
 
 
 def _prepare(running: Runtime, uses_store: bool) -> None:
-    """Load the store's client, which takes half a second, and learn where the bucket is, so that the first copies and
-    links need not wait for it. Then all is loaded that a worker needs."""
+    """Load certificates and the store's client, which takes half a second, and learn where the bucket is, so that the
+    first copies and links need not wait for it. Then all is loaded that a worker needs."""
+    running.outbound.authorities.context()
     try:
         if uses_store:
             running.objects.check_bucket()

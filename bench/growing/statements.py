@@ -13,13 +13,18 @@ from storage.admission.grants import grants
 from storage.campaigns.rows import count_rows
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
-from storage.jobs import callbacks, claims, queries, search
+from storage.jobs import callbacks, claims, history, queries, search
+from storage.jobs.events.log import EventLog, position_now
+from storage.jobs.events.positions import Position
 from storage.jobs.playable_copies import claim_copies
+from storage.jobs.states import JobState
+from storage.metrics.kept import read_metrics
 from storage.reporting import costs, overview
 from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages
+from storage.webhooks.messages import MessageFilter, list_messages, message_counts
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
 from worker.scheduling.admission import claim_for
 from worker.scheduling.batches import (
@@ -117,7 +122,8 @@ def _duties(settings: Settings) -> list[Statement]:
 
 def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
     by_text = search.Search(TENANT, text="lighthouse keeper")
-    newest = queries.JobFilter(TENANT)
+    newest, queued = queries.JobFilter(TENANT), queries.JobFilter(TENANT, [JobState.QUEUED])
+    by_key = queries.JobFilter(TENANT, idempotency_key="key 200")
     wanted: list[tuple[str, Callable[[Connection], object]]] = [
         ("/metrics", lambda conn: read_gauges(conn, settings.unconfirmed_grace_seconds)),
         ("counts of a tenant", lambda conn: overview.counts(conn, TENANT)),
@@ -134,6 +140,16 @@ def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
         ("why the big campaign waits", lambda conn: waiting_in_campaign(conn, big)),
         ("counts of a small campaign", lambda conn: overview.campaign_counts(conn, [small])),
         ("rows of a small campaign", lambda conn: count_rows(conn, small)),
+        ("jobs to cancel in the big campaign", lambda conn: queries.live_ids(conn, big)),
+        ("costs of the last day", lambda conn: costs.recent_costs(conn, TENANT, 86_400.0)),
+        ("list of queued jobs", lambda conn: queries.page_of_jobs(conn, queued, limit=PAGE)),
+        ("one job by its key", lambda conn: queries.page_of_jobs(conn, by_key, limit=PAGE)),
+        ("webhook messages of a tenant", lambda conn: list_messages(conn, MessageFilter(TENANT), limit=PAGE)),
+        ("counts of webhook messages", message_counts),
+        ("new events, none", lambda conn: EventLog(Position(history.last_event(conn))).read(conn)),
+        ("beginning of the page's stream", position_now),
+        ("counters of /metrics", read_metrics),
+        ("links that end soon", lambda conn: overview.ending_links(conn, 7200.0)),
         (
             "export, first page",
             lambda conn: queries.jobs_in_order(conn, queries.JobFilter(TENANT, campaign=BIG_CAMPAIGN), limit=500),

@@ -44,9 +44,9 @@ class Proof(NamedTuple):
     code: str | None = None
 
 
-def prove_store(settings: Settings) -> Proof:
+def prove_store(settings: Settings, *, journal: bool = True) -> Proof:
     """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, write one where the journal
-    is, and delete them.
+    is, and delete them. `journal` False: this bucket is a tenant's, where no journal is.
 
     Raises:
         StoreUnavailable: the store does not respond.
@@ -54,7 +54,7 @@ def prove_store(settings: Settings) -> Proof:
 
     async def run() -> Proof:
         async with asyncio.timeout(LIMIT_S), open_session(settings.outbound()) as session:
-            return await _Proof(settings, session).run()
+            return await _Proof(settings, session, journal=journal).run()
 
     try:
         return asyncio.run(run())
@@ -72,14 +72,14 @@ class _Failed(Exception):
 
 
 class _Proof:
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, *, journal: bool) -> None:
         self._settings = settings
         self._session = session
         self._objects = Objects(settings)
         name = f"{self._objects.keys.probe.removesuffix('probe')}doctor-{os.urandom(6).hex()}"
         self._small, self._large = f"{name}-1.mp4", f"{name}-2.mp4"
         # Readers of the journal leave out what is not the name of a segment.
-        self._record = f"{self._objects.keys.journal}{name.rpartition('/')[2]}"
+        self._record = f"{self._objects.keys.journal}{name.rpartition('/')[2]}" if journal else None
         self._notes: list[tuple[str, str]] = []
 
     async def run(self) -> Proof:
@@ -138,6 +138,8 @@ class _Proof:
 
     async def _put_record(self) -> None:
         """Write where the journal is written: a policy may allow videos alone."""
+        if self._record is None:
+            return
         answer = await self._put(self._record)
         if answer.status == 200:
             return
@@ -214,7 +216,7 @@ class _Proof:
             )
 
     async def _delete(self) -> None:
-        for key in (self._small, self._large, self._record):
+        for key in filter(None, (self._small, self._large, self._record)):
             try:
                 answer = await follow(
                     self._session, exchanges.once(self._objects, partial(self._objects.sign_delete, key))

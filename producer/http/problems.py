@@ -30,8 +30,8 @@ from producer.errors import (
     WebhookNotFound,
 )
 from producer.http import ark_errors
+from producer.http.layers.request_ids import HEADER, current_request_id
 from producer.http.problem_details import MEDIA_TYPE
-from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.changes import AccountInUse, AccountNotFound
 from storage.bucket.requests import StoreUnavailable

@@ -20,7 +20,7 @@ def server_config(app: ASGIApp, host: str, port: int, **more: Any) -> uvicorn.Co
         "ws": "none",
         "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
         "limit_concurrency": MAX_CONCURRENT,
-        "access_log": False,  # `producer.http.access_log` has more to say
+        "access_log": False,  # `producer.http.layers.access_log` has more to say
         "log_config": None,
         "proxy_headers": False,  # `trusted_proxies` says whose are believed
         # Streams of events do not end; without a limit they would delay every stop.

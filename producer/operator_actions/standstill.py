@@ -14,6 +14,7 @@ from storage.campaigns.proofs import awaiting_review
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection
 from storage.jobs.reasons import OBSTACLES, Reason
+from storage.journal.state import RESTORED, held_by
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
 from storage.settings import Settings
 
@@ -39,6 +40,9 @@ def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) 
     waiting = sum(group.jobs for group in groups)
     if waiting == 0 or waiting < sum(campaign["counts"].get(state, 0) for state in _GOES_ON):
         return []
+    if (code := held_by(conn)) is not None and code != RESTORED:  # a restore's own hold ends by itself
+        advice = "nothing is submitted before a person decides: run `reelq db status`, then `reelq db confirm`"
+        return [Standstill("submits_held", waiting, advice)]
     if campaign["paused_at"] is not None:
         return [Standstill("paused", waiting, _resume(name))]
     return _reasons(conn, settings, tenant, name, groups)

@@ -19,6 +19,7 @@ from storage.database import Connection
 from storage.heartbeats import instances
 from storage.jobs import queries, search
 from storage.jobs.events.log import position_now
+from storage.journal.state import held_by
 from storage.reporting import overview
 from storage.reporting.costs import recent_costs
 from storage.settings import Settings
@@ -75,6 +76,7 @@ def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict
     )
     return {
         "after": after,
+        "submits_held": held_by(conn),
         "held": overview.held(conn, permissions.tenant, _SHOWN_NEEDY),
         "expiring": overview.expiring(conn, permissions.tenant, _SHOWN_NEEDY),
         "accounts": accounts,

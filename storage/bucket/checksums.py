@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections.abc import Sequence
 from typing import Literal
+
+try:
+    from isal.isal_zlib import crc32 as crc32_of
+except ImportError:  # it is made for some processors only
+    from zlib import crc32 as crc32_of
+
+__all__ = ["ALGORITHMS", "FALLBACKS", "Checksum", "Sums", "crc32", "crc32_of"]
 
 Checksum = Literal["crc32", "sha256", "md5", "none"]
 
@@ -23,7 +29,7 @@ ALGORITHMS = {"crc32": "CRC32", "sha256": "SHA256"}
 
 def crc32(data: bytes | bytearray | memoryview) -> str:
     """A checksum in the format of `x-amz-checksum-crc32`."""
-    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+    return base64.b64encode(crc32_of(data).to_bytes(4, "big")).decode()
 
 
 class Sums:
@@ -56,7 +62,7 @@ class Sums:
         if kind == "crc32":
             crc = 0
             for chunk in self._chunks:
-                crc = zlib.crc32(chunk, crc)
+                crc = crc32_of(chunk, crc)
             return base64.b64encode(crc.to_bytes(4, "big")).decode()
         digest = hashlib.new(kind, usedforsecurity=False)
         for chunk in self._chunks:

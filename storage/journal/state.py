@@ -70,6 +70,14 @@ def position(conn: Connection) -> tuple[datetime | None, bool, datetime]:
     return _gone() if row is None else (row[0], row[1], row[2])
 
 
+def held_by(conn: Connection) -> str | None:
+    """The code of the hold of all submits; None: they are not held."""
+    row = conn.execute("SELECT hold->>'code' FROM journal").fetchone()
+    if row is None:
+        _gone()
+    return None if row[0] is None else str(row[0])
+
+
 _ADVANCE: LiteralString = """
 UPDATE journal SET through = now()
 WHERE %(through)s::timestamptz IS NULL OR through >= %(through)s RETURNING through

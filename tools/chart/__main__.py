@@ -22,7 +22,11 @@ from tools.chart.files import CHART, RENDERED, header, samples
 
 VERSIONS = ("1.29", "1.33", "1.37")
 """The oldest Kubernetes that Chart.yaml allows, one between, and the newest that the schemas know."""
-CUSTOM = {("keda.sh/v1alpha1", "ScaledObject"), ("monitoring.coreos.com/v1", "ServiceMonitor")}
+CUSTOM = {
+    ("keda.sh/v1alpha1", "ScaledObject"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+}
 """What operators bring; Kubernetes' own schemas do not have it."""
 _WARNING = 2
 

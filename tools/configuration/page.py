@@ -52,6 +52,7 @@ _BY_BEGINNING = {
     "webhook_": "Webhooks",
     "poster": _VIDEOS,
     "playable_": _VIDEOS,
+    "transfer_": _VIDEOS,
     "keep_": _HOUSEKEEPING,
     "uploads_": _HOUSEKEEPING,
     "alive_": _HOUSEKEEPING,

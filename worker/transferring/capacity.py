@@ -13,10 +13,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from storage.settings import TRANSFER_MEMORY_MIB
+
 COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 32, 8
-BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 128 * 2**20, 32 * 2**20
+BYTES_AT_ONCE = TRANSFER_MEMORY_MIB * 2**20
+"""The default of the setting `transfer_memory_mib`."""
+URGENT_PART = 5
+"""One in five bytes is reserved for urgent videos."""
 ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES = COPIES_AT_ONCE // 2, URGENT_COPIES_AT_ONCE // 2
-ONE_HOST_BYTES = BYTES_AT_ONCE // 2
+ONE_HOST_BYTES = (BYTES_AT_ONCE - BYTES_AT_ONCE // URGENT_PART) // 2
 """The most that one host alone can have: 16 copies and 64 MiB, and for urgent videos 4 copies more."""
 LINE_AT_MOST = 40
 """How many claimed videos of a process may wait for a slot; while the line is full, the process takes no more."""
@@ -128,13 +133,20 @@ class Shares:
         try:
             yield
         finally:
-            self._give_back(size, host)  # without an await: a cancelled copy must give back what it holds
+            self.give_back(size, host)  # without an await: a cancelled copy must give back what it holds
 
     def _take(self, size: int, host: str) -> None:
         self._used += size
         self._by_host[host] += size
 
-    def _give_back(self, size: int, host: str) -> None:
+    def take_spare(self, size: int, host: str, *, urgent: bool) -> bool:
+        """Take `size` at once if it fits and nothing waits; the caller gives it back."""
+        if self._waiting or not self.fits(size, host, urgent=urgent):
+            return False
+        self._take(size, host)
+        return True
+
+    def give_back(self, size: int, host: str) -> None:
         """Give it to the first of those who wait that may have it. Only they wake up."""
         self._used -= size
         self._by_host[host] -= size
@@ -161,19 +173,36 @@ class Shares:
                     raise NoRoom
         except BaseException:
             if waiter.turn.done():  # it was its turn at the moment when it was cancelled
-                self._give_back(waiter.size, waiter.host)
+                self.give_back(waiter.size, waiter.host)
             else:
                 self._waiting.remove(waiter)
             raise
 
 
+class Spare:
+    """More memory for the copy of one video, for as long as nothing else waits for it."""
+
+    def __init__(self, shares: Shares, host: str, *, urgent: bool) -> None:
+        self._shares, self._host, self._urgent = shares, host, urgent
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes at once, or none."""
+        return self._shares.take_spare(size, self._host, urgent=self._urgent)
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        self._shares.give_back(size, self._host)
+
+
 class Capacity:
     """The slots and bytes that the copies of a process share. Use it on one event loop only, except the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_at_once: int = BYTES_AT_ONCE) -> None:
+        """`bytes_at_once`: the bytes of videos in memory, those for urgent ones included."""
         self.line = Line()
         self._slots = Shares(COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE)
-        self._bytes = Shares(BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE)
+        urgent = bytes_at_once // URGENT_PART
+        self._bytes = Shares(bytes_at_once - urgent, urgent)
 
     @asynccontextmanager
     async def slot(self, host: str, *, urgent: bool) -> AsyncIterator[None]:
@@ -190,3 +219,7 @@ class Capacity:
         """Wait for `size` bytes, and hold them for the block."""
         async with self._bytes.hold(size, host, urgent=urgent):
             yield
+
+    def spare(self, host: str, *, urgent: bool) -> Spare:
+        """Bytes beyond those that a copy waits for."""
+        return Spare(self._bytes, host, urgent=urgent)

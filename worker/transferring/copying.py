@@ -12,7 +12,7 @@ from worker.failpoints import failpoint
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom
 from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, VideoStored, store_companions
-from worker.transferring.download import VideoSource
+from worker.transferring.download import Chunk, VideoSource
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.resources import CopyResources
@@ -72,7 +72,7 @@ async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
 async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     work = video.work
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, work.video_url or "", video.own, COPY_LIMIT_S)
+    source = VideoSource(shared.fetcher, work.video_url or "", video.own, COPY_LIMIT_S, shared.slabs)
     try:
         await source.open()
         failpoint("transfer.after_open")
@@ -80,25 +80,28 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
             start = await _start_of(chunks)
-            container = container_of(start)
+            container = container_of(bytes(start[:START_BYTES]))
             objects = runtime.objects.for_tenant(video.facts.tenant)
             key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
             async with aclosing(_whole(start, chunks)) as whole:
-                return await store_video(shared.store(), objects, key, whole, poster.read_head, filename)
+                spare = shared.capacity.spare(video.host, urgent=video.urgent)
+                return await store_video(
+                    shared.store(), objects, key, whole, poster.read_head, filename, shared.slabs, spare
+                )
     finally:
         source.close()
 
 
-async def _start_of(chunks: AsyncIterator[bytes]) -> bytes:
+async def _start_of(chunks: AsyncIterator[Chunk]) -> Chunk:
     """The first bytes of a stream, at least as many as name its container; fewer if it ends before."""
-    start = b""
+    start: Chunk = b""
     while len(start) < START_BYTES and (chunk := await anext(chunks, b"")):
-        start += chunk
+        start = bytes(start) + chunk if start else chunk
     return start
 
 
-async def _whole(start: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _whole(start: Chunk, rest: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
     if start:
         yield start
     async for chunk in rest:

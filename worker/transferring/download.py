@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -14,9 +14,12 @@ import aiohttp
 from yarl import URL
 
 from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of
+from storage.bucket.objects import PART_BYTES
 from worker.retry import DOWNLOAD_RESUME
+from worker.transferring.direct_body import DirectBody
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
 from worker.transferring.own_origin import OwnOrigin
+from worker.transferring.part_buffer import SLAB_BYTES, Slabs
 
 log = logging.getLogger("reelq.download")
 
@@ -28,6 +31,8 @@ WINDOW_S = 30.0
 LEAST_BYTES_PER_S = 1024.0
 """A download that is slower than this over a window is given up, to free its slot for others."""
 _GONE = frozenset({401, 403, 404, 410})
+Chunk = bytes | memoryview
+"""Bytes of a file. A memoryview may be a part of a slab, which its last user gives back."""
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)", re.IGNORECASE)
 
 
@@ -56,14 +61,14 @@ class _Pace:
         self._waited_s = 0.0
         self._bytes = 0
 
-    async def read(self, content: aiohttp.StreamReader) -> bytes:
+    async def read(self, receiving: Awaitable[Chunk]) -> Chunk:
         """The next bytes, empty at the end.
 
         Raises:
             DownloadFailed: they arrive too slowly.
         """
         before = time.monotonic()
-        chunk = await content.readany()
+        chunk = await receiving
         self._waited_s += time.monotonic() - before
         self._bytes += len(chunk)
         if self._waited_s >= WINDOW_S:
@@ -77,13 +82,21 @@ class VideoSource:
     """One download. `length`: the bytes to transfer, those of the file unless the server compresses it; None while
     unknown. `chunks` yields each byte of the file once, in order."""
 
-    def __init__(self, fetcher: Fetcher, url: str, own: OwnOrigin | None = None, within_s: float | None = None) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        url: str,
+        own: OwnOrigin | None = None,
+        within_s: float | None = None,
+        slabs: Slabs | None = None,
+    ) -> None:
         """`own`: the gateway that gave the URL. `within_s`: the time for the whole file; a download that is too slow
-        for that is given up early."""
+        for that is given up early. `slabs`: the memory to receive into; the user of the chunks gives it back."""
         self._fetcher = fetcher
         self._url = url
         self._own = own
         self._within_s = within_s
+        self._slabs = slabs or Slabs()
         self.length: int | None = None
         self._encoding = ""
         self._offset = 0
@@ -134,7 +147,7 @@ class VideoSource:
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The bytes of the file. A broken download resumes where it stopped, if the server supports that.
 
         Raises:
@@ -144,7 +157,7 @@ class VideoSource:
             async for chunk in _plain(transferred, self._encoding):
                 yield chunk
 
-    async def _transferred(self) -> AsyncGenerator[bytes, None]:
+    async def _transferred(self) -> AsyncGenerator[Chunk, None]:
         """The bytes as the server sends them; a compressed file is resumed within its compressed form."""
         resumes = stalls = 0
         while True:
@@ -163,17 +176,43 @@ class VideoSource:
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 
-    async def _body(self) -> AsyncIterator[bytes]:
+    async def _body(self) -> AsyncIterator[Chunk]:
         if self._response is None:
             raise DownloadFailed("the download is not open")
-        pace = _Pace(self.length, self._within_s)
-        while chunk := await pace.read(self._response.content):
+        async for chunk in self._received(self._response):
             self._offset += len(chunk)
             if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
                 raise DownloadFailed(f"longer than the {self.length or MAX_VIDEO_BYTES} bytes expected")
             yield chunk
         if self.length is not None and self._offset < self.length:
             raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
+
+    async def _received(self, response: aiohttp.ClientResponse) -> AsyncIterator[Chunk]:
+        """The bytes of one response: those that aiohttp has received already, and the rest into slabs if its length is
+        known."""
+        pace, content, left, body = _Pace(self.length, self._within_s), response.content, response.content_length, None
+        while body is None:
+            # The connection is taken before these bytes are passed on: more would arrive in that time.
+            held = list(iter(content.read_nowait, b""))
+            if left is not None:
+                left -= sum(map(len, held))
+                body = DirectBody.take_over(response, left)
+            for chunk in held:
+                yield chunk
+            if body is None and not held:
+                if not (last := await pace.read(content.readany())):
+                    return
+                left = None if left is None else left - len(last)
+                yield last
+        slab, used = memoryview(b""), 0
+        while body.left:
+            if used == len(slab):
+                # A slab of two parts would be given back with the first.
+                size = min(SLAB_BYTES, body.left, PART_BYTES - self._offset % PART_BYTES)
+                slab, used = self._slabs.take(size), 0
+            filled = await pace.read(body.receive(slab[used:]))
+            used += len(filled)
+            yield filled
 
     async def read(self, limit: int, within_s: float) -> bytes:
         """A small file as a whole.
@@ -213,18 +252,18 @@ def _whole_length(response: aiohttp.ClientResponse) -> int:
     return length
 
 
-async def _plain(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+async def _plain(chunks: AsyncIterator[Chunk], encoding: str) -> AsyncIterator[Chunk]:
     """The bytes of a file that the server may have compressed, whatever it says about that.
 
     Raises:
         DownloadFailed: the compressed form is damaged or cut, or the file is too large.
     """
-    head = b""
+    head: Chunk = b""
     async for chunk in chunks:
-        head += chunk
+        head = bytes(head) + chunk if head else chunk
         if len(head) >= HEAD_BYTES:
             break
-    coding = coding_of(head, encoding)
+    coding = coding_of(bytes(head[:HEAD_BYTES]), encoding)
     if coding is None:
         if head:
             yield head
@@ -234,7 +273,7 @@ async def _plain(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[b
     stream, size, data = Decompressor(coding), 0, head
     try:
         while data:
-            for piece in stream.feed(data):
+            for piece in stream.feed(bytes(data)):
                 size += len(piece)
                 if size > MAX_VIDEO_BYTES:
                     raise DownloadFailed(f"more than the {MAX_VIDEO_BYTES} bytes allowed, once decompressed")

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import base64
-import zlib
 from bisect import bisect_right
+from collections.abc import Sequence
 
+from storage.bucket.checksums import crc32_of
 from storage.bucket.objects import PART_BYTES
+
+SLAB_BYTES = 2**20
+KEPT_SLABS = 32
+
+
+class Slab(bytearray):
+    """Memory into which a part of a video is received."""
+
+
+class Slabs:
+    """Slabs to be used again: fresh memory costs the kernel as much work as the bytes that are received into it. Use it
+    on one event loop only."""
+
+    def __init__(self, kept: int = KEPT_SLABS) -> None:
+        self._kept = kept
+        self._free: list[Slab] = []
+
+    def take(self, size: int) -> memoryview:
+        """Memory of `size` bytes, at most `SLAB_BYTES`."""
+        if size * 2 <= SLAB_BYTES:
+            return memoryview(bytearray(size))
+        return memoryview(self._free.pop() if self._free else Slab(SLAB_BYTES))[:size]
+
+    def give(self, chunks: Sequence[memoryview]) -> None:
+        """Take back the slabs of these chunks; nothing may read or write them any more."""
+        for slab in {id(chunk.obj): chunk.obj for chunk in chunks}.values():
+            if isinstance(slab, Slab) and len(self._free) < self._kept:
+                self._free.append(slab)
 
 
 class PartBuffer:
@@ -34,7 +63,7 @@ class PartBuffer:
         taken = chunk[: PART_BYTES - self._size]
         self.chunks.append(taken)
         self._starts.append(self._size)
-        self._crc = zlib.crc32(taken, self._crc)  # now, while the bytes are in the processor's cache
+        self._crc = crc32_of(taken, self._crc)  # now, while the bytes are in the processor's cache
         self._size += len(taken)
         return len(taken)
 

@@ -11,6 +11,7 @@ from storage.bucket.connection import open_session
 from worker.runtime import Part, Runtime
 from worker.transferring.capacity import Capacity
 from worker.transferring.fetch import Fetcher
+from worker.transferring.part_buffer import Slabs
 from worker.transferring.poster import Posters
 from worker.transferring.store_gate import StoreGate
 
@@ -29,7 +30,8 @@ class CopyResources(Part):
             allowed=runtime.settings.allowed_networks.downloads,
         )
         self.posters = Posters(runtime.settings.poster)
-        self.capacity = Capacity()
+        self.capacity = Capacity(runtime.settings.transfer_memory_mib * 2**20)
+        self.slabs = Slabs()
         self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()
         """Running copies."""

@@ -19,13 +19,15 @@ from storage.bucket.keys import type_of_video
 from storage.bucket.objects import PART_BYTES
 from storage.bucket.requests import Requests, StoreUnavailable
 from worker.failpoints import failpoint
+from worker.transferring.capacity import Spare
+from worker.transferring.download import Chunk
 from worker.transferring.mp4 import Mp4Check
 from worker.transferring.multipart import Parts
-from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.part_buffer import PartBuffer, Slabs
 from worker.transferring.store_requests import ask
 
 HELD_BYTES = 2 * PART_BYTES
-"""The memory of a video of more than one part: one part is sent while the next one arrives."""
+"""The memory that a video of more than one part needs: one part is sent while the next one arrives."""
 
 
 def held_bytes(length: int | None) -> int:
@@ -52,14 +54,17 @@ async def store_video(
     session: aiohttp.ClientSession,
     objects: Requests,
     key: str,
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncIterator[Chunk],
     read_head: HeadReader | None = None,
     filename: str | None = None,
+    slabs: Slabs | None = None,
+    spare: Spare | None = None,
 ) -> Stored:
-    """Copy a stream to `key`, a video's. Holds at most two parts (16 MiB), and stores nothing unless it is a complete
-    MP4 or MOV.
+    """Copy a stream to `key`, a video's. Holds at most two parts (16 MiB) and what is spare, and stores nothing unless
+    it is a complete MP4 or MOV.
 
-    `filename`: the name under which browsers save it.
+    `filename`: the name under which browsers save it. `slabs`: where the slabs of the chunks go when they are stored.
+    `spare`: memory for more parts under way.
 
     Raises:
         NotAVideo: the bytes are not a complete MP4.
@@ -79,7 +84,7 @@ async def store_video(
                 if part.is_full:
                     # Some stores, R2 among them, require all parts but the last to have the same size.
                     if parts is None:
-                        parts = await Parts.begin(session, objects, key, content_type, filename)
+                        parts = await Parts.begin(session, objects, key, content_type, filename, slabs, spare)
                         reading = asyncio.create_task(read_head(part)) if read_head is not None else None
                     elif reading is not None:
                         await reading  # it holds the first part
@@ -99,6 +104,8 @@ async def store_video(
             failpoint("transfer.after_complete")
         if reading is not None:
             await reading
+        if parts is None and slabs is not None:
+            slabs.give(part.chunks)
     except BaseException:
         if reading is not None:
             reading.cancel()

@@ -49,6 +49,9 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  reviews    {', '.join(f'{reviews[review]} {review}' for review in Review if review in reviews)}"
     if found["budget"] is not None:
         yield f"  budget     {budget_line(found['budget'])}"
+    for why in found["standstill"]:
+        if why["code"] == "submits_held":
+            yield f"  held       {plural(why['jobs'], 'job')}: {why['advice']}"
     yield from pace_lines(pace_in(found["pace"]))
     yield from proof_lines(found["proofs"], found["ending_drafts"], found["campaign"])
     for item in found["costs"]:

@@ -214,7 +214,8 @@ def _broker(settings: Settings) -> Iterable[Finding]:
 
 
 def _bucket(settings: Settings, bucket: str, part: str) -> Iterator[Finding]:
-    proof = prove_store(settings.model_copy(update={"s3_bucket": bucket}))
+    shared = bucket == settings.s3_bucket
+    proof = prove_store(settings.model_copy(update={"s3_bucket": bucket}), journal=shared)
     if not proof.ok:
         yield bad(part, proof.message, proof.code or "store_refuses")
     elif proof.code is not None:

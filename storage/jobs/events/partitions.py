@@ -94,9 +94,10 @@ def next_partition(conn: Connection, days: int) -> Partition | None:
     last = max(ends, default=now)
     if last >= now + AHEAD:
         return None
-    start = last
-    if last < now + timedelta(hours=1):  # the first, or none was made for long: it begins at midnight
-        start = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    # Those of the coming hours stay in the default partition, so that a clock that is ahead writes nothing to a new one
+    # while it is made.
+    day = (now + timedelta(hours=36)).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = max(last, day)
     return Partition(f"job_events_{start:%Y%m%d%H}", id_at(start), id_at(start + timedelta(days=days)))
 
 
@@ -140,12 +141,22 @@ def _free(conn: Connection) -> None:
 
 def _make(conn: Connection, names: dict[str, sql.Composable], *, proved: bool) -> None:
     conn.execute(sql.SQL("CREATE TABLE {new} (LIKE job_events INCLUDING DEFAULTS)").format(**names))
-    moved = conn.execute(sql.SQL(_MOVE).format(**names)).rowcount
-    if proved and moved:
-        conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
-    conn.execute(_BRIEF)
-    conn.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")  # as writers do, before the events
+    if proved:  # no further rows can come
+        if conn.execute(sql.SQL(_MOVE).format(**names)).rowcount:
+            conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
+        _lock(conn)
+    else:
+        _lock(conn)
+        conn.execute(sql.SQL(_MOVE).format(**names))
     conn.execute(sql.SQL(_ATTACH).format(**names))
+
+
+def _lock(conn: Connection) -> None:
+    """Lock what attaching a partition locks, in the order of the writers."""
+    conn.execute("LOCK TABLE jobs IN SHARE UPDATE EXCLUSIVE MODE")  # for the foreign key; a vacuum stops
+    conn.execute(_BRIEF)
+    conn.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")
+    conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(DEFAULT))
 
 
 _MOVE: LiteralString = """

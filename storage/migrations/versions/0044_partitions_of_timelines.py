@@ -33,8 +33,9 @@ CREATE TABLE job_events (
 
 
 def upgrade() -> None:
-    # In the order of the writers, so that none of them and this wait for each other. Nothing below reads a row.
-    op.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")
+    # In the order of the writers, and as strongly as it will be needed, so that none of them and this wait for each
+    # other: what attaches the partition drops triggers of the foreign key on `jobs`. Nothing below reads a row.
+    op.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
     op.execute("LOCK TABLE job_events IN ACCESS EXCLUSIVE MODE")
     for statement in create_statements(revision):
         op.execute(statement)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -66,6 +66,17 @@ def serving_declared(settings: Settings, host: str = "127.0.0.1") -> Iterator[tu
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)
+
+
+@asynccontextmanager
+async def calling(settings: Settings, base_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that calls an application on this loop, without a server. The application starts and ends with it."""
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url) as client,
+    ):
+        yield client
 
 
 def bring(producer: Producer, job_id: str, state: JobState, **columns: Any) -> None:

@@ -18,7 +18,6 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
 from producer.http.doors.callback_proofs import CallbackProofs, KeysUnavailable
 from seedance.account import Account
@@ -33,14 +32,14 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.claiming import claim_submits
+from tests.integration.api.api_server import calling
 
 S = JobState
 
 
 def post(settings: Settings, path: str, **body: object) -> httpx.Response:
     async def run() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(settings))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with calling(settings, "http://test") as client:
             return await client.post(path, **body)  # type: ignore[arg-type] # httpx's own keywords
 
     return asyncio.run(run())

@@ -7,7 +7,6 @@ import asyncio
 import httpx
 import pytest
 
-from producer.api.app import create_app
 from storage import heartbeats
 from storage.admission.circuit_breaker import Cause
 from storage.database import connect
@@ -19,6 +18,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import outbox
 from tests.claiming import claim_submits, close_account
+from tests.integration.api.api_server import calling
 
 S = JobState
 
@@ -26,8 +26,8 @@ S = JobState
 def get(settings: Settings, path: str) -> httpx.Response:
     async def run() -> httpx.Response:
         key = "the-operators-own-key"
-        transport = httpx.ASGITransport(create_app(Settings.model_validate(settings.model_dump() | {"api_key": key})))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        keyed = Settings.model_validate(settings.model_dump() | {"api_key": key})
+        async with calling(keyed, "http://127.0.0.1") as client:
             return await client.get(path, headers={"X-API-Key": key})
 
     return asyncio.run(run())

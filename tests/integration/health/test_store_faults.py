@@ -13,6 +13,7 @@ from aiohttp import web
 
 from producer.health import store_proof
 from producer.health.findings import Finding, Level
+from producer.health.store_proof import prove_store
 from storage.settings import Settings
 from tests.integration.health.diagnosis import assert_found, assert_well, diagnose
 from tests.ruled_store import Rule, refusal, ruled
@@ -68,6 +69,8 @@ def test_a_policy_that_allows_videos_alone(settings: Settings, s3: Bucket) -> No
 
     advice = "allow s3:PutObject for this key below journal/ too"
     assert_found(found_with(settings, s3, rule), "journal_right", advice, level=Level.WARN)
+    with ruled(s3, rule, settings) as (_, ours):
+        assert prove_store(ours, journal=False).code is None, "a tenant's bucket holds no journal"
     assert not [path for path in s3.directory.rglob("*") if path.is_file()], "doctor leaves nothing behind"
 
 

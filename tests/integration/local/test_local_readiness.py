@@ -21,6 +21,7 @@ from storage.database import connect
 from storage.heartbeats import beat, own_version
 from storage.revisions import newest_revision
 from storage.settings import Settings
+from tests.integration.api.api_server import calling
 from tests.servers import Bucket
 from tests.waiting import PATIENCE_S
 
@@ -37,11 +38,7 @@ def long_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _get(settings: Settings, path: str = "/readyz", times: int = 1) -> httpx.Response:
     async def ask() -> httpx.Response:
-        app = create_app(settings)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reelq") as client,
-        ):
+        async with calling(settings, "http://reelq") as client:
             answers = [await client.get(path) for _ in range(times)]
             return answers[-1]
 
@@ -143,11 +140,7 @@ def test_readyz_reconnects_after_the_database_closed_its_connections(settings: S
     _all_components_beat(settings)
 
     async def scenario() -> list[int]:
-        app = create_app(settings)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reelq") as client,
-        ):
+        async with calling(settings, "http://reelq") as client:
             found = [(await client.get("/readyz")).status_code]
             with psycopg.connect(postgres_url, autocommit=True) as conn:
                 conn.execute(

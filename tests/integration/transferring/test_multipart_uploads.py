@@ -18,10 +18,12 @@ from storage.bucket.objects import PART_BYTES, Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
-from tests.store_door import CUT, Door, an_error
+from tests.store_door import CUT, Door, an_error, what
 from tests.transfers import connections_closed
+from tests.waiting import PATIENCE_S
 from worker.retry import Backoff
 from worker.transferring import multipart, store_requests
+from worker.transferring.capacity import Shares, Spare
 from worker.transferring.upload import Stored, store_video
 
 KEY = "videos/2026/01/02/job.mp4"
@@ -123,7 +125,7 @@ def test_a_request_is_repeated_when_the_store_fails(
 def test_a_refusal_is_reported_and_leaves_nothing(
     door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response], message: str
 ) -> None:
-    door.faults[kind] = [fault] * 3
+    door.faults[kind] = [fault] * 6  # three tries of each of the two parts
     with pytest.raises(StoreUnavailable, match=message):
         copy(door, settings)
     assert objects.head(KEY) is None
@@ -219,3 +221,56 @@ def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, 
     asyncio.run(run())
     assert door.seen["abort"] == 1
     assert objects.head(KEY) is None
+
+
+class Gate(Door):
+    """Lets no part pass before it opens, and counts those that wait."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(store)
+        self.waiting, self.open_at = 0, 99
+        self.arrived, self.opened = asyncio.Event(), asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        if what(request) == "part":
+            self.waiting += 1
+            if self.waiting == self.open_at:
+                self.arrived.set()
+            await self.opened.wait()
+        return await super().serve(request)
+
+
+@pytest.mark.parametrize(("spare_parts", "at_once"), [(0, 2), (1, 3), (9, 4)])
+@pytest.mark.parametrize("fails", [False, True])
+def test_parts_are_under_way_at_once_as_memory_allows(
+    objects: Objects, settings: Settings, spare_parts: int, at_once: int, *, fails: bool
+) -> None:
+    gate, video = Gate(settings.s3_endpoint_url or ""), a_video(5 * PART_BYTES)
+    total = (4 + 2 * spare_parts) * PART_BYTES  # a host leaves free as much as it has
+    shares = Shares(total, 0)
+    gate.open_at = at_once
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield video
+
+    async def run() -> Stored:
+        async with gate.open() as url, aiohttp.ClientSession() as session:
+            behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
+            async with shares.hold(2 * PART_BYTES, "gateway", urgent=False):
+                spare = Spare(shares, "gateway", urgent=False)
+                copying = asyncio.create_task(store_video(session, behind, KEY, chunks(), spare=spare))
+                await asyncio.wait_for(gate.arrived.wait(), PATIENCE_S)
+                await asyncio.sleep(0.1)
+                assert gate.waiting == at_once
+                gate.faults["part"] = [an_error(400, "InvalidPart")] * fails
+                gate.opened.set()
+                return await copying
+
+    if fails:
+        with pytest.raises(StoreUnavailable, match="InvalidPart"):
+            asyncio.run(run())
+        assert objects.head(KEY) is None
+    else:
+        assert is_whole(objects, asyncio.run(run()), video)
+    assert objects.open_parts() == []
+    assert shares.fits(total, "gateway", urgent=False), "all memory was given back"

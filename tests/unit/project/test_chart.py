@@ -263,3 +263,13 @@ def test_the_images_are_the_dockerfiles() -> None:
     images = {part: pod["spec"]["containers"][0]["image"] for part, pod in pods("smallest").items()}
     with_codecs = {part for part, image in images.items() if image.startswith("registry.example/reelq-media:")}
     assert with_codecs == {"api", "worker-transfer"}
+
+
+def test_the_alerts_are_those_of_the_rules_file() -> None:
+    """The chart has a link to the file: Prometheus' own tool checks it, and there is one definition."""
+    source = ROOT / "deploy" / "prometheus" / "alerts.yml"
+    assert (files.CHART / "alerts.yml").resolve() == source
+    [rule] = of_kind("everything", "PrometheusRule").values()
+    assert rule["spec"] == yaml.safe_load(source.read_text(encoding="utf-8"))
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    assert not of_kind("smallest", "PrometheusRule")

@@ -179,3 +179,55 @@ def test_each_place_is_left_once() -> None:
     line.join(1, lambda: False)
     assert not line.join(1, lambda: True), "each place was left once"
     Places().leave()
+
+
+def test_what_is_spare_goes_to_those_who_wait_first() -> None:
+    async def run() -> None:
+        shares = Shares(64, 0)
+        assert shares.take_spare(8, "a", urgent=False)
+        assert not shares.take_spare(32, "a", urgent=False), "a host keeps to its share"
+        async with shares.hold(40, "b", urgent=False):
+            waiting = asyncio.create_task(held(shares, 24, "c"))
+            await asyncio.sleep(0)
+            assert not shares.take_spare(1, "d", urgent=False), "another waits"
+            shares.give_back(8, "a")
+            await asyncio.wait_for(waiting, PATIENCE_S)
+            assert shares.take_spare(1, "d", urgent=False)
+            shares.give_back(1, "d")
+        assert shares.fits(64, "a", urgent=False)
+
+    async def held(shares: Shares, size: int, host: str) -> None:
+        async with shares.hold(size, host, urgent=False):
+            pass
+
+    asyncio.run(run())
+
+
+def test_a_copy_that_is_cancelled_when_it_gets_its_share_gives_it_back() -> None:
+    async def run() -> None:
+        shares = Shares(2, 0)
+
+        async def copy() -> None:
+            async with shares.hold(2, "a", urgent=False):
+                pytest.fail("it was cancelled")
+
+        async with shares.hold(2, "b", urgent=False):
+            waiting = asyncio.create_task(copy())
+            await asyncio.sleep(0)
+        waiting.cancel()  # after it was granted, before it runs
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert shares.fits(2, "c", urgent=False)
+
+    asyncio.run(run())
+
+
+def test_the_setting_bounds_all_bytes_and_a_fifth_is_for_urgent_videos() -> None:
+    async def run() -> None:
+        space, mib = Capacity(20 * 2**20), 2**20
+        async with space.hold(16 * mib, "a", urgent=False):
+            assert not space.spare("b", urgent=False).take(1)
+            assert space.spare("b", urgent=True).take(4 * mib)
+            assert not space.spare("b", urgent=True).take(1)
+
+    asyncio.run(run())

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
+from producer.campaigns.status import campaign_status
 from producer.client import Producer
 from producer.job_fields import JobFields
 from storage.admission import model_limits
+from storage.admission.budgets import set_budget
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
 from storage.database import connect
@@ -212,6 +215,20 @@ def test_the_page_controls_campaigns_and_accounts(page: httpx.Client, producer: 
         assert "no route" in page.get(path, headers=ZH).text
     assert send(page, "/accounts/main/resume").status_code == 303
     assert send(page, "/accounts/other/resume").status_code == 404
+
+
+def test_a_job_that_two_budgets_hold_names_both(page: httpx.Client, producer: Producer) -> None:
+    [waiting] = producer.enqueue_many([{"prompt": "a fox", "duration": 5}], campaign="spring <1>")
+    with producer.database.begin() as conn:
+        campaign_id = campaign_status(conn, "default", "spring <1>").id
+        set_budget(conn, "default", campaign_id, Decimal(1), "USD")
+        set_budget(conn, "default", None, Decimal(7), "CNY")
+    shown = page.get(f"/jobs/{waiting.id}").text
+    of_campaign = "The budget of campaign spring &lt;1&gt; (USD 1.00) has USD 1.00 left"
+    assert f"{of_campaign}, and this job may cost USD 2.50" in shown
+    assert "The budget of the tenant (CNY 7.00) is in CNY, but no price in CNY is known for this job" in shown
+    shown = page.get(f"/jobs/{waiting.id}", headers=ZH).text
+    assert "批次 spring &lt;1&gt; 的预算" in shown and "租户的预算" in shown
 
 
 def test_jobs_in_every_state_have_a_page(page: httpx.Client, producer: Producer) -> None:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.http.access_log import log_request
-from producer.http.request_ids import HEADER, begin_request
+from producer.http.layers.access_log import log_request
+from producer.http.layers.request_ids import HEADER, begin_request
 from storage.tracing.context import HEADER as TRACE
 from storage.tracing.context import begin_trace
 

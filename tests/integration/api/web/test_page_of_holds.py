@@ -1,0 +1,63 @@
+"""Submits that are held after a restore: the first page and `campaign status` say so, why, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from producer.cli.main import app
+from producer.web.language import LANGUAGES, catalogue
+from storage.database import connect
+from storage.journal import state
+from storage.settings import Settings
+from tests.integration.api.api_server import serving
+from tests.integration.api.web.test_page import make_key
+from tests.servers import environ_for
+
+ACCOUNTS = '[{"name": "main", "gateway": "anyfast", "api_key": "sk-test-0123456789"}]'
+
+
+def test_the_first_page_says_that_submits_are_held(configured: Settings) -> None:
+    operator, of_acme = (make_key(configured, "read", "admin", tenant=tenant) for tenant in ("default", "acme"))
+    with serving(configured) as page:
+
+        def first_page(key: str, language: str = "en") -> str:
+            headers = {"Authorization": f"Bearer {key}", "Accept-Language": language}
+            answer = page.get("/", headers=headers)
+            assert answer.status_code == 200
+            return answer.text
+
+        assert 'id="submits-held"' not in first_page(operator)
+        for code in ("copy", "gap", "unreadable"):
+            with connect(configured.require_database_url()) as conn:
+                state.release(conn)
+                state.hold(conn, code, "said by doctor")
+            for language in LANGUAGES:
+                text = first_page(operator, language)
+                assert catalogue(language).text(f"hold.{code}") in text
+                assert "reelq db confirm" in text
+        theirs = first_page(of_acme)
+        assert 'id="submits-held"' in theirs and "reelq db" not in theirs
+        with connect(configured.require_database_url()) as conn:
+            state.release(conn)
+            state.hold(conn, "restored", "said by doctor")
+        assert "reelq db status" in first_page(operator) and "reelq db confirm" not in first_page(operator)
+
+
+def test_campaign_status_says_that_submits_are_held(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (environ_for(configured) | {"REELQ_ACCOUNTS": ACCOUNTS}).items():
+        monkeypatch.setenv(name, value)
+    sheet = tmp_path / "spring.jsonl"
+    sheet.write_text('{"prompt": "a lighthouse"}\n')
+    run = CliRunner().invoke(app, ["campaign", "run", str(sheet), "--name", "spring"])
+    assert run.exit_code == 0, run.output
+    shown = CliRunner().invoke(app, ["campaign", "status", "spring"])
+    assert (shown.exit_code, "held " in shown.output) == (0, False), shown.output
+    with connect(configured.require_database_url()) as conn:
+        state.hold(conn, "copy", "said by doctor")
+    shown = CliRunner().invoke(app, ["campaign", "status", "spring"])
+    assert "held       1 job: nothing is submitted before a person decides: run `reelq db status`" in shown.output

@@ -1,0 +1,166 @@
+"""The rest of a body is received straight into memory that is used again, and its connection too."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from seedance.network.outbound import DIRECT, read_outbound
+from tests.certificates import Certificates, make_certificates
+from tests.transfers import clean_up
+from worker.transferring import direct_body, fetch
+from worker.transferring.download import VideoSource
+from worker.transferring.fetch import DownloadFailed, Fetcher
+from worker.transferring.part_buffer import SLAB_BYTES, PartBuffer, Slab, Slabs
+
+FILES = {f"/{number}": os.urandom(3 * SLAB_BYTES + 1000 * number) for number in range(4)}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@asynccontextmanager
+async def serving(handler: Handler, certificates: Certificates | None = None) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    tls = certificates.server() if certificates is not None else None
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    try:
+        yield f"http{'s' if certificates else ''}://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await clean_up(runner)
+
+
+async def read(fetcher: Fetcher, url: str, slabs: Slabs) -> tuple[str, set[int]]:
+    """The SHA-256 of a file, and the slabs into which it was received; they are given back."""
+    source, digest, part = VideoSource(fetcher, url, slabs=slabs), hashlib.sha256(), PartBuffer()
+    try:
+        await source.open()
+        async for chunk in source.chunks():
+            digest.update(chunk)
+            part.take(memoryview(chunk))
+            await asyncio.sleep(0)
+    finally:
+        source.close()
+    used = {id(chunk.obj) for chunk in part.chunks if isinstance(chunk.obj, Slab)}
+    slabs.give(part.chunks)
+    return digest.hexdigest(), used
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_files_share_memory_and_a_connection_one_after_the_other(certificates: Certificates, scheme: str) -> None:
+    connections: set[object] = set()
+
+    async def serve(request: web.Request) -> web.Response:
+        connections.add(request.transport)
+        return web.Response(body=FILES[request.path])
+
+    async def run() -> None:
+        fetcher = Fetcher(read_outbound({}, None, str(certificates.authority)), allow_private=True)
+        slabs, used = Slabs(), set[int]()
+        async with serving(serve, certificates if scheme == "https" else None) as url:
+            for path, body in FILES.items():
+                digest, memory = await read(fetcher, url + path, slabs)
+                assert digest == hashlib.sha256(body).hexdigest()
+                assert memory, "the file was received into slabs"
+                used |= memory
+            await fetcher.close()
+        assert len(connections) == 1
+        assert len(used) <= 4, "memory that was given back is used again"
+
+    asyncio.run(run())
+
+
+def test_files_at_the_same_time_do_not_mix() -> None:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(body=FILES[request.path])
+
+    async def run() -> None:
+        fetcher, slabs = Fetcher(allow_private=True), Slabs()
+        async with serving(serve) as url:
+            paths = list(FILES) * 5
+            found = await asyncio.gather(*(read(fetcher, url + path, slabs) for path in paths))
+            await fetcher.close()
+        assert [digest for digest, _ in found] == [hashlib.sha256(FILES[path]).hexdigest() for path in paths]
+
+    asyncio.run(run())
+
+
+def test_bytes_that_come_slowly_are_passed_on_before_their_slab_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct_body, "PATIENCE_S", 0.05)
+    seen, more = asyncio.Event(), 200_000
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(FILES["/0"])
+        await response.prepare(request)
+        await response.write(FILES["/0"][:more])
+        await seen.wait()
+        await response.write(FILES["/0"][more:])
+        return response
+
+    async def run() -> None:
+        fetcher, content = Fetcher(allow_private=True), b""
+        async with serving(serve) as url:
+            source = VideoSource(fetcher, url + "/0")
+            await source.open()
+            async for chunk in source.chunks():
+                content += chunk
+                if len(content) == more:
+                    seen.set()
+            source.close()
+            await fetcher.close()
+        assert content == FILES["/0"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["stall", "close", "reset"])
+def test_a_body_that_breaks_off_fails(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(direct_body, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(fetch, "STALL_S", 0.3)
+    over = asyncio.Event()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(FILES["/0"])
+        await response.prepare(request)
+        await response.write(FILES["/0"][:700_000])
+        assert request.transport is not None
+        if end == "stall":
+            await over.wait()
+        elif end == "close":
+            request.transport.close()
+        else:
+            request.transport.abort()
+        return response
+
+    async def run() -> None:
+        fetcher = Fetcher(DIRECT, allow_private=True)
+        async with serving(serve) as url:
+            with pytest.raises(DownloadFailed, match="broke off after"):
+                await read(fetcher, url + "/0", Slabs())
+            over.set()
+            await fetcher.close()
+
+    asyncio.run(run())
+
+
+def test_memory_is_kept_up_to_a_limit() -> None:
+    slabs = Slabs(kept=2)
+    taken = [slabs.take(SLAB_BYTES) for _ in range(3)]
+    slabs.give([taken[0][:10], taken[0][10:], *taken[1:], memoryview(b"not a slab")])
+    again = {id(slabs.take(SLAB_BYTES).obj) for _ in range(3)}
+    assert len(again & {id(view.obj) for view in taken}) == 2
+    assert not isinstance(slabs.take(1000).obj, Slab), "a small file needs no slab"

@@ -164,7 +164,7 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
         InvalidInput: no account is configured.
         InvalidRows: some rows break rules, or no configured account can serve them.
     """
-    require_accounts(settings.accounts)
+    require_accounts(settings)
     files = LocalFiles(base)
     good: list[Prepared] = []
     bad: list[InvalidInput] = []

@@ -130,6 +130,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         failed=failed,
         rates=RequestRates(settings.api_requests_per_minute or None),
         keys_for_all=settings.keys_for_all or not is_loopback(host),
+        check_fit=service.check_fit,
     )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)

@@ -9,7 +9,7 @@ from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats, format_as_shown
-from producer.campaigns.reading.looks.shown import ShownNumber, shown_text
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_text
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -217,9 +217,7 @@ class _ContentParser:
         return format_as_shown("".join(self._paragraphs[0])) if len(self._paragraphs) == 1 else None
 
     def _shown_text(self, cell: Cell, text: str) -> ShownNumber | None:
-        if not isinstance(cell, int | float) or isinstance(cell, bool):
-            return None
-        return shown_text(cell, text)
+        return shown_text(cell, text) if is_number(cell) else None
 
     def _cell(self, text: str) -> Cell:
         kind = local(self._given, "value-type")

@@ -12,7 +12,7 @@ from xlrd.sheet import Sheet
 
 from producer.campaigns.reading.compound import has_endless_chain
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
-from producer.campaigns.reading.looks.shown import ShownNumber, shown_number
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_number
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     Cell,
@@ -85,7 +85,7 @@ class Xls:
         found = {
             index: shown_number(cell, self._format(sheet, row, index))
             for index, cell in enumerate(cells)
-            if isinstance(cell, int | float) and not isinstance(cell, bool)
+            if is_number(cell)
         }
         return {index: shown for index, shown in found.items() if shown is not None}
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
-from producer.campaigns.reading.looks.shown import ShownNumber, shown_number
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_number
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -227,7 +227,7 @@ class _SheetParser:
                 message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
                 raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells[self._index] = cell
-            if isinstance(cell, int | float) and not isinstance(cell, bool):
+            if is_number(cell):
                 shown = shown_number(cell, self._code(self._attributes.get("s")))
                 if shown is not None:
                     self._shown[self._index] = shown

@@ -6,7 +6,7 @@ import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from producer.campaigns.reading.looks.formats import NumberFormat
 
@@ -53,6 +53,11 @@ class _Section(NamedTuple):
     least_whole: int
     least_places: int
     most_places: int
+
+
+def is_number(cell: object) -> TypeGuard[float]:
+    """Whether a cell holds a number; a boolean is none."""
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def shown_number(number: float, code: NumberFormat | None) -> ShownNumber | None:

@@ -77,6 +77,8 @@ each other."""
 _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
 
 
+# PostgreSQL knows it from 17 on. It would end an upgrade that builds an index on a large table.
+_NO_LIMIT: LiteralString = "; SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'"
 _SCHEMAS = """SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
 FROM unnest(current_schemas(false)) WITH ORDINALITY AS found(name, place)"""
 
@@ -269,8 +271,8 @@ def upgrade(url: str) -> None:
     path = _search_path(target)
     server = Server(
         conninfo=target.conninfo("reelq migration", CONNECT_TIMEOUT_S),
-        build=sql.SQL(Limits(idle_s=0, statement_s=0).statements) + path,
-        migrate=sql.SQL(_MIGRATION.statements) + path,
+        build=sql.SQL(Limits(idle_s=0, statement_s=0).statements + _NO_LIMIT) + path,
+        migrate=sql.SQL(_MIGRATION.statements + _NO_LIMIT) + path,
         check=lambda conn: _check_fit(conn, target),
     )
     with translated(target.where):

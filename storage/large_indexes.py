@@ -119,11 +119,16 @@ def build_ahead(held: psycopg.Connection, own: psycopg.Connection, current: str)
     if not ahead:
         return
     # A build is no transaction that could set its own limit, and sessions may be shared.
-    own.execute("SET statement_timeout = 0")
+    limits = [sql.SQL("statement_timeout")]
+    if own.info.server_version >= 170000:
+        limits.append(sql.SQL("transaction_timeout"))
+    for limit in limits:
+        own.execute(sql.SQL("SET {} = 0").format(limit))
     try:
         _build(held, own, ahead)
     finally:
-        own.execute("RESET statement_timeout")
+        for limit in limits:
+            own.execute(sql.SQL("RESET {}").format(limit))
 
 
 def _build(held: psycopg.Connection, own: psycopg.Connection, ahead: Sequence[LargeIndex]) -> None:

@@ -25,7 +25,8 @@ class NotConnected(aiohttp.ClientConnectionError):
 
 
 class Connector(aiohttp.TCPConnector):
-    """A TCPConnector that raises `NotConnected` for each failure to connect."""
+    """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection on which more
+    came than the responses to its requests: that would be taken for the response to the next one."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
@@ -34,7 +35,11 @@ class Connector(aiohttp.TCPConnector):
             NotConnected: there is no connection.
         """
         try:
-            return await super().connect(req, *args, **options)
+            while True:
+                connection = await super().connect(req, *args, **options)
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
         except aiohttp.InvalidURL:
             raise
         except (aiohttp.ClientError, OSError) as exc:

@@ -3,12 +3,14 @@ does whatever must prove that it works."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
 from yarl import URL
 
 from seedance.network import sessions
@@ -23,6 +25,8 @@ T = TypeVar("T")
 CONNECTIONS = 64
 PIECE_BYTES = 512 * 1024
 SMALL_BYTES = 64 * 1024
+STALL_S = 60.0
+"""A store that sends nothing, or takes no piece, for this long has stalled."""
 
 
 def open_session(outbound: Outbound) -> aiohttp.ClientSession:
@@ -30,7 +34,7 @@ def open_session(outbound: Outbound) -> aiohttp.ClientSession:
     return sessions.open_session(
         outbound,
         sessions.open_connector(outbound, limit=CONNECTIONS, keepalive_timeout=30.0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=STALL_S),
         auto_decompress=False,
         headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
     )
@@ -152,10 +156,25 @@ class _Body(aiohttp.Payload):
                 if held < PIECE_BYTES:
                     continue
             if small:
-                await writer.write(b"".join(small))
+                await _write(writer, b"".join(small))
                 small, held = [], 0
             if len(chunk) >= SMALL_BYTES:
                 for start in range(0, len(chunk), PIECE_BYTES):
-                    await writer.write(chunk[start : start + PIECE_BYTES])
+                    await _write(writer, chunk[start : start + PIECE_BYTES])
         if small:
-            await writer.write(b"".join(small))
+            await _write(writer, b"".join(small))
+
+
+async def _write(writer: AbstractStreamWriter, piece: bytes | memoryview) -> None:
+    """Send a piece. aiohttp's own time limits begin after the last one.
+
+    Raises:
+        TimeoutError: the store does not take it.
+    """
+    try:
+        async with asyncio.timeout(STALL_S):
+            await writer.write(piece)
+    except TimeoutError:
+        if isinstance(writer, StreamWriter) and writer.transport is not None:
+            writer.transport.abort()  # to close it would wait for the store to take what it was sent
+        raise

@@ -2,7 +2,7 @@
 
 aiohttp's parser allocates memory for each piece that arrives and copies it once more. The length of a video is known,
 so the transport can write it where the store gets it from. This takes the connection from aiohttp after the head of the
-response and gives it back after the last byte; it is then used again like any other.
+response and gives it back after the last byte; it is then used again like any other, unless more bytes came.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class DirectBody(asyncio.BufferedProtocol):
         self._filled = 0
         self._waiter: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
+        self._excess = False
         transport.pause_reading()
         transport.set_protocol(self)
 
@@ -78,7 +79,7 @@ class DirectBody(asyncio.BufferedProtocol):
             raise self._failure or self._ended_early()
         self.left -= received
         if not self.left:
-            self._give_back()
+            await self._give_back()
         return into[:received]
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -94,9 +95,11 @@ class DirectBody(asyncio.BufferedProtocol):
             if self._filled == len(self._window):
                 self._transport.pause_reading()
                 self._wake()
+        else:
+            self._excess = True
 
     def eof_received(self) -> None:
-        """The server ends the connection too early: `receive` never waits after the last byte."""
+        """The server ends the connection; too early if bytes are left."""
         self._fail(self._ended_early())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,7 +137,13 @@ class DirectBody(asyncio.BufferedProtocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _give_back(self) -> None:
+    async def _give_back(self) -> None:
+        # More bytes than the body, perhaps a second response, would be taken for the response to the next request.
+        self._transport.resume_reading()
+        for _ in ("the loop looks at the socket", "the transport reads"):
+            await asyncio.sleep(0)
+        if self._excess or self._failure is not None:
+            self._inner.force_close()
         self._transport.set_protocol(self._inner)
         self._inner.set_response_params()  # a parser for what comes next; the one before still waits for this body
         self._response.content.feed_eof()  # releases the connection

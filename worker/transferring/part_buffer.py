@@ -14,7 +14,9 @@ KEPT_SLABS = 32
 
 
 class Slab(bytearray):
-    """Memory into which a part of a video is received."""
+    """Memory into which a part of a video is received. `is_lost`: it is not used again."""
+
+    is_lost = False
 
 
 class Slabs:
@@ -34,8 +36,15 @@ class Slabs:
     def give(self, chunks: Sequence[memoryview]) -> None:
         """Take back the slabs of these chunks; nothing may read or write them any more."""
         for slab in {id(chunk.obj): chunk.obj for chunk in chunks}.values():
-            if isinstance(slab, Slab) and len(self._free) < self._kept:
+            if isinstance(slab, Slab) and not slab.is_lost and len(self._free) < self._kept:
                 self._free.append(slab)
+
+
+def lose(chunks: Sequence[memoryview]) -> None:
+    """Use the slabs of these chunks for nothing else: a connection that was given up may still send from them."""
+    for chunk in chunks:
+        if isinstance(chunk.obj, Slab):
+            chunk.obj.is_lost = True
 
 
 class PartBuffer:

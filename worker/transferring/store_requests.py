@@ -13,6 +13,7 @@ from storage.bucket.connection import follow
 from storage.bucket.exchanges import Exchange
 from storage.bucket.requests import StoreUnavailable
 from worker.retry import STORE_REQUEST
+from worker.transferring.part_buffer import lose
 
 log = logging.getLogger("reelq.store")
 
@@ -43,6 +44,7 @@ async def ask(
             if last or not _may_help(answer):
                 return answer
             log.info("store.again try=%d answer=%s", number, answer.describe())
+        lose(chunks)  # asyncio sends what it holds, by reference, after the connection was closed here
         await asyncio.sleep(STORE_REQUEST.wait_s(number))
     raise AssertionError("unreachable")
 

@@ -29,6 +29,9 @@ LONGEST_DAYS = 30
 PARTS = 30
 """About how many partitions hold the timelines that are kept, if they are deleted some day."""
 AHEAD = timedelta(days=2)
+LEAST_AHEAD = timedelta(hours=12)
+"""A partition begins no sooner than this: to prove that a large default one has nothing of it takes minutes, and jobs
+that lie in it, such as those of a clock that is ahead, are refused until then."""
 MOST_KEPT = 2_000
 """A partition is dropped once at most so many of its jobs are still needed; their events move to the default one."""
 _SLICE = 50_000
@@ -94,11 +97,14 @@ def next_partition(conn: Connection, days: int) -> Partition | None:
     last = max(ends, default=now)
     if last >= now + AHEAD:
         return None
-    # Those of the coming hours stay in the default partition, so that a clock that is ahead writes nothing to a new one
-    # while it is made.
-    day = (now + timedelta(hours=36)).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = max(last, day)
+    start = next_start(now, last)
     return Partition(f"job_events_{start:%Y%m%d%H}", id_at(start), id_at(start + timedelta(days=days)))
+
+
+def next_start(now: datetime, last: datetime) -> datetime:
+    """Where the next partition begins: at the end of the last one; if that is too near, at a midnight that is not."""
+    soon = now + LEAST_AHEAD
+    return last if last >= soon else (soon + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def create(begin: Begin, partition: Partition) -> None:

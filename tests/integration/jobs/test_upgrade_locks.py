@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from storage import database, revisions
 from storage.upgrades import steps
@@ -35,8 +36,8 @@ def upgrading(url: str) -> Iterator[list[BaseException]]:
 
 
 def waits_for_a_lock(conn: psycopg.Connection) -> bool:
-    sql = "SELECT FROM pg_locks l WHERE NOT granted AND locktype = 'relation' AND relation = 'jobs'::regclass"
-    return conn.execute(sql).fetchone() is not None
+    query = "SELECT FROM pg_locks l WHERE NOT granted AND locktype = 'relation' AND relation = 'jobs'::regclass"
+    return conn.execute(query).fetchone() is not None
 
 
 def test_a_migration_that_waits_for_a_lock_lets_writers_pass(empty_postgres_url: str) -> None:
@@ -73,3 +74,20 @@ def test_migrations_are_applied_one_by_one(empty_postgres_url: str, monkeypatch:
         slow.commit()
         database.upgrade(url)
         assert revisions.current_revision(reader) == revisions.newest_revision()
+
+
+def test_time_limits_of_the_database_do_not_end_an_upgrade(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    migrate(url, "0040")
+    limits = {"transaction_timeout": 200, "idle_in_transaction_session_timeout": 200, "statement_timeout": 200}
+    with psycopg.connect(url, autocommit=True) as admin:
+        for name, milliseconds in limits.items():
+            statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
+            admin.execute(statement.format(sql.Identifier(admin.info.dbname), sql.Identifier(name), milliseconds))
+        with psycopg.connect(url, options=" ".join(f"-c{name}=0" for name in limits)) as slow:
+            slow.execute(_JOB)  # the build of an index waits for it
+            with upgrading(url) as failures:
+                time.sleep(1.0)  # much longer than the limits
+                slow.commit()
+        assert failures == []
+        assert revisions.current_revision(admin) == revisions.newest_revision()

@@ -12,12 +12,17 @@ import pytest
 from aiohttp import web
 
 from seedance.network.outbound import DIRECT, read_outbound
+from storage.bucket.answers import Answer
+from storage.bucket.connection import open_session
+from storage.bucket.exchanges import Exchange
+from storage.bucket.requests import SignedRequest
 from tests.certificates import Certificates, make_certificates
 from tests.transfers import clean_up
 from worker.transferring import direct_body, fetch
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, Fetcher
 from worker.transferring.part_buffer import SLAB_BYTES, PartBuffer, Slab, Slabs
+from worker.transferring.store_requests import ask
 
 FILES = {f"/{number}": os.urandom(3 * SLAB_BYTES + 1000 * number) for number in range(4)}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -153,6 +158,72 @@ def test_a_body_that_breaks_off_fails(monkeypatch: pytest.MonkeyPatch, end: str)
                 await read(fetcher, url + "/0", Slabs())
             over.set()
             await fetcher.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1])
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_second_response_is_not_taken_for_that_of_the_next_request(
+    monkeypatch: pytest.MonkeyPatch, direct: bool, delay_s: float
+) -> None:
+    if not direct:
+        monkeypatch.setattr(direct_body, "LEAST_BYTES", 2**40)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response, body = web.StreamResponse(), FILES[request.path]
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body)
+        await response.write_eof()
+        if request.path == "/0" and request.transport is not None:
+            await asyncio.sleep(delay_s)
+            request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+        return response
+
+    async def run() -> None:
+        fetcher = Fetcher(allow_private=True)
+        async with serving(serve) as url, asyncio.timeout(30):
+            for path in ("/0", "/1"):
+                digest, _ = await read(fetcher, url + path, Slabs())
+                assert digest == hashlib.sha256(FILES[path]).hexdigest()
+                await asyncio.sleep(2 * delay_s)
+            await fetcher.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_memory_from_which_a_first_try_may_still_send_is_not_used_again(refusals: int) -> None:
+    statuses = [503] * refusals + [200]
+
+    async def serve(request: web.Request) -> web.Response:
+        assert len(await request.read()) == SLAB_BYTES
+        return web.Response(status=statuses.pop(0))
+
+    async def run() -> None:
+        app = web.Application(client_max_size=2 * SLAB_BYTES)
+        app.router.add_put("/part", serve)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/part"
+        slabs = Slabs()
+        part = slabs.take(SLAB_BYTES)
+
+        def exchange() -> Exchange[Answer]:
+            return once_sent(SignedRequest("PUT", url, {"Content-Length": str(len(part))}, None))
+
+        async with open_session(DIRECT) as session:
+            answer = await ask(session, exchange, [part])
+        await clean_up(runner)
+        assert (answer.status, statuses) == (200, [])
+        slabs.give([part])
+        assert (slabs.take(SLAB_BYTES).obj is part.obj) is (refusals == 0)
+
+    def once_sent(request: SignedRequest) -> Exchange[Answer]:
+        answer = yield request
+        return answer
 
     asyncio.run(run())
 

@@ -8,6 +8,7 @@ BEGUN := $(VENV)/.begun
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header
 PACKAGES := seedance storage producer worker simulator client
 UV := $(shell command -v uv 2>/dev/null)
+PINNED = $$(grep -c '^[a-zA-Z]' requirements.lock)
 
 .PHONY: help
 help: ## list the targets
@@ -19,16 +20,22 @@ $(STAMP): requirements.lock pyproject.toml client/pyproject.toml
 # Start over where an earlier setup was interrupted: an installer takes a half-written package for a whole one.
 	@if [ -e $(BEGUN) ]; then rm -rf $(VENV); fi
 	@mkdir -p $(VENV) && touch $(BEGUN)
+	@echo "setup 1 of 4: make $(VENV) with $$($(PYTHON) --version 2>&1)"
 ifneq ($(UV),)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
+	@echo "setup 2 of 4: install the $(PINNED) packages of requirements.lock with uv"
 	@$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+	@echo "setup 3 of 4: install reelq and reelq-client from this checkout"
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable client
 else
 	@$(PYTHON) -m venv $(VENV)
+	@echo "setup 2 of 4: install the $(PINNED) packages of requirements.lock; this takes a minute or two"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "setup 3 of 4: install reelq and reelq-client from this checkout"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 endif
 # An installer compiles what it copies, but not a checkout: without this each process compiles it where none may write.
+	@echo "setup 4 of 4: compile the checkout"
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@mv $(BEGUN) $(STAMP)
 
@@ -165,5 +172,6 @@ lock: $(STAMP) ## update the lock files from the ranges in pyproject.toml (needs
 	@uv pip compile -q tools/site/requirements.in --python-version 3.11 $(LOCK) -o tools/site/requirements.lock
 	@uv pip compile -q tools/release/requirements.in --python-version 3.11 $(LOCK) -o tools/release/requirements.lock
 	@uv pip compile -q deploy/helm/requirements.in --python-version 3.11 $(LOCK) -o deploy/helm/requirements.lock
-	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['media'], sep='\n')" \
-	  | uv pip compile -q - $(LOCK) -c requirements.lock -o deploy/docker/media.lock
+	@for extra in media otel sentry; do \
+	  $(BIN)/python -c "import sys, tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')" $$extra \
+	    | uv pip compile -q - $(LOCK) --python-version 3.11 -c requirements.lock -o deploy/docker/$$extra.lock || exit; done

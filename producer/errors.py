@@ -105,6 +105,17 @@ class UploadNotFound(Exception):
         return f"there is no uploaded file {shorten(self.upload_id)}"
 
 
+class UploadDeleted(Exception):
+    """A file was deleted while it was being uploaded, because the tenant had the same one already."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.reference = reference
+
+    def __str__(self) -> str:
+        return f"{self.reference} was deleted while it was being uploaded"
+
+
 class KeyNotFound(LookupError):
     """There is no API key with that id in use."""
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from seedance.account import Account
 from storage.admission import circuit_breaker
 from storage.admission.circuit_breaker import Cause, Failure
+from storage.admission.claiming import claim
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
+from storage.admission.seekers import Which
 from storage.database import Connection
 from storage.leases import Claimed
 
@@ -26,6 +28,11 @@ def grant_of(
     return Grant(Account.model_validate(fields), slots, most=dict(most or {}))
 
 
+def claim_of(conn: Connection, grant: Grant, lease_s: float, which: Which = Which.ANY) -> list[Claimed]:
+    """Lease as many queued jobs as a grant has slots."""
+    return claim(conn, FairShare(grant).claim(grant.slots, which=which), lease_s)
+
+
 def claim_submits(
     conn: Connection,
     name: str,
@@ -37,7 +44,7 @@ def claim_submits(
     most: Mapping[str, int] | None = None,
 ) -> list[Claimed]:
     """Lease up to `limit` queued jobs for an account with that many slots."""
-    return FairShare(conn, grant_of(name, gateway, limit, models=models, most=most), lease_s).claim(limit)
+    return claim_of(conn, grant_of(name, gateway, limit, models=models, most=most), lease_s)
 
 
 def close_account(

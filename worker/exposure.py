@@ -37,12 +37,13 @@ def why_refused(address: str, unix_socket: str, basic_auth: Sequence[str], oauth
 
 
 def check_exposure(options: Any) -> None:
-    """End the process if Flower's options would open it to others."""
+    """End the process with code 2 if Flower's options would open it to others."""
     refused = why_refused(
         options.address or "", options.unix_socket or "", options.basic_auth or (), options.auth or ""
     )
     if refused is not None:
-        sys.exit(f"reelq: {refused}")
+        sys.stderr.write(f"reelq: {refused}\n")
+        sys.exit(2)
 
 
 def install() -> None:

@@ -1,6 +1,6 @@
 """Garbage collection in a process that has loaded its libraries: they are not looked through again and again.
 
-Python's collector walks every object that it tracks once enough new ones have come. A worker has some 400,000 from its
+Python's collector walks every object that it tracks once enough new ones have come. A worker has some 150,000 from its
 imports, none of which is ever garbage, and ten new jobs make enough new ones. That was a fifth of the CPU of submits
 and polls, and a pause of the event loop each time.
 """

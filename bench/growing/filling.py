@@ -11,7 +11,10 @@ from typing import Any, LiteralString
 
 from bench.growing.sizes import ACCOUNTS, CAMPAIGNS, DAYS, TENANTS, Sizes
 from seedance.account import Account
+from seedance.gateways.registry import DIALECTS
+from seedance.lanes import model_of
 from storage.database import Connection, Database
+from storage.reporting.job_counts import merge_counts
 from storage.settings import Settings
 
 GATEWAYS = ("anyfast", "uniall", "12ai", "evolink", "ark")
@@ -102,12 +105,23 @@ SELECT gen_random_uuid(), 't' || n %% %(tenants)s, 'job.succeeded', 'https://r' 
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
 """
 _BREAKERS: LiteralString = """
-INSERT INTO circuit_breakers (account, model, cause, doubtful, open_until, tried_from, openings)
-SELECT 'a' || n, CASE WHEN n < %(half)s THEN '' ELSE 'fast' END, 'throttled', false, now() - interval '1 second',
-       now() - interval '1 minute', 1
-FROM generate_series(0, 2 * %(half)s - 1) n
+INSERT INTO circuit_breakers (account, model, cause, doubtful, open_until, tried_from, openings, judged)
+SELECT 'a' || n, CASE WHEN n < %(half)s THEN '' ELSE m.model END, 'throttled', false, now() - interval '1 second',
+       now() - interval '1 minute', 1, true
+FROM unnest(%(models)s::text[]) WITH ORDINALITY AS m(model, place)
+JOIN generate_series(0, 2 * %(half)s - 1) n ON n %% cardinality(%(models)s::text[]) = m.place - 1
 """
-_TABLES = ("jobs", "attempts", "job_events", "webhook_messages", "campaigns", "circuit_breakers")
+# Every account has served every tenant before, in an order of its own.
+_TURNS: LiteralString = """
+INSERT INTO account_turns (account, tenant, campaign, pin, served_at)
+SELECT 'a' || a, 't' || t, c.id, '', now() - make_interval(secs => hashint4(a * %(tenants)s + t) & 1023)
+FROM generate_series(0, %(accounts)s - 1) a, generate_series(0, %(tenants)s - 1) t
+JOIN campaigns c ON c.name = 'campaign ' || t
+"""
+_STATES: LiteralString = """
+INSERT INTO account_states (name) SELECT 'a' || n FROM generate_series(0, %(accounts)s - 1) n
+"""
+_TABLES = ("jobs", "attempts", "job_events", "webhook_messages", "campaigns", "circuit_breakers", "account_turns")
 
 
 def fill(db: Database, sizes: Sizes) -> None:
@@ -121,10 +135,12 @@ def fill(db: Database, sizes: Sizes) -> None:
         "request": _REQUEST,
         "gateways": list(GATEWAYS),
         "lane": _LANE,
+        "models": [model_of(DIALECTS[gateway], _LANE) for gateway in GATEWAYS],
     }
     with db.begin() as conn:
         conn.execute(_CAMPAIGNS, known)
-        conn.execute(_BREAKERS, known)
+        for sql in (_BREAKERS, _STATES, _TURNS):
+            conn.execute(sql, known)
     for sql, count in (
         (_ENDED, sizes.ended),
         (_QUEUED, sizes.queued),
@@ -135,6 +151,9 @@ def fill(db: Database, sizes: Sizes) -> None:
         for first, last in _chunks(count):
             with db.begin() as conn:
                 conn.execute(sql, {**known, "first": first, "last": last, "count": count})
+    with db.begin() as conn:
+        while merge_counts(conn):  # as a scheduler does each second
+            pass
 
 
 def settle_statistics(conn: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -13,15 +13,20 @@ from storage.admission.grants import grants
 from storage.campaigns.rows import count_rows
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
-from storage.jobs import callbacks, claims, queries, search
+from storage.jobs import callbacks, claims, history, queries, search
+from storage.jobs.events.log import EventLog, position_now
+from storage.jobs.events.positions import Position
 from storage.jobs.playable_copies import claim_copies
+from storage.jobs.states import JobState
+from storage.metrics.kept import read_metrics
 from storage.reporting import costs, overview
 from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages
+from storage.webhooks.messages import MessageFilter, list_messages, message_counts
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
-from worker.scheduling.admission import claim_for
+from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
     MAX_POLLS_A_TICK,
     MAX_TRANSFERS_A_TICK,
@@ -34,6 +39,10 @@ from worker.webhooks import deliver
 
 TENANT, BIG_CAMPAIGN, SMALL_CAMPAIGN = "t0", "campaign 0", "campaign 200"
 LEASE_S, PAGE = 90.0, 50
+TICK, FULL_TICK = "usual", "everything free"
+USUAL_ROOM = {"submit": 2, "poll": 4, "transfer": 3, "notify": 3}
+"""The messages that workers take between two ticks, at twice the pace of 10 M jobs a day. In the full tick all queues
+are empty and each account has eight slots more: as many jobs as a tick claims at most."""
 Kind = Literal["tick", "claim", "duty", "page"]
 
 
@@ -60,13 +69,25 @@ def _campaign(conn: Connection, name: str) -> UUID:
 
 
 def _ticks(db: Database, settings: Settings) -> list[Statement]:
+    return [_tick(db, settings, TICK, USUAL_ROOM), _tick(db, _with_free_slots(settings), FULL_TICK, MAX_WAITING)]
+
+
+def _tick(db: Database, settings: Settings, name: str, room: Mapping[str, int]) -> Statement:
     dispatcher = Dispatcher(Celery(), settings, db)
     tick = (
         *(_with(duty, settings)[0] for duty in maintenance.MAINTENANCE),
-        lambda conn: list(dispatcher.claim_work(conn, MAX_WAITING)),
-        lambda conn: list(dispatcher.claim_submits(conn, MAX_WAITING)),
+        lambda conn: list(dispatcher.claim_work(conn, room)),
+        lambda conn: list(dispatcher.claim_submits(conn, room)),
     )
-    return [Statement("tick", "tick", tick)]
+    return Statement("tick", name, tick)
+
+
+def _with_free_slots(settings: Settings) -> Settings:
+    each = MAX_WAITING["submit"] * SUBMIT_BATCH // len(settings.accounts)
+    accounts = [
+        account.model_copy(update={"max_in_flight": account.max_in_flight + each}) for account in settings.accounts
+    ]
+    return settings.model_copy(update={"accounts": tuple(accounts)})
 
 
 def _with(duty: maintenance.MaintenanceTask, settings: Settings) -> tuple[Callable[[Connection], object]]:
@@ -75,9 +96,12 @@ def _with(duty: maintenance.MaintenanceTask, settings: Settings) -> tuple[Callab
 
 def _claims(settings: Settings) -> list[Statement]:
     def submits(conn: Connection, *, half_open: bool, served: bool) -> None:
-        for grant in grants(conn, settings):
-            if bool(grant.half_open) is half_open and (grant.account.gateway == "ark") is served:
-                claim_for(conn, grant, grant.slots, LEASE_S)
+        wanted = [
+            grant
+            for grant in grants(conn, settings)
+            if bool(grant.half_open) is half_open and (grant.account.gateway == "ark") is served
+        ]
+        claim_for(conn, wanted, MAX_WAITING["submit"] * SUBMIT_BATCH, LEASE_S)
 
     wanted: list[tuple[str, Callable[[Connection], object]]] = [
         ("grants of 50 accounts", lambda conn: grants(conn, settings)),
@@ -117,7 +141,8 @@ def _duties(settings: Settings) -> list[Statement]:
 
 def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
     by_text = search.Search(TENANT, text="lighthouse keeper")
-    newest = queries.JobFilter(TENANT)
+    newest, queued = queries.JobFilter(TENANT), queries.JobFilter(TENANT, [JobState.QUEUED])
+    by_key = queries.JobFilter(TENANT, idempotency_key="key 200")
     wanted: list[tuple[str, Callable[[Connection], object]]] = [
         ("/metrics", lambda conn: read_gauges(conn, settings.unconfirmed_grace_seconds)),
         ("counts of a tenant", lambda conn: overview.counts(conn, TENANT)),
@@ -134,6 +159,16 @@ def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
         ("why the big campaign waits", lambda conn: waiting_in_campaign(conn, big)),
         ("counts of a small campaign", lambda conn: overview.campaign_counts(conn, [small])),
         ("rows of a small campaign", lambda conn: count_rows(conn, small)),
+        ("jobs to cancel in the big campaign", lambda conn: queries.live_ids(conn, big)),
+        ("costs of the last day", lambda conn: costs.recent_costs(conn, TENANT, 86_400.0)),
+        ("list of queued jobs", lambda conn: queries.page_of_jobs(conn, queued, limit=PAGE)),
+        ("one job by its key", lambda conn: queries.page_of_jobs(conn, by_key, limit=PAGE)),
+        ("webhook messages of a tenant", lambda conn: list_messages(conn, MessageFilter(TENANT), limit=PAGE)),
+        ("counts of webhook messages", message_counts),
+        ("new events, none", lambda conn: EventLog(Position(history.last_event(conn))).read(conn)),
+        ("beginning of the page's stream", position_now),
+        ("counters of /metrics", read_metrics),
+        ("links that end soon", lambda conn: overview.ending_links(conn, 7200.0)),
         (
             "export, first page",
             lambda conn: queries.jobs_in_order(conn, queries.JobFilter(TENANT, campaign=BIG_CAMPAIGN), limit=500),

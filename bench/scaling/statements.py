@@ -19,7 +19,6 @@ from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from seedance.account import Account
 from seedance.gateways.base import Submitted, TaskReport, TaskStatus
-from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant, grants
 from storage.database import Connection, Database
 from storage.jobs import attempts, claims, durations, transitions
@@ -33,6 +32,7 @@ from storage.leases import Claimed
 from storage.settings import Settings
 from worker.polling.decisions import decide_poll
 from worker.polling.pacing import PollPacing
+from worker.scheduling.admission import claim_for
 from worker.submitting.decisions import decide_submit
 from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
@@ -149,7 +149,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
 
     new = [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
     meter.run("enqueue", cut(new), enqueue_jobs)
-    held = claim("claim_submits", lambda conn, n: FairShare(conn, Grant(_account(0), n), LEASE_S).claim(n))
+    held = claim("claim_submits", lambda conn, n: claim_for(conn, [Grant(_account(0), n)], n, LEASE_S))
     load("load", JobState.QUEUED, held)
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)

@@ -27,7 +27,7 @@ export type { RequestOptions } from "./core/transport.ts";
 export type { DownloadOptions, MadeFile, StoredFile } from "./files/stored_file.ts";
 export type { Jobs, JobFilter } from "./resources/jobs.ts";
 export type { WaitOptions } from "./core/waiting.ts";
-export type { Campaigns, ManifestLine, PlanOptions, Row, RunOptions, Shaped } from "./resources/campaigns.ts";
+export type { Campaigns, ErrorsOptions, ManifestLine, PlanOptions, Row, RunOptions, Shaped } from "./resources/campaigns.ts";
 export type { Accounts } from "./resources/accounts.ts";
 export type { Keys } from "./resources/keys.ts";
 export type { CampaignDownloadOptions, ExportOptions, RowFilter, SheetOptions } from "./resources/results.ts";

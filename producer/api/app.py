@@ -24,6 +24,7 @@ from producer.api.callbacks import callback_routes
 from producer.api.campaign_rows.deciding import decision_routes
 from producer.api.campaign_rows.pages import row_routes
 from producer.api.campaign_rows.videos import campaign_video_routes
+from producer.api.campaigns.plan_errors import plan_error_routes
 from producer.api.campaigns.plans import plan_routes
 from producer.api.campaigns.results import campaign_result_routes
 from producer.api.campaigns.routes import campaign_routes
@@ -130,6 +131,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         failed=failed,
         rates=RequestRates(settings.api_requests_per_minute or None),
         keys_for_all=settings.keys_for_all or not is_loopback(host),
+        check_fit=service.check_fit,
     )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
@@ -141,6 +143,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(job_detail_routes(service))
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(plan_routes(service))
+    app.include_router(plan_error_routes(service))
     app.include_router(campaign_result_routes(service))
     app.include_router(row_routes(service))
     app.include_router(campaign_video_routes(service))

@@ -145,7 +145,7 @@ def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping
 
 
 def _as_many_as_possible(producer: Producer, file: BinaryIO, kind: RowFormat) -> dict[str, Any]:
-    require_accounts(producer.settings.accounts)
+    require_accounts(producer.settings)
     results: list[dict[str, Any]] = []
     read = read_rows(BODY, file, kind.kind, kind.options)
     rows = iter(_with_last_error(read))

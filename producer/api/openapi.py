@@ -14,7 +14,7 @@ from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
 from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
 from producer.api.campaign_rows.bodies import ROW_BODIES
-from producer.api.campaign_rows.forms import CampaignForm, PlanForm
+from producer.api.campaign_rows.forms import CampaignForm, ErrorsForm, PlanForm
 from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
 from producer.api.request_bodies import BODIES, FORMS
@@ -35,6 +35,7 @@ _OWN_BODIES: tuple[type[BaseModel], ...] = (
     *ROW_BODIES,
     CampaignForm,
     PlanForm,
+    ErrorsForm,
     *VIDEO_BODIES,
     *BATCH_BODIES,
 )

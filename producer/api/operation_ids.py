@@ -25,6 +25,7 @@ OPERATION_IDS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/jobs/{job_id}/attempts"): "jobs_attempts",
     ("GET", "/v1/events"): "events_stream",
     ("POST", "/v1/campaigns/plan"): "campaigns_plan",
+    ("POST", "/v1/campaigns/plan/errors"): "campaigns_plan_errors",
     ("POST", "/v1/campaigns"): "campaigns_create",
     ("GET", "/v1/campaigns"): "campaigns_list",
     ("GET", "/v1/campaigns/{name}"): "campaigns_get",

@@ -19,7 +19,7 @@ from producer.api.request_bodies import NewUploadForm
 from producer.api.resources.uploads import UploadPage, UploadResource, UploadTotals, as_upload
 from producer.api.videos.attachments import modality_of, shown_name
 from producer.client import Producer
-from producer.errors import UploadNotFound
+from producer.errors import UploadDeleted, UploadNotFound
 from producer.http.answers import answer
 from producer.http.bodies import chunks, media_type
 from producer.http.doors.auth import principal_of
@@ -155,6 +155,12 @@ async def file_of(request: Request, service: Service, name: str | None) -> Async
 
 
 def _keep(producer: Producer, file: FormFile, kind: str) -> UploadView:
+    """Store the file.
+
+    Raises:
+        InvalidInput: it is empty, or not what its name and content type say.
+        UploadDeleted: another request deleted the same file in between.
+    """
     files = LocalFiles(None)
     with closing(files):
         try:
@@ -165,8 +171,10 @@ def _keep(producer: Producer, file: FormFile, kind: str) -> UploadView:
             raise InvalidInput([Problem("file", str(exc))]) from exc
     store(files, producer.shelf)
     with producer.database.begin() as conn:
-        [found] = list_uploads(conn, producer.tenant, reference=reference)
-    return found
+        found = list_uploads(conn, producer.tenant, reference=reference)
+    if not found:
+        raise UploadDeleted(reference)
+    return found[0]
 
 
 def modality_by(path: Path, kind: str) -> Modality:

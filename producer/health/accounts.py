@@ -31,10 +31,10 @@ _STATES = {
 """What a state of an account or a model means: how bad, the row of docs/doctor.md, and what to do."""
 
 
-def check_any(accounts: Iterable[Account]) -> Iterator[Finding]:
-    """Whether there is any account."""
+def check_any(settings: Settings) -> Iterator[Finding]:
+    """Whether there is any account that can be used."""
     try:
-        require_accounts(tuple(accounts))
+        require_accounts(settings)
     except InvalidInput as exc:
         yield bad("accounts", str(exc), "no_accounts")
 

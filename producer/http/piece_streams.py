@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
+from typing import IO
 
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -57,3 +58,23 @@ async def _in_blocks(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
     while block := await asyncio.to_thread(gather):
         yield block
+
+
+class FileBlocks:
+    """The content of a file that is closed with it, also if it was never read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._file.closed and (block := self._file.read(BLOCK)):
+            return block
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -26,6 +26,7 @@ from producer.errors import (
     NotPossible,
     ReplayRefused,
     RowConflict,
+    UploadDeleted,
     UploadNotFound,
     WebhookNotFound,
 )
@@ -87,6 +88,7 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (AccountInUse, Kind(409, "not_possible", "Wait for its tasks, or remove it with `drain`.")),
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
     (UploadNotFound, Kind(404, "upload_not_found", "`GET /v1/uploads` lists the uploaded files.")),
+    (UploadDeleted, Kind(409, "upload_deleted", "Upload it again.")),
     (UploadInUse, Kind(409, "upload_in_use", "Cancel the job, or wait until it has ended.")),
     # Not 429: it does not pass by itself.
     (

@@ -17,12 +17,14 @@ from producer.http.doors.reach import StoreReach
 from producer.http.events import EventHub
 from producer.http.group_commit import WRITERS, GroupCommit
 from producer.http.object_streams import ObjectStreams
+from producer.http.problems import RETRY_AFTER_S, ApiProblem
 from producer.http.sharing.fair_threads import FairThreads
 from producer.http.sharing.places import Places
 from producer.http.sharing.sender import OURSELVES, sent_by
 from storage.accounts.live import EVERY_S
 from storage.bucket.objects import Objects
 from storage.database import Connection, DatabaseUnavailable
+from storage.revisions import too_old
 from storage.settings import Settings
 
 T = TypeVar("T")
@@ -48,6 +50,8 @@ class Service:
         threads = THREADS + BATCH_THREADS + UPLOAD_THREADS + WRITERS
         self.producer = Producer(settings, local_files=False, connections=threads)
         self.live = self.producer.live
+        self.unfit: str | None = None
+        """Why this program must not write to the database, and what to do: its schema is too new; None: it may."""
         self._closing = Event()
         self.objects = Objects(settings)
         self.streams = ObjectStreams(self.objects)
@@ -77,17 +81,33 @@ class Service:
         return self.producer.as_tenant(tenant).settings
 
     def start(self) -> None:
-        """Ask for changes of accounts in the background, so that no request waits for them."""
-        Thread(target=self._follow_accounts, name="api-accounts", daemon=True).start()
+        """Ask for changes of accounts and of the schema in the background, so that no request waits for them."""
+        Thread(target=self._follow_database, name="api-follows", daemon=True).start()
 
-    def _follow_accounts(self) -> None:
+    def check_fit(self) -> None:
+        """Check that this program may write to the database, by what was known `FOLLOW_S` ago.
+
+        Raises:
+            ApiProblem: its schema is too new for this program.
+        """
+        if self.unfit is not None:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise ApiProblem(503, "schema_new", self.unfit, advice="Retry; nothing was stored.", headers=headers)
+
+    def _follow_database(self) -> None:
         while not self._closing.is_set():
             try:
                 with self.producer.database.begin() as conn:
+                    self._note_unfit(too_old(conn))
                     self.live.refresh(conn)
             except DatabaseUnavailable as exc:
                 log.warning("accounts.not_read error=%s", exc)
             self._closing.wait(FOLLOW_S)
+
+    def _note_unfit(self, found: str | None) -> None:
+        if found is not None and self.unfit is None:
+            log.error("api.refuses_jobs reason=%s", found)
+        self.unfit = found
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of the tenant that sends the request."""
@@ -98,8 +118,9 @@ class Service:
         """Count jobs to enqueue, if the tenant has a limit. It asks the broker, so call it in a thread.
 
         Raises:
-            ApiProblem: they exceed the limit.
+            ApiProblem: they exceed the limit, or this program must not write to the database.
         """
+        self.check_fit()
         principal = principal_of(connection)
         if principal.jobs_per_minute is not None:
             admitted = self.rates.take(principal.tenant, principal.jobs_per_minute, count)

@@ -45,7 +45,7 @@ class Row:
     edited; None: its request does. `columns`: every filled cell by the names that its author may use for it. `draft`:
     of a final; see `finals`. `label`: which of several jobs of the row. `cells`: the whole row as it came, as a JSON
     list in the order of `Report.header`; empty: it came without a sheet. `look_of`: the job of an ordinary video that
-    it generates again, larger.
+    it generates again, larger. `shown`: of `columns`, the numbers for which the sheet shows something else.
     """
 
     where: str
@@ -59,6 +59,7 @@ class Row:
     label: str = ""
     cells: bytes = b""
     look_of: UUID | None = None
+    shown: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
     def place(self) -> Row:
         """The same row without its parsed content, which a hundred thousand rows would keep in memory."""
@@ -164,7 +165,7 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
         InvalidInput: no account is configured.
         InvalidRows: some rows break rules, or no configured account can serve them.
     """
-    require_accounts(settings.accounts)
+    require_accounts(settings)
     files = LocalFiles(base)
     good: list[Prepared] = []
     bad: list[InvalidInput] = []

@@ -38,12 +38,12 @@ def fits(
     `facts`: facts about local files, by reference.
 
     Raises:
-        InvalidInput: no account is configured, or the pinned one is not.
+        InvalidInput: no account can be used, or the pinned one cannot, or is not configured.
     """
+    require_accounts(settings)
     accounts: Sequence[Account] = settings.accounts
-    require_accounts(accounts)
     if pin is not None:
-        accounts = [account for account in accounts if account.name == pin] or _unknown(pin, accounts)
+        accounts = [account for account in accounts if account.name == pin] or _unknown(pin, settings)
     return [Fit(account, list(problems_at(account, request, settings, facts or {}))) for account in accounts]
 
 
@@ -70,19 +70,31 @@ def able(found: Sequence[Fit]) -> list[Account]:
     return accounts
 
 
-def require_accounts(accounts: Sequence[Account]) -> None:
+def require_accounts(settings: Settings) -> None:
     """Check that there is an account.
 
     Raises:
-        InvalidInput: no account is configured.
+        InvalidInput: no account is configured, or none of them can be used.
     """
-    if not accounts:
-        message = "none is configured; add [[accounts]] to reelq.toml, or start `reelq up`, which brings a simulator"
-        raise InvalidInput([Problem("accounts", message)])
+    if settings.accounts:
+        return
+    message = "none is configured; add [[accounts]] to reelq.toml, or start `reelq up`, which brings a simulator"
+    if unusable := settings.unusable_accounts:
+        listed = "; ".join(_cannot_be_used(name, why) for name, why in unusable.items())
+        message = f"{listed}. There is no other account for these jobs"
+    raise InvalidInput([Problem("accounts", message)])
 
 
-def _unknown(pin: str, accounts: Sequence[Account]) -> list[Account]:
-    names = ", ".join(account.name for account in accounts)
+def _cannot_be_used(name: str, why: str) -> str:
+    """For tenants, too: without the settings of the server that `why` names."""
+    short = "its key cannot be decrypted" if "decrypted" in why else "its settings are not valid at this server"
+    return f"{name!r} cannot be used, because {short}; `reelq doctor` at the server says what to do"
+
+
+def _unknown(pin: str, settings: Settings) -> list[Account]:
+    if (why := settings.unusable_accounts.get(pin)) is not None:
+        raise InvalidInput([Problem("account", _cannot_be_used(pin, why))])
+    names = ", ".join(account.name for account in settings.accounts)
     raise InvalidInput([Problem("account", f"{pin!r} is not configured; there is {names}")])
 
 

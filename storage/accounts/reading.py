@@ -42,6 +42,9 @@ def read_book(conn: Connection, settings: Settings) -> AccountBook:
     by_key: dict[int, Account] = {}
     unusable: dict[str, str] = {}
     tenants: set[str] = set()
+    tenants_of = {
+        name: None if fields.get("tenants") is None else tuple(fields["tenants"]) for name, fields, *_ in rows
+    }
     removing = {row[0] for row in rows if row[3] is not None}
     for name, fields, key_id, _ in rows:
         tenants |= set(fields.get("tenants") or ()) - {"*"}
@@ -67,6 +70,7 @@ def read_book(conn: Connection, settings: Settings) -> AccountBook:
         frozenset(paused | removing),
         frozenset(removing),
         unusable,
+        {name: tenants_of[name] for name in unusable},
         frozenset(tenants),
         any(key.retired_at is not None for key in keys),
     )

@@ -33,20 +33,25 @@ IN_USE: LiteralString = f"""((SELECT count(*) FROM jobs u WHERE u.campaign_id = 
     + (SELECT count(*) FROM jobs u WHERE u.campaign_id = c.id AND {_CLAIMED}))"""  # noqa: S608 - from constants
 """How many jobs of the campaign `c` are at gateways, or about to be: claimed, submitting, generating, or unconfirmed
 for a short time."""
-USED: LiteralString = f"""used AS MATERIALIZED (
+IS_OPEN: LiteralString = """((c.start_at IS NULL OR c.start_at <= now())
+  AND (c.quiet_ends_at IS NULL OR now() < c.quiet_begins_at OR now() >= c.quiet_ends_at))"""
+"""A condition on a campaign `c`, whose columns may all be NULL: it has started, and these are not its quiet hours."""
+HAS_ROOM: LiteralString = """(c.max_concurrent IS NULL
+  OR c.max_concurrent > coalesce((SELECT u.jobs FROM used u WHERE u.campaign_id = c.id), 0))"""
+"""The same: it may have more jobs at gateways. A part of a query with `used_of`."""
+
+
+def used_of(tenants: LiteralString) -> LiteralString:
+    """A CTE `used`: the jobs of all campaigns of these tenants that are at gateways, or about to be. PostgreSQL runs it
+    once if a campaign has a limit, and else not at all. `tenants` is an SQL array."""
+    return f"""used AS MATERIALIZED (
     SELECT campaign_id, count(*) AS jobs FROM (
-        SELECT u.campaign_id FROM jobs u WHERE u.tenant = %(tenant)s AND {_AT_GATEWAYS}
+        SELECT u.campaign_id FROM jobs u WHERE u.tenant = ANY({tenants}) AND {_AT_GATEWAYS}
         UNION ALL
-        SELECT u.campaign_id FROM jobs u WHERE u.tenant = %(tenant)s AND {_CLAIMED}) at_gateways
+        SELECT u.campaign_id FROM jobs u WHERE u.tenant = ANY({tenants}) AND {_CLAIMED}) at_gateways
     GROUP BY campaign_id
 )"""  # noqa: S608 - as above
-"""The same for all campaigns of a tenant, as a part of a query with `GOES_ON`: PostgreSQL runs it once if a campaign
-has a limit, and else not at all."""
-GOES_ON: LiteralString = """(c.start_at IS NULL OR c.start_at <= now())
-  AND (c.quiet_ends_at IS NULL OR now() < c.quiet_begins_at OR now() >= c.quiet_ends_at)
-  AND (c.max_concurrent IS NULL
-       OR c.max_concurrent > coalesce((SELECT u.jobs FROM used u WHERE u.campaign_id = c.id), 0))"""
-"""A condition on a campaign `c`, whose columns may all be NULL: it may submit now."""
+
 
 _LOCKED: LiteralString = """
 SELECT i.id FROM unnest(%(ids)s::uuid[], %(keys)s::int[]) AS i(id, key)

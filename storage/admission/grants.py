@@ -82,12 +82,6 @@ class Grant:
             return self.hold
         return self.model_holds.get(model_of(self.account.dialect, lane) or "")
 
-    def closed_lanes(self, used_up: Sequence[str] = ()) -> list[str]:
-        """Lanes whose jobs this account cannot get: it has no such tier, or the model is closed or used up."""
-        closed = {name for name, most in self.most.items() if most <= 0} | set(used_up)
-        names = {lane: model_of(self.account.dialect, lane) for lane in self.lanes}
-        return [lane for lane, name in names.items() if name is None or name in closed]
-
 
 def grants(conn: Connection, settings: Settings, note: Callable[[int], None] = lambda _: None) -> list[Grant]:
     """The accounts that may submit now, in their configured order; they stay locked until the transaction ends.

@@ -24,6 +24,9 @@ SELECT l.name, greatest(0, l.most - coalesce((
     WHERE p.account = l.name AND p.at > now() - make_interval(secs => l.seconds)), 0))::int
 FROM locked l
 """
+_COUNT: LiteralString = """
+INSERT INTO poll_counts (account, requests) SELECT * FROM unnest(%(accounts)s::text[], %(requests)s::int[])
+"""
 _SENT: LiteralString = """
 SELECT coalesce(sum(requests), 0) FROM poll_counts
 WHERE account = %(name)s AND at > now() - make_interval(secs => %(seconds)s)
@@ -52,6 +55,6 @@ def _span_s(per_minute: int) -> int:
     return _SHORT_S if per_minute >= _MANY else _LONG_S
 
 
-def count_polls(conn: Connection, account: str, requests: int) -> None:
-    """Record requests that are about to be made."""
-    conn.execute("INSERT INTO poll_counts (account, requests) VALUES (%s, %s)", [account, requests])
+def count_polls(conn: Connection, requests: Mapping[str, int]) -> None:
+    """Record how many requests each account is about to get."""
+    conn.execute(_COUNT, {"accounts": list(requests), "requests": list(requests.values())})

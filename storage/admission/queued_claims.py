@@ -1,74 +1,46 @@
-"""Lease queued jobs for an account, from the shares that fair share has chosen.
+"""Lease queued jobs: find and lock the oldest of each place, then give them to the accounts that were chosen.
 
-The index `jobs_routes_idx` keeps the jobs of a share apart by lane and by route, so that a claim reads no job that the
-account cannot serve; `jobs_tried_idx` holds only those that were tried before.
+A place is a lane and a route of a share, at one priority. The index `jobs_routes_idx` keeps them apart, so that a claim
+reads no job that the account cannot serve. An account that can serve one job of a place can serve all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum
-from typing import Any, LiteralString
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from storage.database import Connection
-from storage.jobs.claims import FRESH, ROUTE, TRIED
+from storage.jobs.claims import ROUTE
 from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 
 LOOKED_AT = 500
 """How many jobs of a share with a budget are examined at most to find some that fit."""
 
-
-class Which(Enum):
-    """Which queued jobs to claim, by whether they were tried before and came back; see `TRIED_BEFORE`."""
-
-    ANY = "any"
-    FRESH = "fresh"
-    TRIED = "tried"
-
-
-OF_KIND: Mapping[Which, LiteralString] = {Which.ANY: "true", Which.FRESH: FRESH, Which.TRIED: TRIED}
-"""The condition on a queued job."""
-_ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
-    %(routes)s::bigint[], %(counts)s::int[], %(models)s::text[], %(most)s::int[])
-    AS s(turn, campaign, pin, lane, route, wanted, model, most)"""
-_OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
+_PLACES: LiteralString = """unnest(%(priorities)s::int[], %(tenants)s::text[], %(campaigns)s::uuid[], %(pins)s::text[],
+    %(lanes)s::text[], %(routes)s::bigint[], %(counts)s::int[], %(accounts)s::text[])
+    WITH ORDINALITY AS s(priority, tenant, campaign, pin, lane, route, wanted, account, number)"""
+_OF_PLACE: LiteralString = f"""priority = s.priority AND tenant = s.tenant AND {NO_CAMPAIGN} = s.campaign
     AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND {ROUTE} = s.route AND due_at <= now()
-    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL"""
-# Each share yields its oldest jobs, from all its lanes and routes together, and no model gets more than it has slots.
-_DEALT: LiteralString = """
-dealt AS (
-    SELECT *, row_number() OVER (PARTITION BY turn ORDER BY due_at, id) AS place FROM due
-), fitting AS (
-    SELECT id, turn, model, most, row_number() OVER (PARTITION BY model ORDER BY place, turn) AS nth
-    FROM dealt WHERE place <= wanted
-)
-UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM fitting f WHERE j.id = f.id AND f.nth <= f.most RETURNING f.turn, j.id, j.claim, f.model
-"""
-
-
-# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
-def _claim_queued(which: Which) -> LiteralString:
-    return f"""
-WITH due AS (
-    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM {_ASKED} CROSS JOIN LATERAL (
-        SELECT id, due_at FROM jobs WHERE state = 'queued' AND {_OF_SHARE} AND {OF_KIND[which]}
-        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
-), {_DEALT}"""  # noqa: S608 - put together from constants
-
-
+    AND cancel_request IS NULL"""
+_FIND: LiteralString = f"""
+SELECT s.number, d.due_at, d.id FROM {_PLACES} CROSS JOIN LATERAL (
+    SELECT id, due_at FROM jobs WHERE state = 'queued' AND {_OF_PLACE}
+    ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
+"""  # noqa: S608 - put together from constants
 # With a budget, take the oldest jobs that fit among the first ones; if too few do, look through the cheapest. No other
-# scheduler claims at the same time: the budgets are locked.
-def _claim_limited(which: Which) -> LiteralString:
-    return f"""
-WITH shares AS (
-    SELECT s.*, r.currency, r.room FROM {_ASKED} CROSS JOIN LATERAL {room_of("%(tenant)s", "s.campaign")} r
+# scheduler claims at the same time: the budgets are locked. CTEs, not sub-selects: PostgreSQL may run a LIMITed
+# sub-select again inside a nested loop and lock more than asked.
+_FIND_FITTING: LiteralString = f"""
+WITH places AS (
+    SELECT s.*, r.currency, r.room FROM {_PLACES} CROSS JOIN LATERAL {room_of("s.tenant", "s.campaign")} r
 ), found AS (
-    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM shares s CROSS JOIN LATERAL (
+    SELECT s.number, d.id, d.due_at FROM places s CROSS JOIN LATERAL (
         WITH oldest AS (
             SELECT id, due_at FROM (
-                SELECT id, due_at, prices FROM jobs WHERE state = 'queued' AND {_OF_SHARE} AND {OF_KIND[which]}
+                SELECT id, due_at, prices FROM jobs WHERE state = 'queued' AND {_OF_PLACE}
                 ORDER BY due_at, id LIMIT {LOOKED_AT}) looked
             WHERE {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted
         )
@@ -76,31 +48,72 @@ WITH shares AS (
         UNION ALL
         (SELECT id, due_at FROM (
             SELECT * FROM jobs
-            WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
+            WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = s.tenant AND {NO_CAMPAIGN} = s.campaign
               AND price_currency = s.currency AND least_price <= s.room
             ORDER BY least_price LIMIT {LOOKED_AT}) looked
-        WHERE (SELECT count(*) FROM oldest) < s.wanted AND id NOT IN (SELECT id FROM oldest) AND {_OF_SHARE}
-          AND {OF_KIND[which]} AND {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted)) d
-), due AS MATERIALIZED (
-    SELECT f.* FROM found f JOIN jobs j ON j.id = f.id WHERE j.state = 'queued' AND j.due_at <= now()
-    FOR UPDATE OF j SKIP LOCKED
-), {_DEALT}"""  # noqa: S608 - put together from constants
+        WHERE (SELECT count(*) FROM oldest) < s.wanted AND id NOT IN (SELECT id FROM oldest) AND {_OF_PLACE}
+          AND {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted)) d
+), locked AS MATERIALIZED (
+    SELECT j.id FROM jobs j WHERE j.id IN (SELECT id FROM found) AND j.state = 'queued' AND j.due_at <= now()
+    FOR UPDATE SKIP LOCKED
+)
+SELECT f.number, f.due_at, f.id FROM found f JOIN locked l ON l.id = f.id
+"""  # noqa: S608 - as above
+# The conditions hold for every job of the place, unless two routes have the same hash.
+_LEASE: LiteralString = """
+UPDATE jobs j SET claim = j.claim + 1, account = i.account, due_at = now() + make_interval(secs => %(lease_s)s)
+FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(gateways)s::text[]) AS i(id, account, gateway)
+WHERE j.id = i.id AND i.gateway = ANY(j.gateways) AND i.account <> ALL(j.barred_accounts) RETURNING j.id, j.claim
+"""
 
 
-_CLAIM_QUEUED = {which: _claim_queued(which) for which in Which}
-_CLAIM_LIMITED = {which: _claim_limited(which) for which in Which}
+class Place(NamedTuple):
+    """Where queued jobs wait. `account`: for which account the prices must fit into the budgets; empty: there is no
+    budget."""
+
+    priority: int
+    tenant: str
+    campaign: UUID
+    pin: str
+    lane: str
+    route: int
+    account: str
 
 
-def claim_queued(conn: Connection, which: Which, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
-    """Lease queued jobs of one tenant and priority for an account, share by share: (turn, id, claim, model).
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A job for an account."""
 
-    `turns`, `campaigns`, `pins`, `lanes`, `routes`, `counts`, `models` and `most` are columns of one list: how many
-    jobs to take from each lane and route of a share, its model, and how many more that model takes. See
-    `storage.admission.fair_share`.
+    id: UUID
+    account: str
+    gateway: str
+
+
+def lock_oldest(conn: Connection, wanted: Mapping[Place, int]) -> dict[Place, list[tuple[datetime, UUID]]]:
+    """Lock the oldest jobs of each place, as many as are wanted there; by place: when each became due, and its id.
+
+    Of a place with a budget only jobs that fit into the rest of it; the caller has locked the budgets.
     """
-    return conn.execute(_CLAIM_QUEUED[which], parameters).fetchall() if parameters["turns"] else []
+    found: dict[Place, list[tuple[datetime, UUID]]] = {place: [] for place in wanted}
+    for limited, sql in ((False, _FIND), (True, _FIND_FITTING)):
+        places = [place for place in wanted if bool(place.account) is limited]
+        if not places:
+            continue
+        names = ("priorities", "tenants", "campaigns", "pins", "lanes", "routes", "accounts")
+        columns: dict[str, object] = dict(zip(names, map(list, zip(*places, strict=True)), strict=True))
+        for number, due_at, job_id in conn.execute(sql, columns | {"counts": [wanted[place] for place in places]}):
+            found[places[number - 1]].append((due_at, job_id))
+    return {place: sorted(jobs) for place, jobs in found.items()}
 
 
-def claim_limited(conn: Connection, which: Which, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
-    """The same for shares with a budget: only jobs that fit into the rest of it. The caller has locked the budgets."""
-    return conn.execute(_CLAIM_LIMITED[which], parameters).fetchall() if parameters["turns"] else []
+def lease(conn: Connection, jobs: Sequence[Lease], lease_s: float) -> dict[UUID, int]:
+    """Lease locked jobs to their accounts; returns the claim number of each."""
+    if not jobs:
+        return {}
+    columns = {
+        "ids": [job.id for job in jobs],
+        "accounts": [job.account for job in jobs],
+        "gateways": [job.gateway for job in jobs],
+        "lease_s": lease_s,
+    }
+    return dict(conn.execute(_LEASE, columns).fetchall())

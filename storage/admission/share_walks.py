@@ -1,109 +1,235 @@
 """Walk the queue from share to share: one leap in an index for each, however many jobs wait.
 
-Within a share the jobs are apart by lane and by route, so what an account cannot serve costs a leap, too. The walk of
-the tenants leaps to the next one as soon as it has found something to serve. Jobs that were tried before have an index
-of their own with the same columns.
+Within a share the jobs are apart by lane and by route, so what an account cannot serve costs a leap, too. Jobs that
+were tried before have an index of their own with the same columns. One statement walks for all claims of a step; each
+walk ends when it has found enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
+from uuid import UUID
 
-from storage.admission.campaign_pace import GOES_ON, USED
-from storage.admission.queued_claims import OF_KIND, Which
+from storage.admission.campaign_pace import HAS_ROOM, IS_OPEN, used_of
+from storage.admission.seekers import Seeker, Spot, Which
+from storage.admission.side_by_side import Question
 from storage.database import Connection
-from storage.jobs.claims import ROUTE, TRIED
+from storage.jobs.claims import FRESH, ROUTE, TRIED
 from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
+from storage.jsonb import dumps
 
 _PIN: LiteralString = "coalesce(account_pin, ''::text)"
-# One query for each priority, not one for all: with the priority as a constant the walk leaps in the index.
-_QUEUED: dict[Which, LiteralString] = {
-    Which.ANY: "FROM jobs WHERE state = 'queued'",
-    Which.FRESH: "FROM jobs WHERE state = 'queued'",
-    Which.TRIED: f"FROM jobs WHERE state = 'queued' AND {TRIED}",
-}
-ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}, due_at, id LIMIT 1"
+_SHARE: LiteralString = f"{NO_CAMPAIGN}, {_PIN}"
+ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {_SHARE}, lane, {ROUTE}, due_at, id LIMIT 1"
 PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE} AS route"
-KEY: LiteralString = f"tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}"
-_CAN_SERVE: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', %(account)s) AND lane <> ALL(%(closed)s::text[])
-    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts)"""
-_MAY_SERVE: LiteralString = """(%(served)s::text[] IS NULL OR tenant = ANY(%(served)s::text[]))
-    AND tenant <> ALL(%(not_served)s::text[])"""
-_BEHIND_ALL: LiteralString = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
+KEY: LiteralString = f"tenant, {_SHARE}, lane, {ROUTE}"
+# Whether the account can serve the first job of a place, and it is of the wanted kind.
+_FOUND: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', a.account) AND NOT a.closed ? lane
+    AND a.gateway = ANY(gateways) AND a.account <> ALL(barred_accounts) AND (NOT a.fresh OR {FRESH}) AS found"""
+# LATERAL and LIMIT keep the order of a walk, which then ends as soon as enough was found.
+_CAMPAIGN: LiteralString = "LEFT JOIN LATERAL (SELECT * FROM campaigns WHERE id = w.campaign LIMIT 1) c ON true"
+_ASKED: LiteralString = """asked AS MATERIALIZED (
+    SELECT a.*, c.closed FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
+        number int, account text, gateway text, lanes int, fresh bool, served text[], besides text[], most int,
+        tenant text, priority int, campaign uuid, pin text, after bool)
+    JOIN jsonb_to_recordset(%(closed)s::jsonb) AS c(lanes int, closed jsonb) USING (lanes)
+)"""
 
 
-def _next_priority(which: Which) -> LiteralString:
-    return f"SELECT priority {_QUEUED[which]} AND priority < %(below)s ORDER BY priority DESC LIMIT 1"
-
-
-def _tenants(which: Which) -> LiteralString:
-    step: LiteralString = f"""
-        SELECT tenant, {PLACE}, {_MAY_SERVE} AND {_CAN_SERVE} AND {OF_KIND[which]} AS found, {_MAY_SERVE} AS allowed
-        {_QUEUED[which]} AND priority = %(priority)s"""
+# The priorities are walked one by one: the index has them in descending order, and a leap needs one direction. OFFSET
+# lets PostgreSQL read the turns of an account at once, and not tenant by tenant.
+def _tenants(queued: LiteralString) -> LiteralString:
+    of_tenant: LiteralString = f"""
+        SELECT {PLACE}, {_FOUND} {queued} AND priority = p.priority AND tenant = t.tenant"""
     return f"""
-WITH RECURSIVE walk AS (
-    ({step} {ORDER})
-    UNION ALL
-    SELECT n.* FROM walk w CROSS JOIN LATERAL ({step}
-        AND ({KEY})
-            > (w.tenant, CASE WHEN w.found OR NOT w.allowed THEN {_BEHIND_ALL} ELSE w.campaign END, w.pin, w.lane,
-               w.route)
-        {ORDER}) n
+WITH {_ASKED}, queue AS MATERIALIZED (
+    SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
+        WITH RECURSIVE walk AS (
+            (SELECT tenant {queued} AND priority = p.priority {ORDER})
+            UNION ALL
+            SELECT n.tenant FROM walk w CROSS JOIN LATERAL (
+                SELECT tenant {queued} AND priority = p.priority AND tenant > w.tenant {ORDER}) n
+        ) SELECT tenant FROM walk) w
+), names AS MATERIALIZED (
+    SELECT q.tenant, array_agg(q.priority ORDER BY q.priority DESC) AS priorities, coalesce(min(n.weight), 1) AS weight
+    FROM queue q LEFT JOIN tenants n ON n.name = q.tenant
+    LEFT JOIN budgets b ON b.tenant = q.tenant AND b.campaign_id = '00000000-0000-0000-0000-000000000000'
+    WHERE coalesce(b.held_until <= now(), true) GROUP BY q.tenant
 )
-SELECT w.tenant, t.served_at IS NOT NULL, t.served_at, coalesce(n.weight, 1), coalesce(t.taken, 0), t.campaign, t.pin,
-       coalesce(t.share_taken, 0)
-FROM walk w
-LEFT JOIN account_turns t ON t.account = %(account)s AND t.tenant = w.tenant
-LEFT JOIN tenants n ON n.name = w.tenant
-LEFT JOIN budgets b ON b.tenant = w.tenant AND b.campaign_id = %(whole)s
-WHERE w.found AND coalesce(b.held_until <= now(), true)
+SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
+    SELECT t.tenant, f.priorities, t.weight, coalesce(t.taken, 0), t.campaign, t.pin, coalesce(t.share_taken, 0) FROM (
+        SELECT names.*, u.taken, u.campaign, u.pin, u.share_taken
+        FROM names LEFT JOIN (SELECT * FROM account_turns WHERE account = a.account OFFSET 0) u USING (tenant)
+        WHERE (a.served IS NULL OR names.tenant = ANY(a.served)) AND names.tenant <> ALL(a.besides)
+        ORDER BY u.served_at IS NOT NULL, u.served_at, names.tenant) t
+    CROSS JOIN LATERAL (
+        SELECT t.priorities[p.place::int:] AS priorities
+        FROM unnest(t.priorities) WITH ORDINALITY AS p(priority, place) CROSS JOIN LATERAL (
+            WITH RECURSIVE walk AS (
+                ({of_tenant} {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk w CROSS JOIN LATERAL ({of_tenant}
+                    AND ({_SHARE}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route) {ORDER}) n
+            )
+            SELECT FROM walk w {_CAMPAIGN} WHERE w.found AND c.paused_at IS NULL AND {IS_OPEN} LIMIT 1) w
+        LIMIT 1) f
+    LIMIT a.most) s
+"""  # noqa: S608 - put together from constants
+
+
+# The share that was served last comes first if its turn was interrupted, and else last.
+def _shares(queued: LiteralString) -> LiteralString:
+    of_tenant: LiteralString = f"{queued} AND priority = a.priority AND tenant = a.tenant"
+    share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {_PIN} AS pin {of_tenant}"
+    place: LiteralString = f"""
+        SELECT lane, {ROUTE} AS route, gateways, barred_accounts, coalesce({TRIED}, false) AS tried, {_FOUND}
+        {of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {_PIN} = w.pin"""
+    return f"""
+WITH {_ASKED}, {used_of("ARRAY(SELECT tenant FROM asked)")}
+SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
+    SELECT w.campaign, w.pin, p.spots, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent FROM (
+        SELECT a.campaign, a.pin WHERE NOT a.after
+        UNION ALL
+        SELECT * FROM (
+            WITH RECURSIVE walk AS (
+                ({share} AND ({_SHARE}) > (a.campaign, a.pin) {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk w CROSS JOIN LATERAL ({share} AND ({_SHARE}) > (w.campaign, w.pin) {ORDER}) n
+            ) SELECT campaign, pin FROM walk) behind
+        UNION ALL
+        SELECT * FROM (
+            WITH RECURSIVE walk AS (
+                ({share} AND ({_SHARE}) < (a.campaign, a.pin) {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk w CROSS JOIN LATERAL (
+                    {share} AND ({_SHARE}) > (w.campaign, w.pin) AND ({_SHARE}) < (a.campaign, a.pin) {ORDER}) n
+            ) SELECT campaign, pin FROM walk) before
+        UNION ALL
+        SELECT a.campaign, a.pin WHERE a.after) w
+    {_CAMPAIGN}
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_array(f.lane, f.route, f.gateways, f.barred_accounts, f.tried)) AS spots FROM (
+            WITH RECURSIVE walk AS (
+                ({place} {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk v CROSS JOIN LATERAL (
+                    {place} AND (lane, {ROUTE}) > (v.lane, v.route) {ORDER}) n
+            ) SELECT * FROM walk WHERE found) f
+        WHERE w.pin IN ('', a.account)
+        HAVING count(*) > 0) p
+    CROSS JOIN LATERAL {room_of("a.tenant", "w.campaign")} r
+    WHERE c.paused_at IS NULL AND {IS_OPEN} AND {HAS_ROOM} AND {something_fits("a.tenant", "w.campaign")}
+    LIMIT a.most) s
 """  # noqa: S608 - as above
 
 
-def _shares(which: Which, begin: LiteralString) -> LiteralString:
-    step: LiteralString = f"""
-        SELECT {PLACE}, {_CAN_SERVE} AND {OF_KIND[which]} AS found
-        {_QUEUED[which]} AND priority = %(priority)s AND tenant = %(tenant)s"""
-    # The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
-    return f"""
-WITH RECURSIVE {USED}, walk AS (
-    ({step} AND ({NO_CAMPAIGN}, {_PIN}) {begin} (%(campaign)s::uuid, %(pin)s::text) {ORDER})
-    UNION ALL
-    SELECT n.* FROM walk w CROSS JOIN LATERAL ({step}
-        AND ({NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route)
-        {ORDER}) n
-)
-SELECT w.campaign, w.pin, w.lane, w.route, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent
-FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
-CROSS JOIN LATERAL {room_of("%(tenant)s", "w.campaign")} r
-WHERE w.found AND c.paused_at IS NULL AND {GOES_ON} AND {something_fits("%(tenant)s", "w.campaign")}
-LIMIT %(limit)s
-"""  # noqa: S608 - as above
+_QUEUED: LiteralString = "FROM jobs WHERE state = 'queued'"
+_TRIED: LiteralString = f"FROM jobs WHERE state = 'queued' AND {TRIED}"
+_TENANTS = {False: _tenants(_QUEUED), True: _tenants(_TRIED)}
+_SHARES = {False: _shares(_QUEUED), True: _shares(_TRIED)}
 
 
-_NEXT_PRIORITY = {which: _next_priority(which) for which in Which}
-_TENANTS = {which: _tenants(which) for which in Which}
-_SHARES_AFTER = {which: _shares(which, ">") for which in Which}
-_SHARES_FROM = {which: _shares(which, ">=") for which in Which}
+@dataclass(frozen=True, slots=True)
+class TenantInTurn:
+    """A tenant with a job that the account can serve, and where its last turn ended.
 
-
-def next_priority(conn: Connection, which: Which, below: int) -> int | None:
-    """The highest priority below this one that a queued job has; None: there is none."""
-    row = conn.execute(_NEXT_PRIORITY[which], {"below": below}).fetchone()
-    return None if row is None else int(row[0])
-
-
-def tenants_to_serve(conn: Connection, which: Which, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The tenants with a job of one priority that the account can serve: (name, whether it was served before, when
-    last, weight, slots taken of its turn, and of its last share the campaign, the pinned account and the jobs taken).
+    `priorities`: those that may have such jobs, the highest first. `taken`: slots taken of its turn. `campaign`: that
+    of the share that was served last (None: it was never served), with its pinned account and the jobs taken of its
+    turn.
     """
-    return conn.execute(_TENANTS[which], parameters).fetchall()
+
+    name: str
+    priorities: list[int]
+    weight: int
+    taken: int
+    campaign: UUID | None
+    pin: str | None
+    share_taken: int
 
 
-def shares_to_serve(
-    conn: Connection, which: Which, parameters: Mapping[str, Any], *, after: bool
-) -> list[tuple[Any, ...]]:
-    """The lanes and routes of a tenant's shares with a job of one priority that the account can serve, from a share on
-    or `after` it: (campaign, pinned account, lane, route, weight, whether a budget limits it, jobs at once)."""
-    return conn.execute((_SHARES_AFTER if after else _SHARES_FROM)[which], parameters).fetchall()
+@dataclass(slots=True)
+class NextTenants(Question):
+    """Which tenants have a job that the account can serve? At most `most`, none of `besides`, no job of the `closed`
+    lanes; the one whose turn is next comes first."""
+
+    seeker: Seeker
+    most: int
+    besides: Sequence[str] = ()
+    found: list[TenantInTurn] = field(default_factory=list)
+
+    def row(self) -> dict[str, object]:
+        """Its row of `asked`."""
+        serves = self.seeker.serves
+        served = None if serves.only is None else sorted(serves.only)
+        return {"served": served, "besides": [*sorted(serves.besides), *self.besides], "most": self.most}
+
+    def add(self, *values: Any) -> None:
+        """Add one row of the answer."""
+        self.found.append(TenantInTurn(*values))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One share of a tenant, at one priority. `key`: its campaign (all zeros: none) and pinned account (empty: none);
+    `spots`: its lanes and routes with jobs that the account can serve; `limited`: a budget limits it; `most`: how many
+    of its campaign's jobs may be at gateways at once, None: any."""
+
+    key: tuple[UUID, str]
+    spots: tuple[Spot, ...]
+    weight: int
+    limited: bool
+    most: int | None
+
+
+@dataclass(slots=True)
+class NextShares(Question):
+    """Which shares of a tenant have a job of one priority that the account can serve? At most `most`, in the order of
+    their turns: from the share `last` on, or `after` it."""
+
+    seeker: Seeker
+    most: int
+    tenant: str
+    priority: int
+    last: tuple[UUID, str]
+    after: bool
+    found: list[Share] = field(default_factory=list)
+
+    def row(self) -> dict[str, object]:
+        """Its row of `asked`."""
+        share = {"campaign": self.last[0], "pin": self.last[1], "after": self.after}
+        return {"tenant": self.tenant, "priority": self.priority, "most": self.most, **share}
+
+    def add(self, campaign: UUID, pin: str, spots: list[Any], *of: Any) -> None:
+        """Add one row of the answer."""
+        self.found.append(Share((campaign, pin), tuple(Spot(*spot) for spot in spots), *of))
+
+
+def find_tenants(conn: Connection, asked: Sequence[NextTenants]) -> None:
+    """Answer these questions."""
+    _find(conn, _TENANTS, asked)
+
+
+def find_shares(conn: Connection, asked: Sequence[NextShares]) -> None:
+    """Answer these questions."""
+    _find(conn, _SHARES, asked)
+
+
+def _find(
+    conn: Connection, sql: Mapping[bool, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
+) -> None:
+    for tried, statement in sql.items():
+        own = [question for question in asked if (question.seeker.which is Which.TRIED) is tried]
+        if not own:
+            continue
+        closed: dict[tuple[str, ...], int] = {}
+        rows = []
+        for number, question in enumerate(own):
+            seeker = question.seeker
+            lanes = closed.setdefault(seeker.closed(), len(closed))
+            who = {"account": seeker.account, "gateway": seeker.gateway, "fresh": seeker.which is Which.FRESH}
+            rows.append({"number": number, **who, "lanes": lanes, **question.row()})
+        lists = [{"lanes": number, "closed": dict.fromkeys(lanes, 1)} for lanes, number in closed.items()]
+        for number, *values in conn.execute(statement, {"asked": dumps(rows), "closed": dumps(lists)}):
+            own[number].add(*values)

@@ -159,7 +159,7 @@ class Objects(Requests):
         answer, checksum = self.run(exchanges.begin(self, key, content_type))
         upload_id = multipart.upload_id_in(answer.body) if answer.status == 200 else None
         if upload_id is None:
-            raise self._unavailable(f"multipart upload, begin: {answer.describe()}")
+            raise refused(self, answer, RIGHTS["PUT"], step="multipart upload, begin")
         parts: list[Part] = []
         try:
             while data:
@@ -169,14 +169,14 @@ class Objects(Requests):
                     exchanges.put_part(self, key, sums, size_bytes=len(data), part=part, checksum=checksum), data
                 )
                 if answer.status != 200:
-                    raise self._unavailable(f"multipart upload, part {number}: {answer.describe()}")
+                    raise refused(self, answer, RIGHTS["PUT"], step=f"multipart upload, part {number}")
                 parts.append(Part(number, answer.etag, sums.value(checksum)))
                 data = file.read(PART_BYTES)
             answer = self.run(
                 exchanges.once(self, lambda: multipart.sign_complete(self, key, upload_id, parts, checksum))
             )
             if answer.status != 200 or not multipart.is_completed(answer.body):
-                raise self._unavailable(f"multipart upload, complete: {answer.describe()}")
+                raise refused(self, answer, RIGHTS["PUT"], step="multipart upload, complete")
         except BaseException:
             with suppress(StoreUnavailable):
                 self.run(exchanges.once(self, lambda: multipart.sign_abort(self, key, upload_id)))
@@ -287,7 +287,7 @@ class Objects(Requests):
         putting = exchanges.put(self, key, sums, size_bytes=len(body), sha256=sha256, content_type=content_type)
         answer = self.run(putting, body)
         if answer.status != 200:
-            raise self._unavailable(f"PUT: {answer.describe()}")
+            raise refused(self, answer, RIGHTS["PUT"], step="PUT")
 
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Abort a multipart upload and delete its parts; a missing upload is ignored.

@@ -1,4 +1,4 @@
-"""What a refusal of the store means for the person who runs reelq: one table, for doctor, `/readyz` and logs."""
+"""What a refusal of the store means for the person who runs reelq: one table, for doctor, `/readyz`, jobs and logs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from storage.bucket.traits import OTHER_REGION
 _BAD_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "InsufficientCapacity"})
 RIGHTS = {"PUT": "s3:PutObject", "GET": "s3:GetObject", "DELETE": "s3:DeleteObject"}
+ABORT_RIGHT = "s3:AbortMultipartUpload"
 
 SKEW_S = 60.0
 """A difference of clocks that is worth a warning. Stores refuse requests from 15 minutes on, and links end early."""
@@ -44,8 +45,9 @@ def fault_of(answer: Answer, *rights: str) -> tuple[str, str]:
     return "store_refuses", ""
 
 
-def refused(requests: Requests, answer: Answer, *rights: str) -> StoreUnavailable:
-    """The error for a request that the store refuses; `rights` as in `fault_of`."""
+def refused(requests: Requests, answer: Answer, *rights: str, step: str = "") -> StoreUnavailable:
+    """The error for a request that the store refuses; `rights` as in `fault_of`. `step`: what the request was for."""
     code, advice = fault_of(answer, *rights)
-    text = f"bucket {requests.bucket} at {requests.where}: {answer.describe()}"
+    said = f"{step}: {answer.describe()}" if step else answer.describe()
+    text = f"bucket {requests.bucket} at {requests.where}: {said}"
     return StoreUnavailable(f"{text}; {advice}" if advice else text, code=code)

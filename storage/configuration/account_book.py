@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
-from seedance.account import Account
+from seedance.account import EVERY_TENANT, Account
 from storage.configuration.account_models import with_default_model
 from storage.sealing import Sealer, master_key_bytes
 
@@ -33,6 +33,8 @@ class AccountBook:
     """Of those, stored accounts that are deleted when their last task has ended."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Stored accounts that cannot be used, and why: the key cannot be decrypted, or the settings are not valid here."""
+    unusable_tenants: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    """The `tenants` of each unusable account."""
     tenants: frozenset[str] = frozenset()
     """Tenants that stored accounts name, whether those can be used or not."""
     retired_keys: bool = False
@@ -69,6 +71,7 @@ class AccountSettings(BaseModel):
     _book: AccountBook = PrivateAttr(default_factory=AccountBook)
     _configured: tuple[Account, ...] | None = PrivateAttr(default=None)
     _every: tuple[Account, ...] | None = PrivateAttr(default=None)
+    _unusable: Mapping[str, str] | None = PrivateAttr(default=None)
     _views: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @field_validator("accounts", mode="after")
@@ -143,16 +146,26 @@ class AccountSettings(BaseModel):
         others = [account for account in self._book.by_key.values() if account.name == name and account != present]
         return others if present is None else [present, *others]
 
+    @property
+    def unusable_accounts(self) -> Mapping[str, str]:
+        """The stored accounts that would serve these jobs and cannot be used, and why; of all tenants, or of the one
+        whose settings these are."""
+        return self._book.unusable if self._unusable is None else self._unusable
+
     def serves(self, account: Account) -> Serves:
         """The tenants whose jobs the account may serve.
 
         A tenant that an account names uses only accounts that name it: so its jobs never run on another's money, also
         while its own account is paused or cannot be used.
         """
-        if not account.shared:
-            return Serves(only=account.named_tenants)
+        return self._serves(account.tenants)
+
+    def _serves(self, tenants: tuple[str, ...] | None) -> Serves:
+        mine = frozenset(tenants or ()) - {EVERY_TENANT}
+        if tenants is not None and EVERY_TENANT not in tenants:
+            return Serves(only=mine)
         named = self._book.tenants.union(*(other.named_tenants for other in self.every_account))
-        return Serves(besides=named - account.named_tenants)
+        return Serves(besides=named - mine)
 
     def for_tenant(self, tenant: str) -> Self:
         """These settings as they are for a tenant: other tenants' accounts do not exist."""
@@ -161,6 +174,11 @@ class AccountSettings(BaseModel):
         if tenant not in self._views:
             mine = tuple(account for account in self.every_account if tenant in self.serves(account))
             view = self.model_copy(update={"accounts": mine})
+            view._unusable = {
+                name: why
+                for name, why in self._book.unusable.items()
+                if tenant in self._serves(self._book.unusable_tenants.get(name))
+            }
             self._views.setdefault("", self)
             view._configured, view._every, view._views = self.configured_accounts, self.every_account, self._views
             self._views[tenant] = view  # shared by all views: a tenant's own view of its view is the same

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 KEPT_COUNTS = (JOB_COUNTS, CAMPAIGN_SUMS, MESSAGE_COUNTS)
 LOCK_S, PAUSE_S, TRIES = 1, 2.0, 150
 """Writers queue behind a lock that waits: after `LOCK_S` the upgrade lets them go first and tries again later."""
+VACUUM_S = 5
+"""How long it waits for a vacuum to stop."""
 
 
 def create(revision: str, conn: Connection) -> None:
@@ -65,13 +67,17 @@ def _create_quickly(own: psycopg.Connection, beginning: sql.Composed, kept: Kept
                 own.execute(beginning)
                 if own.execute("SELECT to_regclass(%s)", [kept.table]).fetchone() != (None,):
                     return  # an earlier upgrade was interrupted
+                table = sql.SQL(kept.counted)
+                # PostgreSQL stops a vacuum after a second of such a wait; no writer waits behind this lock.
+                own.execute(f"SET LOCAL lock_timeout = '{VACUUM_S} s'")
+                own.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(table))
                 own.execute(f"SET LOCAL lock_timeout = '{LOCK_S} s'")
                 # Before the triggers, which would each wait for the writers of their moment.
-                own.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(kept.counted)))
+                own.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(table))
                 for statement in kept.create:
                     own.execute(sql.SQL(statement))
             return
-        except psycopg.errors.LockNotAvailable:
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             if not left:
                 raise
             time.sleep(PAUSE_S)

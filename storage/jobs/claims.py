@@ -130,10 +130,17 @@ def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_POLLS: LiteralString = """
 WITH due AS (
-    SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
-      AND (%(account)s::text IS NULL OR account = %(account)s) AND account <> ALL(%(besides)s::text[])
+    SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account <> ALL(%(besides)s::text[])
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
+)"""
+_CLAIM_POLLS_OF: LiteralString = """
+WITH due AS (
+    SELECT d.* FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most) CROSS JOIN LATERAL (
+        SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
+        ORDER BY due_at LIMIT a.most FOR UPDATE SKIP LOCKED) d
+    LIMIT %(limit)s
+)"""
+_LEASE_POLLS: LiteralString = """
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.id = due.id
 RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
@@ -189,13 +196,16 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 _CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
 
 
-def claim_polls(
-    conn: Connection, limit: int, lease_s: float, account: str | None = None, besides: Sequence[str] = ()
-) -> list[Claimed]:
-    """Lease generating jobs whose next poll is due, the longest overdue first; of one account, or of all except
-    `besides`."""
-    parameters = {"limit": limit, "lease_s": lease_s, "account": account, "besides": list(besides)}
-    return _rows(Claimed, conn, _CLAIM_POLLS, parameters)
+def claim_polls(conn: Connection, limit: int, lease_s: float, besides: Sequence[str] = ()) -> list[Claimed]:
+    """Lease generating jobs whose next poll is due, the longest overdue first; of all accounts except `besides`."""
+    parameters = {"limit": limit, "lease_s": lease_s, "besides": list(besides)}
+    return _rows(Claimed, conn, _CLAIM_POLLS + _LEASE_POLLS, parameters)
+
+
+def claim_polls_of(conn: Connection, most: Mapping[str, int], limit: int, lease_s: float) -> list[Claimed]:
+    """The same, at most this many of each of these accounts."""
+    parameters = {"accounts": list(most), "most": list(most.values()), "limit": limit, "lease_s": lease_s}
+    return _rows(Claimed, conn, _CLAIM_POLLS_OF + _LEASE_POLLS, parameters)
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:

@@ -43,23 +43,23 @@ def something_fits(tenant: LiteralString, campaign: LiteralString) -> LiteralStr
 
 
 FITS_AT_ACCOUNT: LiteralString = """(CASE
-    WHEN prices ? %(account)s::text
-    THEN coalesce((prices -> %(account)s::text ->> s.currency)::numeric <= s.room,
+    WHEN prices ? s.account
+    THEN coalesce((prices -> s.account ->> s.currency)::numeric <= s.room,
                   NOT jsonb_path_exists(prices, ('$.*."' || s.currency || '"')::jsonpath))
     ELSE true END)"""
-"""A condition on a job and a share `s` with its room: its price at the account fits, or must be examined. A job with a
-price in the currency only at other accounts is left to them."""
+"""A condition on a job and a share `s` with its account and room: its price there fits, or must be examined. A job with
+a price in the currency only at other accounts is left to them."""
 
 _IN_OTHERS: LiteralString = f"""(
         SELECT id FROM jobs
-        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = rooms.campaign
+        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = rooms.tenant AND {NO_CAMPAIGN} = rooms.campaign
           AND price_currency {{than}} rooms.currency
           AND jsonb_path_exists(prices, ('$.*."' || rooms.currency || '"')::jsonpath)
         LIMIT {AT_ONCE})"""  # noqa: S608 - as above
 _KEY_BY_CURRENCY: LiteralString = f"""
 WITH rooms AS (
-    SELECT c.campaign, r.currency FROM unnest(%(campaigns)s::uuid[]) AS c(campaign)
-    CROSS JOIN LATERAL {room_of("%(tenant)s", "c.campaign")} r WHERE r.currency <> ''
+    SELECT c.*, r.currency FROM unnest(%(tenants)s::text[], %(campaigns)s::uuid[]) AS c(tenant, campaign)
+    CROSS JOIN LATERAL {room_of("c.tenant", "c.campaign")} r WHERE r.currency <> ''
 ), others AS (
     SELECT o.id, rooms.currency FROM rooms CROSS JOIN LATERAL (
         {_IN_OTHERS.format(than="<")} UNION ALL {_IN_OTHERS.format(than=">")}) o
@@ -70,12 +70,12 @@ FROM others o WHERE j.id = o.id
 """  # noqa: S608 - as above
 _SET_ASIDE: LiteralString = f"""
 WITH rooms AS (
-    SELECT c.campaign, r.* FROM unnest(%(campaigns)s::uuid[]) AS c(campaign)
-    CROSS JOIN LATERAL {room_of("%(tenant)s", "c.campaign")} r WHERE r.currency <> ''
+    SELECT c.*, r.* FROM unnest(%(tenants)s::text[], %(campaigns)s::uuid[]) AS c(tenant, campaign)
+    CROSS JOIN LATERAL {room_of("c.tenant", "c.campaign")} r WHERE r.currency <> ''
 ), dear AS (
     SELECT d.id FROM rooms CROSS JOIN LATERAL (
         SELECT id FROM jobs
-        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = rooms.campaign
+        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = rooms.tenant AND {NO_CAMPAIGN} = rooms.campaign
           AND price_currency = rooms.currency AND least_price > rooms.room AND due_at <= now()
         ORDER BY least_price DESC LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED) d
 )
@@ -136,15 +136,15 @@ UPDATE jobs j SET due_at = least(j.created_at, j.draft_ends_at - interval '30 da
 FROM fitting f WHERE j.id = f.id AND j.state = 'queued' AND j.reason = 'over_budget'
 """  # noqa: S608 - as above
 _LEARN: LiteralString = """
-UPDATE jobs j SET prices = j.prices || jsonb_build_object(%(account)s::text, i.prices)
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, prices jsonb) WHERE j.id = i.id
+UPDATE jobs j SET prices = j.prices || jsonb_build_object(i.account, i.prices)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, account text, prices jsonb) WHERE j.id = i.id
 """
 
 
-def set_aside(conn: Connection, tenant: str, campaigns: Sequence[UUID]) -> int:
-    """Set aside due jobs of these campaigns that cost more than the rest at every account, a limited number at a time,
-    the most expensive first; returns how many."""
-    known = {"tenant": tenant, "campaigns": list(campaigns)}
+def set_aside(conn: Connection, shares: Sequence[tuple[str, UUID]]) -> int:
+    """Set aside due jobs of these (tenant, campaign) that cost more than the rest at every account, a limited number at
+    a time, the most expensive first; returns how many."""
+    known = {"tenants": [tenant for tenant, _ in shares], "campaigns": [campaign for _, campaign in shares]}
     conn.execute(_KEY_BY_CURRENCY, known)
     return conn.execute(_SET_ASIDE, known).rowcount
 
@@ -156,8 +156,8 @@ def bring_back(conn: Connection) -> int:
     return conn.execute(_BRING_BACK).rowcount
 
 
-def learn_prices(conn: Connection, account: str, prices: Mapping[UUID, Mapping[str, float]]) -> None:
-    """Store the prices of jobs, by currency, at an account that was added after they were enqueued."""
+def learn_prices(conn: Connection, prices: Mapping[UUID, tuple[str, Mapping[str, float]]]) -> None:
+    """Store the prices of jobs, by currency, each at an account that was added after it was enqueued."""
     if prices:
-        rows = dumps([{"id": job_id, "prices": of} for job_id, of in prices.items()])
-        conn.execute(_LEARN, {"account": account, "rows": rows})
+        rows = [{"id": job_id, "account": account, "prices": of} for job_id, (account, of) in prices.items()]
+        conn.execute(_LEARN, {"rows": dumps(rows)})

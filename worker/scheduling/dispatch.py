@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,7 +158,7 @@ class Dispatcher:
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
-        """Claim submits, account by account."""
+        """Claim submits, for all accounts together."""
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
@@ -168,13 +169,8 @@ class Dispatcher:
             if latest > settings.book.version:
                 self.live.refresh(conn)  # for the next round
 
-        for grant in grants(conn, settings, note) if left else ():
-            limit = min(grant.slots, left)
-            if limit <= 0:
-                break
-            claimed = claim_for(conn, grant, limit, lease_s)
-            left -= len(claimed)
-            yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
+        if left and (granted := grants(conn, settings, note)):
+            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s), SUBMIT_BATCH)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
         """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""
@@ -183,12 +179,14 @@ class Dispatcher:
         claimed: list[Claimed] = []
         if limited:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
-            for name, requests in free.items():
-                each = max(1, limited[name].dialect.capabilities().list_ids)  # tasks that one request asks about
-                polls = claims.claim_polls(conn, min(requests * each, limit - len(claimed)), lease_s, name)
-                if polls:
-                    poll_limits.count_polls(conn, name, math.ceil(len(polls) / each))
-                claimed += polls
+            # How many tasks one request asks about.
+            each = {name: max(1, limited[name].dialect.capabilities().list_ids) for name in free}
+            most = {name: requests * each[name] for name, requests in free.items() if requests}
+            claimed = claims.claim_polls_of(conn, most, limit, lease_s) if most else []
+            polls = Counter(item.account for item in claimed)
+            if polls:
+                requests = {name: math.ceil(count / each[name]) for name, count in polls.items()}
+                poll_limits.count_polls(conn, requests)
         return claimed + claims.claim_polls(conn, limit - len(claimed), lease_s, besides=list(limited))
 
     def _publish(self, batch: Batch) -> None:

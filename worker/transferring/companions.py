@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from storage.bucket.keys import key_beside
@@ -32,6 +33,15 @@ _PICTURES = {  # how a complete file of each kind begins and ends
 _ENDING_BYTES = 64  # some writers pad a file
 MAX_PICTURE_BYTES = 32 * 2**20
 PICTURE_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A companion to be stored. `type`: its content type."""
+
+    key: str
+    data: bytes
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,8 @@ class PosterOf:
 
 
 async def store_companions(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
-    """Store the companions of a stored video; files that need no download are written at the same time.
+    """Store the companions of a stored video. The last frame is fetched while the poster is made, and all are sent at
+    once: the job ends when the last of them is stored.
 
     Raises:
         StoreUnavailable: the store refuses a file.
@@ -106,45 +117,65 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
     """
     work, facts = video.work, video.facts
     notes: dict[str, str] = {}
-    files: list[tuple[str, bytes, str]] = []
-    poster_key = facts.poster_key
-    if poster_key is None:
-        picture = await poster.picture(runtime.objects, stored)
-        if isinstance(picture, bytes):
-            poster_key = key_beside(stored.key, "jpg")
-            files.append((poster_key, picture, POSTER_TYPE))
-        elif picture is not None:
-            if picture is not NO_DECODER:  # logged once when the process started
-                log.warning("companions.no_poster job_id=%s %s", work.id, picture)
-            notes["poster"] = f"not made: {picture}"
-    frame_key, failure = None, None
-    if work.last_frame_url:
-        try:
-            frame_key = await _store_last_frame(runtime, video, stored, work.last_frame_url)
-        except (UrlRefused, DownloadFailed) as exc:
-            failure = exc
-    elif work.request.get("return_last_frame"):
-        notes["last_frame"] = "requested, but the gateway returned none"
-    content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
-    await _put_all(runtime, video, [*files, (key_beside(stored.key, "json"), content, SIDECAR_TYPE)])
+    files: list[File] = []
+    making = None if facts.poster_key else asyncio.create_task(poster.picture(runtime.objects, stored))
+    frame, failure = None, None
+    try:
+        async with AsyncExitStack() as held:
+            if work.last_frame_url:
+                try:
+                    fetching = _last_frame(runtime, video, stored, work.last_frame_url)
+                    frame = await held.enter_async_context(fetching)
+                    files.append(frame)
+                except (UrlRefused, DownloadFailed) as exc:
+                    failure = exc
+            elif work.request.get("return_last_frame"):
+                notes["last_frame"] = "requested, but the gateway returned none"
+            poster_key = facts.poster_key
+            picture = await making if making is not None else None
+            if isinstance(picture, bytes):
+                poster_key = key_beside(stored.key, "jpg")
+                files.append(File(poster_key, picture, POSTER_TYPE))
+            elif picture is not None:
+                if picture is not NO_DECODER:  # logged once when the process started
+                    log.warning("companions.no_poster job_id=%s %s", work.id, picture)
+                notes["poster"] = f"not made: {picture}"
+            frame_key = frame.key if frame is not None else None
+            content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
+            files.append(File(key_beside(stored.key, "json"), content, SIDECAR_TYPE))
+            await _put_all(runtime, video, files)
+    finally:
+        if making is not None:
+            making.cancel()
     complete = Complete(stored, poster_key, frame_key, notes)
     if failure is not None:
         raise LastFrameMissing(str(failure), complete, refused=isinstance(failure, UrlRefused)) from failure
     return complete
 
 
-async def _put_all(runtime: Runtime, video: Video, files: Sequence[tuple[str, bytes, str]]) -> None:
-    session, objects = runtime.part(CopyResources).store(), runtime.objects.holding(files[0][0])
+async def _put_all(runtime: Runtime, video: Video, files: Sequence[File]) -> None:
+    session, objects = runtime.part(CopyResources).store(), runtime.objects.holding(files[0].key)
     putting = (
-        put(session, objects, key, data, content_type, f"{video.filename}.{key.rpartition('.')[2]}")
-        for key, data, content_type in files
+        put(session, objects, file.key, file.data, file.type, f"{video.filename}.{_suffixes(file.key)}")
+        for file in files
     )
     for result in await asyncio.gather(*putting, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
 
 
-async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
+def _suffixes(key: str) -> str:
+    """What follows the job's id in the name of a companion."""
+    return key.rpartition("/")[2].partition(".")[2]
+
+
+@asynccontextmanager
+async def _last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> AsyncIterator[File]:
+    """Fetch the last frame, and hold the memory that it takes for the block.
+
+    Raises:
+        UrlRefused, DownloadFailed: it cannot be read.
+    """
     shared = runtime.part(CopyResources)
     source = VideoSource(shared.fetcher, url, video.own)
     try:
@@ -152,11 +183,14 @@ async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url:
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
         async with shared.capacity.hold(held, host_and_port(url), urgent=video.urgent):
             picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
-            for suffix, (beginning, ending, content_type) in _PICTURES.items():
-                if picture.startswith(beginning) and ending in picture[-_ENDING_BYTES:]:
-                    key, filename = key_beside(stored.key, f"last.{suffix}"), f"{video.filename}.last.{suffix}"
-                    await put(shared.store(), runtime.objects.holding(key), key, picture, content_type, filename)
-                    return key
+            source.close()
+            yield _frame_of(picture, stored)
     finally:
         source.close()
+
+
+def _frame_of(picture: bytes, stored: Stored) -> File:
+    for suffix, (beginning, ending, content_type) in _PICTURES.items():
+        if picture.startswith(beginning) and ending in picture[-_ENDING_BYTES:]:
+            return File(key_beside(stored.key, f"last.{suffix}"), picture, content_type)
     raise UrlRefused(f"not a complete PNG or JPEG: {len(picture)} bytes that begin with {picture[:8]!r}")

@@ -24,6 +24,12 @@ log = logging.getLogger("reelq.transfer")
 
 COPY_LIMIT_S = 3600.0
 
+
+class DownloadWasted(StoreUnavailable):
+    """The store did not take a video after it was fetched. A store that is nearly full still takes the small object by
+    which it is probed."""
+
+
 Outcome = (
     NoRoom | Complete | VideoStored | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
 )
@@ -89,6 +95,8 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
                 return await store_video(
                     shared.store(), objects, key, whole, poster.read_head, filename, shared.slabs, spare
                 )
+    except StoreUnavailable as exc:
+        raise DownloadWasted(str(exc), exc.code) from exc
     finally:
         source.close()
 

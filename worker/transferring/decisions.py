@@ -19,7 +19,7 @@ from worker.decisions import EVIDENCE_S, MAX_COUNT, Decision, fail
 from worker.retry import LAST_FRAME, MAKE_WAY, TRANSFER, TRANSFER_EARLY
 from worker.transferring.capacity import NoRoom
 from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
-from worker.transferring.copying import Outcome
+from worker.transferring.copying import DownloadWasted, Outcome
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.upload import Stored
@@ -47,6 +47,7 @@ LAST_FRAME_REFUSALS = 5
 _REASONS = {
     NotAVideo: Reason.WRONG_CONTENT,
     StoreUnavailable: Reason.STORE_UNAVAILABLE,
+    DownloadWasted: Reason.STORE_UNAVAILABLE,
     UrlNotPublic: Reason.URL_NOT_PUBLIC,
 }
 
@@ -88,7 +89,7 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
 def _try_again(reason: Reason, outcome: Outcome, work: Work, message: str, rng: random.Random | None) -> Decision:
     setbacks, age_s = _setbacks(work, reason), work.generated_age_s or 0.0
     backoff = TRANSFER_EARLY if age_s < EARLY_S else TRANSFER
-    sparing = isinstance(outcome, DownloadFailed) or reason is Reason.URL_REFUSED
+    sparing = isinstance(outcome, DownloadFailed | DownloadWasted) or reason is Reason.URL_REFUSED
     cap_s = _sparing_cap_s(work) if sparing and age_s >= EARLY_S else backoff.cap_s
     wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff.wait_s(setbacks, rng))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})

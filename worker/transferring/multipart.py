@@ -13,6 +13,7 @@ from storage.bucket.checksums import Checksum, Sums
 from storage.bucket.exchanges import Exchange
 from storage.bucket.multipart import is_completed, sign_abort, sign_complete, upload_id_in
 from storage.bucket.objects import PART_BYTES
+from storage.bucket.refusals import ABORT_RIGHT, RIGHTS, refused
 from storage.bucket.requests import Part, Requests, SignedRequest, StoreUnavailable
 from worker.failpoints import failpoint
 from worker.transferring.capacity import Spare
@@ -83,7 +84,7 @@ class Parts:
         answer = await ask(session, beginning)
         upload_id = upload_id_in(answer.body) if answer.status == 200 else None
         if upload_id is None:
-            raise _refused("begin", answer)
+            raise refused(objects, answer, RIGHTS["PUT"], step="multipart upload, begin")
         return cls(session, objects, key, upload_id, checksum, slabs, spare)
 
     async def add(self, part: PartBuffer) -> None:
@@ -137,7 +138,7 @@ class Parts:
 
         answer = await ask(self._session, sending, part.chunks)
         if answer.status != 200:
-            raise _refused(f"part {number}", answer)
+            raise refused(self._objects, answer, RIGHTS["PUT"], step=f"multipart upload, part {number}")
         self._parts[number] = Part(number, answer.etag, sums.value(self._checksum))
         if self._slabs is not None and number > 1:
             self._slabs.give(part.chunks)
@@ -153,7 +154,7 @@ class Parts:
             await self._await_one()
         answer = await ask(self._session, lambda: exchanges.once(self._objects, self._sign_complete))
         if answer.status != 200 or not is_completed(answer.body):
-            raise _refused("complete", answer)
+            raise refused(self._objects, answer, RIGHTS["PUT"], step="multipart upload, complete")
 
     def _sign_complete(self) -> SignedRequest:
         parts = [self._parts[number] for number in sorted(self._parts)]
@@ -176,7 +177,7 @@ class Parts:
             await asyncio.gather(*self._sending, return_exceptions=True)
             answer = await ask(self._session, lambda: exchanges.once(self._objects, self._sign_abort))
             if answer.status not in (200, 204, _GONE):
-                raise _refused("abort", answer)
+                raise refused(self._objects, answer, ABORT_RIGHT, step="multipart upload, abort")
         except StoreUnavailable as exc:
             self._not_aborted(exc)
         except asyncio.CancelledError as exc:
@@ -187,7 +188,3 @@ class Parts:
 
     def _not_aborted(self, why: BaseException) -> None:
         log.warning("upload.not_aborted key=%s upload_id=%s error=%r", self._key, self._upload_id, why)
-
-
-def _refused(step: str, answer: Answer) -> StoreUnavailable:
-    return StoreUnavailable(f"multipart upload, {step}: {answer.describe()}")

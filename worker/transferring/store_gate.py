@@ -18,6 +18,7 @@ import aiohttp
 from storage.bucket.connection import follow
 from storage.bucket.exchanges import PROBE, put_probe
 from storage.bucket.objects import Objects
+from storage.bucket.refusals import RIGHTS, refused
 from storage.bucket.requests import StoreUnavailable
 from worker.retry import STORE_DOWN
 
@@ -92,4 +93,4 @@ class StoreGate:
         await asyncio.to_thread(self._objects.get_ready)  # credentials may have to be fetched first
         answer = await follow(self._session(), put_probe(self._objects), [memoryview(PROBE)])
         if answer.status != 200:
-            raise StoreUnavailable(f"PUT: {answer.describe()}")
+            raise refused(self._objects, answer, RIGHTS["PUT"], step="PUT")

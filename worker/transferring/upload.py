@@ -17,7 +17,8 @@ from storage.bucket.connection import PIECE_BYTES
 from storage.bucket.exchanges import Exchange
 from storage.bucket.keys import type_of_video
 from storage.bucket.objects import PART_BYTES
-from storage.bucket.requests import Requests, StoreUnavailable
+from storage.bucket.refusals import RIGHTS, refused
+from storage.bucket.requests import Requests
 from worker.failpoints import failpoint
 from worker.transferring.capacity import Spare
 from worker.transferring.download import Chunk
@@ -162,4 +163,4 @@ async def _put(
 
     answer = await ask(session, putting, body)
     if answer.status != 200:
-        raise StoreUnavailable(f"PUT: {answer.describe()}")
+        raise refused(objects, answer, RIGHTS["PUT"], step="PUT")

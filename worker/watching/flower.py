@@ -23,15 +23,10 @@ from storage.logs.setup import set_up_logging
 from storage.settings import Settings, load_settings
 from worker.app import app
 from worker.exposure import check_exposure
-from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs, shown_task
+from worker.watching.configured import read_options
+from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs
 
 log = logging.getLogger("reelq.flower")
-
-COLUMNS = "name,state,args,result,received,runtime,worker,uuid"
-MAX_TASKS = 20_000
-"""About two kilobytes each, in memory and in the file."""
-SAVE_EVERY_MS = 60_000
-PASSWORD_FILE = "FLOWER_BASIC_AUTH_FILE"  # noqa: S105 - the name of a variable
 
 
 def main(arguments: list[str]) -> int:
@@ -39,34 +34,24 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         settings.require_broker()
-        _read_options(arguments)
+        read_options(arguments)
+        check_exposure(options)
+        if options.persistent:
+            _private(Path(options.db))
     except (InvalidInput, OSError, ValueError, KeyError) as exc:
         sys.stderr.write(f"reelq: {exc}\n")
         return 2
-    check_exposure(options)
-    if options.persistent:
-        _private(Path(options.db))
-    command.extract_settings()
+    try:
+        command.extract_settings()
+    except SystemExit:  # Flower has logged which option is wrong
+        return 2
     web_settings["reelq_page"] = (settings.public_url or "").rstrip("/")
     set_up_logging(settings.log_format, settings.log_level)
-    _serve(settings)
+    if not _serve(settings):
+        return 2
     # Flower's threads wait for events that may never come; there is nothing left to save.
     logging.shutdown()
     os._exit(0)
-
-
-def _read_options(arguments: list[str]) -> None:
-    """Our defaults, then the environment, then the command line, as Flower reads them."""
-    options.read_only = True
-    options.tasks_columns = COLUMNS
-    options.format_task = shown_task
-    options.max_tasks = MAX_TASKS
-    options.state_save_interval = SAVE_EVERY_MS
-    options.logging = None
-    if PASSWORD_FILE in os.environ and "FLOWER_BASIC_AUTH" not in os.environ:
-        os.environ["FLOWER_BASIC_AUTH"] = Path(os.environ[PASSWORD_FILE]).read_text(encoding="utf-8").strip()
-    command.apply_env_options()
-    command.apply_options("flower", arguments)
 
 
 def _private(path: Path) -> None:
@@ -75,7 +60,8 @@ def _private(path: Path) -> None:
     os.umask(0o077)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings) -> bool:
+    """Serve until a signal; False: it cannot listen, and has said why."""
     handlers: list[Any] = [url(r"/task/(.+)", TaskWithJobs), url(r"/broker", EveryQueue), (r"/metrics", GuardedMetrics)]
     if options.url_prefix:
         handlers = [rewrite_handler(item, options.url_prefix) for item in handlers]
@@ -87,10 +73,16 @@ def _serve(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    port = flower.start_http_server()
+    try:
+        port = flower.start_http_server()
+    except OSError as exc:
+        where = options.unix_socket or f"{options.address or '*'}:{options.port}"
+        sys.stderr.write(f"reelq: Flower cannot listen on {where}: {exc.strerror}\n")
+        return False
     log.info("flower.serving address=%s port=%s format=%s", options.address or "*", port, settings.log_format)
     flower.start()
     flower.events.stop()  # saves the history
+    return True
 
 
 if __name__ == "__main__":

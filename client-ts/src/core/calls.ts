@@ -70,7 +70,7 @@ interface Untyped extends CallOptions {
  */
 const NOT_AT_RANDOM: ReadonlySet<string> = new Set(["jobs_finalize", "campaigns_cancel", "campaigns_resume"]);
 /** POSTs that store nothing, or the same when they are sent twice: a campaign's rows have keys of their own. */
-const HARMLESS: ReadonlySet<string> = new Set(["jobs_estimate", "campaigns_plan", "campaigns_create"]);
+const HARMLESS: ReadonlySet<string> = new Set(["jobs_estimate", "campaigns_plan", "campaigns_plan_errors", "campaigns_create"]);
 
 export class Calls {
   readonly transport: Transport;

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
+// Types: 0882dbfb23538cd17657120a1f09ec798f22d92aee493d2e5f9f94936493603e
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -25,6 +25,7 @@ export const ROUTES = {
   decisions_list: ["GET", "/v1/decisions"],
   campaigns_decisions: ["GET", "/v1/campaigns/{name}/decisions"],
   campaigns_plan: ["POST", "/v1/campaigns/plan"],
+  campaigns_plan_errors: ["POST", "/v1/campaigns/plan/errors"],
   campaigns_export: ["GET", "/v1/campaigns/{name}/export"],
   campaigns_sheet: ["GET", "/v1/campaigns/{name}/sheet"],
   campaigns_share: ["POST", "/v1/campaigns/{name}/shares"],

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
+// Types: 0882dbfb23538cd17657120a1f09ec798f22d92aee493d2e5f9f94936493603e
 
 export interface components {
     schemas: {
@@ -3049,6 +3049,93 @@ export interface components {
             disabled?: boolean | null;
         };
         /**
+         * @description A sheet to check, and what to write its errors into.
+         */
+        ErrorsForm: {
+            /**
+             * File
+             * Format: binary
+             * @description The sheet. Its name says what it is: .xlsx, .xls, .ods, .csv, .tsv, .jsonl, .yaml, …
+             */
+            file: string;
+            /**
+             * @description The campaign.
+             */
+            name?: string | null;
+            /**
+             * @description A template in YAML, as text or as a file.
+             */
+            template?: string | null;
+            /**
+             * @description A prompt with placeholders for columns.
+             */
+            prompt?: string | null;
+            /**
+             * @description The column that names a row.
+             */
+            key?: string | null;
+            /**
+             * @description Use a column as a field, as in "产品名=prompt". May be repeated.
+             * @default []
+             */
+            map?: string[];
+            /**
+             * @description The sheet of a workbook.
+             */
+            sheet?: string | null;
+            /**
+             * @description The encoding of a text.
+             */
+            encoding?: string | null;
+            /**
+             * @description Between cells of a text.
+             */
+            delimiter?: string | null;
+            /**
+             * @description What it may spend, such as "100 CNY".
+             */
+            budget?: string | null;
+            /**
+             * @description Fetch the media that rows name by URL.
+             * @default false
+             */
+            fetch?: boolean;
+            /**
+             * @description Make each row as a draft or a small cheap video first.
+             * @default false
+             */
+            proof?: boolean;
+            /**
+             * @description For rows without one.
+             */
+            deadline?: string | null;
+            /**
+             * @description For rows without one: 0 to 9.
+             */
+            priority?: number | null;
+            /**
+             * @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once.
+             */
+            start_at?: string | null;
+            /**
+             * @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours.
+             */
+            quiet_hours?: string | null;
+            /**
+             * @description How many of its jobs are at gateways at once, at most.
+             */
+            max_concurrent?: number | null;
+            /**
+             * @description Of times without an offset and of quiet hours, as in "Asia/Shanghai".
+             * @default UTC
+             */
+            time_zone?: string;
+            /**
+             * @description By default JSONL for JSONL, a workbook for a table.
+             */
+            format?: ("xlsx" | "csv" | "jsonl") | null;
+        };
+        /**
          * @description An extension of a video, as JSON.
          * @example {
          *       "prompt": "the same at night",
@@ -4569,6 +4656,77 @@ export interface operations {
             200: {
                 content: {
                     "application/json": components["schemas"]["PlanResource"];
+                };
+            };
+        };
+    };
+    campaigns_plan_errors: {
+        parameters: {
+            query?: {
+                /** @description The kind of file; by default JSONL for JSONL, a workbook for a table. */
+                format?: ("xlsx" | "csv" | "jsonl") | null;
+                /** @description The campaign that the rows are for: its known rows cost nothing again. */
+                name?: string | null;
+                /** @description Fetch the media that rows name by URL, each file once. */
+                fetch?: boolean;
+                /** @description The column, such as "SKU", that makes an edited row the same one. */
+                key?: string | null;
+                /** @description A prompt with placeholders for columns, such as "{{ product }} on a table". */
+                prompt?: string | null;
+                /** @description A template in YAML: fields, `defaults`, `matrix` and `variants`; see docs/campaigns.md. */
+                template?: string | null;
+                /** @description Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated. */
+                map?: string[] | null;
+                /** @description The sheet of a workbook. Default: its only one. */
+                sheet?: string | null;
+                /** @description The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is not UTF-8, else it is found out. */
+                encoding?: string | null;
+                /** @description Between cells, such as ";" or "tab". Default: it is found out. */
+                delimiter?: string | null;
+                /** @description Make each row as a draft or a small cheap video first; approving it makes the final. The campaign remembers this. */
+                proof?: boolean;
+                /** @description For rows without one, as in "2026-12-04 18:00": a job that has not succeeded by then fails. */
+                deadline?: string | null;
+                /** @description For rows without one: 0 to 9, higher first. */
+                priority?: number | null;
+                /** @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. */
+                start_at?: string | null;
+                /** @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. */
+                quiet_hours?: string | null;
+                /** @description How many of its jobs are at gateways at once, at most. */
+                max_concurrent?: number | null;
+                /** @description Of times without an offset and of quiet hours, as in "Asia/Shanghai". */
+                time_zone?: string;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ErrorsForm"];
+                "application/json": components["schemas"]["CampaignRows"];
+                /**
+                 * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
+                 *     {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}
+                 */
+                "application/x-ndjson": string;
+                /**
+                 * @example prompt,duration
+                 *     "a red fox in the snow",5
+                 */
+                "text/csv": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/vnd.ms-excel": string;
+                "application/vnd.oasis.opendocument.spreadsheet": string;
+            };
+        };
+        responses: {
+            /** @description The sheet. */
+            200: {
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
         };

@@ -14,10 +14,11 @@ const IDLE_MS = 60_000;
 
 /** A row that a template, a prompt with `{{ column }}`, a mapping or a key makes a job of. */
 export type Row = Record<string, unknown>;
-type Terms<O extends "campaigns_create" | "campaigns_plan"> = RequestOptions &
+type Terms<O extends "campaigns_create" | "campaigns_plan" | "campaigns_plan_errors"> = RequestOptions &
   Omit<NonNullable<Arguments<O>["query"]>, "name" | "dry_run">;
 export type RunOptions = Terms<"campaigns_create">;
 export type PlanOptions = Terms<"campaigns_plan"> & { name?: string };
+export type ErrorsOptions = Terms<"campaigns_plan_errors">;
 /** Says how rows with columns of your own become jobs. */
 export type Shaped = { prompt: string } | { template: string } | { map: string[] } | { key: string };
 /** One job of a campaign, with where its video is. */
@@ -36,6 +37,18 @@ export class Campaigns extends Rows {
   plan(rows: readonly Row[], options: PlanOptions & Shaped): Promise<CampaignPlan>;
   async plan(rows: readonly unknown[] | Sheet, options: PlanOptions = {}): Promise<CampaignPlan> {
     return (await this.#rows("campaigns_plan", rows, options)) as CampaignPlan;
+  }
+
+  /** A copy of a sheet with the reason beside each bad row, as a workbook, or JSONL for JSONL, unless `format` says CSV. Stores nothing. */
+  async planErrors(sheet: Sheet, options: ErrorsOptions = {}): Promise<Uint8Array> {
+    const { signal, timeoutMs = BULK_TIMEOUT_MS, maxRetries, ...query } = options;
+    const content = await fileBody(sheet.content, { contentType: sheet.type });
+    const { response, watch } = await this.#calls.open("campaigns_plan_errors", { signal, timeoutMs, maxRetries, query, content });
+    try {
+      return new Uint8Array(await response.arrayBuffer());
+    } finally {
+      watch.end();
+    }
   }
 
   /** Store a campaign, one job per row, all or none. The same rows again are the same jobs; new rows are added. */

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reelq_client.core.binding import Awaiting, Blocking, call, pages
+from reelq_client.core.errors import ConfigurationError
 from reelq_client.core.requests import Flow, Pause, Request, as_json, given
 from reelq_client.models.access import Decision
 from reelq_client.models.base import Page
@@ -76,6 +79,53 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
             timeout_s=_LONG_S,
         )
         return answer.read(Plan)
+
+    @call
+    def plan_errors(
+        self,
+        rows: Rows,
+        to: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        fetch: bool = False,
+        key: str | None = None,
+        prompt: str | None = None,
+        template: str | None = None,
+        map: Sequence[str] = (),
+        sheet: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        **ways: Unpack[RunWays],
+    ) -> Flow[Path]:
+        """Check every row, and write a copy of the sheet with the reason beside each bad row to the file `to`, which
+        ends in .xlsx or .csv, or in .jsonl for mappings and JSONL; returns its path. Nothing is stored. `rows` and the
+        options are those of `plan`."""
+        path = Path(to)
+        if path.suffix.lower() not in (".xlsx", ".csv", ".jsonl"):
+            raise ConfigurationError(f"{path}: its name must end in .xlsx, .csv or .jsonl")
+        body = yield from rows_body(rows, with_keys=False)
+        query = given(
+            format=path.suffix.lower().removeprefix("."),
+            name=name,
+            fetch=fetch or None,
+            key=key,
+            prompt=prompt,
+            template=template,
+            sheet=sheet,
+            encoding=encoding,
+            delimiter=delimiter,
+        )
+        answer = yield Request(
+            "campaigns_plan_errors",
+            "POST",
+            "/v1/campaigns/plan/errors",
+            query=query | {"map": map} | ways_query(ways),
+            body=body,
+            repeatable=True,
+            timeout_s=_LONG_S,
+        )
+        path.write_bytes(answer.body)
+        return path
 
     @call
     def run(

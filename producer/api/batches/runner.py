@@ -79,7 +79,9 @@ class BatchRunner:
                     await asyncio.wait_for(self._bell.wait(), IDLE_S)
 
     def step(self) -> bool:
-        """Do the next step of the batch that is due; False: none is."""
+        """Do the next step of the batch that is due; False: none is, or this program must not write."""
+        if self._service.unfit is not None:
+            return False
         database = self._service.producer.database
         with database.begin() as conn:
             batch_id = batches.claim_batch(conn)

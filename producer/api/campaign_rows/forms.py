@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,10 +23,13 @@ from storage.webhooks.recipients import MAX_RECIPIENTS
 MAX_TEMPLATE_CHARS = 64 * 2**10
 _MAX_TEXT_CHARS = 200
 
+SheetFormat = Literal["xlsx", "csv", "jsonl"]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to do with a sheet. `name` None: no campaign is named. `options`: how to read it."""
+    """What to do with a sheet. `name` None: no campaign is named. `options`: how to read it. `sheet_format`: of a copy
+    with its errors; None: that of the sheet."""
 
     name: str | None = None
     options: ReadingOptions = NO_OPTIONS
@@ -38,6 +41,7 @@ class Asked:
     dry_run: bool = False
     defaults: RowDefaults = NO_DEFAULTS
     proof: bool = False
+    sheet_format: SheetFormat | None = None
 
     def named(self) -> str:
         """The name of the campaign.
@@ -108,6 +112,18 @@ class PlanForm(BaseModel):
             defaults=read_defaults(self.priority, self.deadline, self.time_zone, row_zone=row_zone),
             proof=self.proof,
         )
+
+
+class ErrorsForm(PlanForm):
+    """A sheet to check, and what to write its errors into."""
+
+    format: Annotated[SheetFormat | None, Field(description="By default JSONL for JSONL, a workbook for a table.")] = (
+        None
+    )
+
+    def asked(self) -> Asked:
+        """As of `PlanForm`."""
+        return replace(PlanForm.asked(self), sheet_format=self.format)
 
 
 class CampaignForm(PlanForm):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from producer.api.campaign_rows.forms import SheetFormat
 from producer.api.openapi import also, file_content, json_body, problems
 from producer.api.request_bodies import ShareBody
 from producer.api.resources.shares import NewShare, ShareList, ShareResource, as_share
@@ -26,7 +26,7 @@ from producer.campaigns.status import campaign_status
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of
-from producer.http.piece_streams import BLOCK, PieceStream
+from producer.http.piece_streams import FileBlocks, PieceStream
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.web.language import LANGUAGES, catalogue
@@ -38,7 +38,6 @@ from storage.campaigns.reviews import Review
 from storage.campaigns.rows import RowFilter
 from storage.jobs.states import JobState
 
-Format = Literal["xlsx", "csv", "jsonl"]
 TYPES: dict[str, str] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
@@ -81,7 +80,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
     async def export(
         request: Request,
         name: str,
-        form: Annotated[Format, Query(alias="format", description="The kind of file.")] = "xlsx",
+        form: Annotated[SheetFormat, Query(alias="format", description="The kind of file.")] = "xlsx",
         states: OfStates = None,
         reviews: OfReviews = None,
         posters: Annotated[bool, Query(description="Put small pictures into a workbook of up to 2,000 rows.")] = True,
@@ -114,7 +113,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             return file
 
         written = await service.run_batch(write)
-        return PieceStream(_Blocks(written), TYPES[form], headers)
+        return PieceStream(FileBlocks(written), TYPES[form], headers)
 
     @router.get(
         "/v1/campaigns/{name}/sheet",
@@ -216,23 +215,3 @@ async def _links(service: Service, request: Request, seconds: int) -> Links:
         return f"{base}/v1/jobs/{result.shown.id}/{what}?proxy=1"
 
     return Links(lambda result: below("video", result), lambda result: below("poster", result))
-
-
-class _Blocks:
-    """The content of a file that is closed with it, also if it was never read."""
-
-    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
-        self._file = file
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if not self._file.closed and (block := self._file.read(BLOCK)):
-            return block
-        self.close()
-        raise StopIteration
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()

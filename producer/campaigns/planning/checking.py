@@ -61,7 +61,7 @@ def check_campaign(
     Raises:
         InvalidInput: no account is configured, or the file as a whole cannot be read.
     """
-    require_accounts(settings.accounts)
+    require_accounts(settings)
     files = LocalFiles(base)
     jobs: list[Prepared] = []
     bad: list[BadRow] = []

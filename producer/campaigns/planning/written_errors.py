@@ -50,21 +50,32 @@ def write_errors(source: Path, options: ReadingOptions, bad: Sequence[BadRow], t
         OSError: the copy cannot be written.
     """
     check_target(source, target)
-    reasons = _reasons(bad)
-    kind = source.suffix.lower().removeprefix(".")
     with source.open("rb") as file:
-        if kind == "jsonl":
-            _write_objects(source.name, file, options, reasons, target)
-            return
-        report = Report()
-        table = open_table(source.name, file, kind, options, report)
-        if table is None:
-            raise whole_file(str(source), "holds no jobs")
-        written = _rows(table, reasons)
-        if target.suffix.lower() == ".csv":
-            _write_csv(written, target)
-        else:
-            _write_workbook(written, len(table.columns), target)
+        write_errors_of(source.name, file, source.suffix.lower().removeprefix("."), options, bad, target)
+
+
+def write_errors_of(
+    name: str, file: BinaryIO, kind: str, options: ReadingOptions, bad: Sequence[BadRow], target: Path
+) -> None:
+    """The same for an open file; `kind` is its ending without the dot. The ending of `target` says what to write, which
+    is JSONL for JSONL, and else a workbook or CSV.
+
+    Raises:
+        InvalidInput: the file cannot be read any more.
+        OSError: the copy cannot be written.
+    """
+    reasons = _reasons(bad)
+    if kind == "jsonl":
+        _write_objects(name, file, options, reasons, target)
+        return
+    table = open_table(name, file, kind, options, Report())
+    if table is None:
+        raise whole_file(name, "holds no jobs")
+    written = _rows(table, reasons)
+    if target.suffix.lower() == ".csv":
+        _write_csv(written, target)
+    else:
+        _write_workbook(written, len(table.columns), target)
 
 
 def _refused(message: str) -> InvalidInput:

@@ -36,7 +36,7 @@ def without_apostrophes(table: Table) -> Table:
 
 
 def _rows(rows: Iterator[TableRow]) -> Iterator[TableRow]:
-    return (TableRow(row.number, [_cell(cell) for cell in row.cells]) for row in rows)
+    return (replace(row, cells=[_cell(cell) for cell in row.cells]) for row in rows)
 
 
 def _cell(cell: Cell) -> Cell:

@@ -9,6 +9,7 @@ from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats, format_as_shown
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_text
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -56,9 +57,9 @@ class Ods:
         parser = _ContentParser(self._archive.name, (self.sheets | self.hidden)[sheet])
         self.formats = parser.formats
         for _ in self._archive.parse(_CONTENT, parser.start, parser.end, parser.text):
-            for number, times, cells in parser.take_rows():
+            for number, times, cells, shown in parser.take_rows():
                 for more in range(times):
-                    yield TableRow(number + more, cells)
+                    yield TableRow(number + more, cells, shown)
         self.hidden_rows = parser.hidden_rows
 
     def _refuse_encrypted(self) -> None:
@@ -94,15 +95,19 @@ class Ods:
         self._archive.parse_all(_CONTENT, start, end)
 
 
+_Repeated = tuple[int, int, list[Cell], dict[int, ShownNumber]]
+
+
 class _ContentParser:
     """Collects the rows of one table from the XML of the document."""
 
     def __init__(self, name: str, place: int) -> None:
         self._name, self._wanted, self._place = name, place, -1
         self._depth = 0
-        self._rows: list[tuple[int, int, list[Cell]]] = []
+        self._rows: list[_Repeated] = []
         self._number, self._times, self._hidden = 1, 1, False
         self._cells: dict[int, Cell] = {}
+        self._shown: dict[int, ShownNumber] = {}
         self._index = 0
         self._given: dict[str, str] = {}
         self._paragraphs: list[list[str]] = []
@@ -111,8 +116,9 @@ class _ContentParser:
         self.formats = SheetFormats()
         self._below_header = False
 
-    def take_rows(self) -> list[tuple[int, int, list[Cell]]]:
-        """The rows since the last call: the number of the first, how many equal rows follow, and their cells."""
+    def take_rows(self) -> list[_Repeated]:
+        """The rows since the last call: the number of the first, how many equal rows there are, their cells, and what
+        is shown for numbers."""
         rows, self._rows = self._rows, []
         return rows
 
@@ -127,7 +133,7 @@ class _ContentParser:
         if not self._here:
             return
         if name == "table-row":
-            self._cells, self._index = {}, 0
+            self._cells, self._shown, self._index = {}, {}, 0
             self._times = _count(given, "number-rows-repeated")
             self._hidden = local(given, "visibility") in {"collapse", "filter"}
         elif name in {"table-cell", "covered-table-cell"}:
@@ -166,13 +172,16 @@ class _ContentParser:
 
     def _end_cell(self) -> None:
         times = _count(self._given, "number-columns-repeated")
-        cell = self._cell("\n".join("".join(parts) for parts in self._paragraphs))
+        text = "\n".join("".join(parts) for parts in self._paragraphs)
+        cell = self._cell(text)
         if not is_empty(cell):
             if self._index + times > MAX_COLUMNS:
                 last = letter_of(self._index + times - 1)
                 message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
                 raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells |= dict.fromkeys(range(self._index, self._index + times), cell)
+            if (shown := self._shown_text(cell, text)) is not None:
+                self._shown |= dict.fromkeys(range(self._index, self._index + times), shown)
             if self._below_header:
                 for index in range(self._index, self._index + times):
                     self.formats.note(index, self._number, self._format(cell))
@@ -181,7 +190,7 @@ class _ContentParser:
     def _end_row(self) -> None:
         if self._cells:
             cells = [self._cells.get(index) for index in range(max(self._cells) + 1)]
-            self._rows.append((self._number, self._times, cells))
+            self._rows.append((self._number, self._times, cells, self._shown))
             self._below_header = True
             self.hidden_rows += self._hidden * self._times
         self._number += self._times
@@ -206,6 +215,9 @@ class _ContentParser:
             case time():
                 return "hh:mm:ss" if cell.second else "hh:mm"
         return format_as_shown("".join(self._paragraphs[0])) if len(self._paragraphs) == 1 else None
+
+    def _shown_text(self, cell: Cell, text: str) -> ShownNumber | None:
+        return shown_text(cell, text) if is_number(cell) else None
 
     def _cell(self, text: str) -> Cell:
         kind = local(self._given, "value-type")

@@ -63,10 +63,11 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
             continue
         entity = key if options.key is not None else None
         values = {name: _text_at(row, index) or "" for name, index in names_of.items()}
+        shown = {name: row.shown[index] for name, index in names_of.items() if index in row.shown}
         table.report.empty.update(name for name in wanted if not values[name])
         try:
             fields, cells = _fields(table, columns, row), cells_of(row.cells, own)
-            yield Row(where, fields, called, row.number, key, entity, values, cells=cells)
+            yield Row(where, fields, called, row.number, key, entity, values, cells=cells, shown=shown)
         except InvalidInput as exc:
             yield BadRow(exc.problems, where, row.number, key)
     if (source := formatted.formats) is not None:
@@ -145,6 +146,8 @@ def _fields(table: Table, columns: Columns, row: TableRow) -> dict[str, Any]:
             elif index in columns.kept:
                 kept[columns.kept[index]] = as_text(cell)
             continue
+        if field == "prompt":
+            cell = row.shown.get(index, cell)
         try:
             fields[field] = _value(field, cell, decimal_comma=table.decimal_comma)
         except ValueError as exc:

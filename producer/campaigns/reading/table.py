@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from producer.campaigns.reading.looks.formats import SheetFormats
+from producer.campaigns.reading.looks.shown import ShownNumber
 from producer.campaigns.reading.report import Report
 from seedance.problems import InvalidInput, Problem
 
@@ -27,12 +29,17 @@ Cell = str | int | float | bool | date | time | datetime | timedelta | Broken | 
 """The value of a cell; in a text file always text. None or only spaces: the cell is empty."""
 
 
+_NONE: Mapping[int, ShownNumber] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row that is not blank, with its number in a spreadsheet: blank rows count, line ends in cells do not."""
+    """A row that is not blank, with its number in a spreadsheet: blank rows count, line ends in cells do not. `shown`:
+    by their places, the numbers for which the sheet shows something else, such as 15% for 0.15."""
 
     number: int
     cells: Sequence[Cell]
+    shown: Mapping[int, ShownNumber] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from xlrd.sheet import Sheet
 
 from producer.campaigns.reading.compound import has_endless_chain
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_number
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     Cell,
@@ -78,7 +79,15 @@ class Xls:
                         if not is_empty(cell):
                             self.formats.note(index, number + 1, self._format(found, number, index))
                 below_header = True
-                yield TableRow(number + 1, cells)
+                yield TableRow(number + 1, cells, self._shown(found, number, cells))
+
+    def _shown(self, sheet: Sheet, row: int, cells: list[Cell]) -> dict[int, ShownNumber]:
+        found = {
+            index: shown_number(cell, self._format(sheet, row, index))
+            for index, cell in enumerate(cells)
+            if is_number(cell)
+        }
+        return {index: shown for index, shown in found.items() if shown is not None}
 
     def _format(self, sheet: Sheet, row: int, index: int) -> NumberFormat | None:
         found = self._book.format_map.get(self._book.xf_list[sheet.cell_xf_index(row, index)].format_key)

@@ -9,6 +9,7 @@ from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
 from producer.campaigns.reading.looks.formats import NumberFormat, SheetFormats
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_number
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -168,6 +169,7 @@ class _SheetParser:
         self._rows: list[TableRow] = []
         self._number, self._index, self._hidden = 0, -1, False
         self._cells: dict[int, Cell] = {}
+        self._shown: dict[int, ShownNumber] = {}
         self._attributes: dict[str, str] = {}
         self._parts: list[str] = []
         self._chars = 0
@@ -186,7 +188,7 @@ class _SheetParser:
     def start(self, name: str, given: dict[str, str]) -> None:
         if name == "row":
             self._number = _int(given.get("r"), self._number + 1)
-            self._index, self._cells, self._hidden = -1, {}, given.get("hidden") in {"1", "true"}
+            self._index, self._cells, self._shown, self._hidden = -1, {}, {}, given.get("hidden") in {"1", "true"}
         elif name == "c":
             place = _REFERENCE.fullmatch(given.get("r", ""))
             self._index = _index_of(place[1]) if place else self._index + 1
@@ -225,6 +227,10 @@ class _SheetParser:
                 message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
                 raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells[self._index] = cell
+            if is_number(cell):
+                shown = shown_number(cell, self._code(self._attributes.get("s")))
+                if shown is not None:
+                    self._shown[self._index] = shown
             if self._below_header and self._styles.get(self._index) != (style := self._attributes.get("s")):
                 self._styles[self._index] = style
                 self.formats.note(self._index, self._number, self._code(style))
@@ -232,7 +238,7 @@ class _SheetParser:
             self._below_header = True
             self.hidden_rows += self._hidden
             cells = [self._cells.get(index) for index in range(max(self._cells) + 1)]
-            self._rows.append(TableRow(self._number, cells))
+            self._rows.append(TableRow(self._number, cells, self._shown))
 
     def _code(self, style: str | None) -> NumberFormat | None:
         number = _int(style)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Final
@@ -11,6 +12,8 @@ from typing import Any, Final
 import orjson
 
 from producer.campaigns.reading.formulas import harmless
+from producer.campaigns.reading.looks.formats import NumberFormat
+from producer.campaigns.reading.looks.shown import is_number, shown_number
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
 from producer.campaigns.results.results import Result, Results, named_cells
 from storage.jobs.records import JobView
@@ -35,10 +38,25 @@ def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
 
 def as_jsonl(results: Results, links: Links) -> Iterator[bytes]:
     """One object a row: the job's own fields, and `row`, `sheet`, `variant`, `key`, `columns` (all cells by name),
-    `versions`, `review`, `decisions`, `video_url` and `poster_url`. While a new version is being made, the
-    files are those of the earlier job `video_job_id`."""
+    `versions`, `review`, `decisions`, `video_url` and `poster_url`; `formats` by name, if numbers look otherwise in the
+    sheet. While a new version is being made, the files are those of the earlier job `video_job_id`."""
     for result in results:
-        yield orjson.dumps(_object(result, results.columns, links), option=orjson.OPT_APPEND_NEWLINE, default=str)
+        line = _object(result, results.columns, links)
+        if formats := _formats(result, results):
+            # In ASCII: one ¥ in a file without other such characters would leave open which encoding it has.
+            line["formats"] = orjson.Fragment(json.dumps(formats))
+        yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE, default=str)
+
+
+def _formats(result: Result, results: Results) -> dict[str, NumberFormat]:
+    """The formats of the numbers for which the sheet shows another text, such as 15% for 0.15: without them, a template
+    would make another prompt of the export than of the sheet."""
+    codes = results.layout.formats(result.row.sheet, result.row.number) or ()
+    return {
+        name: code
+        for name, cell, code in zip(results.columns, result.cells, codes, strict=False)
+        if code is not None and is_number(cell) and shown_number(cell, code) is not None
+    }
 
 
 def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:

@@ -37,17 +37,20 @@ def _jobs_of(row: Row, template: Template) -> Iterator[Row | InvalidInput]:
 def _job(row: Row, template: Template, chosen: Mapping[str, Any], variant: int, label: str) -> Row | InvalidInput:
     plain = {name: value for name, value in row.fields.items() if isinstance(value, str | int)}
     names: dict[str, Any] = {**row.columns, **plain, **chosen, VARIANT: variant, ROW: dict(row.columns)}
+    # A prompt says what people see in the sheet; everything else is made of what the cells hold.
+    as_seen = {**row.columns, **row.shown}
+    in_prompt = {**as_seen, **plain, **chosen, VARIANT: variant, ROW: as_seen} if row.shown else names
     fields = dict(row.fields)
     problems: list[Problem] = []
     for axis in template.matrix:
         if axis.field is not None:
-            names[axis.field] = chosen[axis.name]
+            names[axis.field] = in_prompt[axis.field] = chosen[axis.name]
             _set(fields, axis.field, chosen[axis.name], names, problems)
     for name, value in template.fields.items():
-        _set(fields, name, value, names, problems)
+        _set(fields, name, value, in_prompt if name == "prompt" else names, problems)
     for name, value in template.defaults.items():
         if fields.get(name) is None:
-            _set(fields, name, value, names, problems)
+            _set(fields, name, value, in_prompt if name == "prompt" else names, problems)
     if problems:
         return row.bad(problems)
     own = {axis.name: chosen[axis.name] for axis in template.matrix if axis.field is None}

@@ -141,7 +141,7 @@ def _source(data_dir: Path | None) -> str:
 def _configured(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
     """The accounts of the configuration."""
     if settings.database_url is None:
-        yield from check_any(settings.accounts)
+        yield from check_any(settings)
     usable = []
     for account in settings.accounts:
         try:
@@ -183,7 +183,7 @@ def _database(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
         yield from check_links(conn)
         yield from check_webhooks(conn)
         found = with_accounts(conn, settings)
-        yield from check_any(found.accounts)
+        yield from check_any(found)
         yield from check_states(conn, found)
     stored = list(_stored(settings, found))
     yield from (finding for finding, _ in stored)

@@ -8,6 +8,7 @@ listens beyond loopback, `public_url` or `trusted_proxies` is set, or there is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -66,9 +67,17 @@ class Guard:
     guarded unless it is listed as open."""
 
     def __init__(
-        self, app: ASGIApp, keyring: KeyRing, failed: FailedKeys, rates: RequestRates, keys_for_all: bool
+        self,
+        app: ASGIApp,
+        keyring: KeyRing,
+        failed: FailedKeys,
+        rates: RequestRates,
+        keys_for_all: bool,
+        check_fit: Callable[[], None],
     ) -> None:
+        """`check_fit`: raises `ApiProblem` while nothing may be written."""
         self._app = app
+        self._check_fit = check_fit
         self._failed = failed
         self._keyring = keyring
         self._rates = rates
@@ -120,6 +129,8 @@ class Guard:
         needed = _scope_for(path, method)
         if needed not in principal.scopes:
             raise auth.missing_scope(needed)
+        if needed is keys.Scope.ENQUEUE:
+            self._check_fit()
         connection.state.principal = principal
 
     async def _first_look(self, connection: HTTPConnection, shown: Shown | None) -> Principal:

@@ -29,9 +29,9 @@ LONGEST_DAYS = 30
 PARTS = 30
 """About how many partitions hold the timelines that are kept, if they are deleted some day."""
 AHEAD = timedelta(days=2)
-LEAST_AHEAD = timedelta(hours=1)
-"""A partition begins no sooner than this: to prove that a large default one has nothing of it takes minutes, and new
-jobs that lie in it are refused until then."""
+LEAST_AHEAD = timedelta(hours=12)
+"""A partition begins no sooner than this: to prove that a large default one has nothing of it takes minutes, and jobs
+that lie in it, such as those of a clock that is ahead, are refused until then."""
 MOST_KEPT = 2_000
 """A partition is dropped once at most so many of its jobs are still needed; their events move to the default one."""
 _SLICE = 50_000
@@ -148,12 +148,22 @@ def _free(conn: Connection) -> None:
 
 def _make(conn: Connection, names: dict[str, sql.Composable], *, proved: bool) -> None:
     conn.execute(sql.SQL("CREATE TABLE {new} (LIKE job_events INCLUDING DEFAULTS)").format(**names))
-    moved = conn.execute(sql.SQL(_MOVE).format(**names)).rowcount
-    if proved and moved:
-        conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
-    conn.execute(_BRIEF)
-    conn.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")  # as writers do, before the events
+    if proved:  # no further rows can come
+        if conn.execute(sql.SQL(_MOVE).format(**names)).rowcount:
+            conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
+        _lock(conn)
+    else:
+        _lock(conn)
+        conn.execute(sql.SQL(_MOVE).format(**names))
     conn.execute(sql.SQL(_ATTACH).format(**names))
+
+
+def _lock(conn: Connection) -> None:
+    """Lock what attaching a partition locks, in the order of the writers."""
+    conn.execute("LOCK TABLE jobs IN SHARE UPDATE EXCLUSIVE MODE")  # for the foreign key; a vacuum stops
+    conn.execute(_BRIEF)
+    conn.execute("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE")
+    conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(DEFAULT))
 
 
 _MOVE: LiteralString = """

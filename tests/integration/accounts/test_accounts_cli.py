@@ -102,7 +102,10 @@ def test_an_operator_manages_accounts_and_no_output_shows_a_key(
     assert (report["account acme"]["ok"], report["account filed"]["ok"]) == (False, True)
     assert "REELQ_MASTER_KEY" in report["account acme"]["message"]
     code, text = run("submit", "a cat", "--tenant", "acme")
-    assert code == 2 and "accounts: none is configured" in text, "it never runs on the shared account"
+    assert code == 2 and "'acme' cannot be used, because its key cannot be decrypted" in text
+    assert "none is configured" not in text and "filed" not in text, "it never runs on the shared account"
+    code, text = run("submit", "a cat", "--tenant", "acme", "--account", "acme")
+    assert code == 2 and "'acme' cannot be used" in text
     assert run("submit", "a cat")[0] == run("submit", "a cat", "--tenant", "beta")[0] == 0
     monkeypatch.setenv("REELQ_MASTER_KEY", "secret")
     code, text = run("accounts", "list")

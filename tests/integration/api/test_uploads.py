@@ -76,6 +76,23 @@ def test_a_file_is_uploaded_once_and_used_in_jobs_batches_and_campaigns(
     assert len(objects_of(configured)) == 1
 
 
+def test_a_file_that_is_deleted_while_it_is_uploaded_is_a_conflict(
+    api: httpx.Client, configured: Settings, two: dict[str, dict[str, str]]
+) -> None:
+    """Seen: 500, because the file was stored, deleted by another request, and then read."""
+    with connect(configured.require_database_url()) as conn:
+        conn.execute("""CREATE FUNCTION deletes() RETURNS trigger LANGUAGE plpgsql AS
+                        'BEGIN NEW.removed_at = now(); RETURN NEW; END'""")
+        conn.execute("""CREATE TRIGGER deletes BEFORE UPDATE OF stored_at ON uploads
+                        FOR EACH ROW EXECUTE FUNCTION deletes()""")
+    refused = upload(api, two["a"], picture())
+    assert (refused.status_code, refused.json()["code"]) == (409, "upload_deleted")
+    assert refused.json()["detail"].endswith("was deleted while it was being uploaded")
+    with connect(configured.require_database_url()) as conn:
+        conn.execute("DROP TRIGGER deletes ON uploads")
+    assert upload(api, two["a"], picture()).status_code == 201
+
+
 def test_a_file_of_another_tenant_is_like_one_that_never_existed(
     api: httpx.Client, configured: Settings, two: dict[str, dict[str, str]]
 ) -> None:

@@ -52,7 +52,7 @@ def claimed_of(conn: Connection, runtime: HeldRuntime, kind: str, limit: int) ->
     """What a scheduler claims of one kind, account by account."""
     if kind == "submit":
         for grant in grants(conn, runtime.live.refresh(conn)):  # as the dispatcher does
-            yield grant.account.name, claim_for(conn, grant, limit, LEASE_S)
+            yield grant.account.name, claim_for(conn, [grant], limit, LEASE_S)
         return
     by_kind: dict[str, Callable[[Connection, int, float], list[Claimed]]]
     by_kind = {

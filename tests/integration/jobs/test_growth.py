@@ -12,9 +12,8 @@ from bench.growing.filling import fill, settings_of, settle_statistics
 from bench.growing.sizes import Sizes
 from seedance.account import Account
 from storage.admission import circuit_breaker, usage
-from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
-from storage.admission.queued_claims import Which
+from storage.admission.seekers import Which
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
 from storage.jobs import claims, history, queries
@@ -26,6 +25,7 @@ from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
 from storage.webhooks.delivery import WALK, Walk, claim_messages, sweep_messages
 from storage.webhooks.messages import message_counts
+from tests.claiming import claim_of
 from tests.servers import TestServers
 from worker.scheduling import maintenance
 
@@ -77,7 +77,7 @@ def claim(
     """A claim for three tenants, one of which has 3,000 jobs in one campaign that only `ark` can serve."""
 
     def run(conn: Connection) -> None:
-        found = FairShare(conn, grant_of(gateway, *tenants), LEASE_S).claim(2, which=which)
+        found = claim_of(conn, grant_of(gateway, *tenants), LEASE_S, which)
         assert len(found) == wanted
 
     return run

@@ -60,7 +60,7 @@ class World:
 
     def claim(self, limit: int = 50) -> list[Claimed]:
         with connect(self.url) as conn:
-            return [job for grant in grants(conn, self.settings) for job in claim_for(conn, grant, limit, LEASE_S)]
+            return [job for grant in grants(conn, self.settings) for job in claim_for(conn, [grant], limit, LEASE_S)]
 
     def submit(self, claimed: list[Claimed]) -> None:
         for account in self.settings.accounts:

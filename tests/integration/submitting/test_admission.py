@@ -60,7 +60,7 @@ def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "a
 
 def tick(conn: Connection, settings: Settings) -> list[Claimed]:
     """One tick of a scheduler for submits."""
-    return [item for grant in grants(conn, settings) for item in claim_for(conn, grant, grant.slots, LEASE_S)]
+    return claim_for(conn, grants(conn, settings), 400, LEASE_S)
 
 
 def submit(conn: Connection, claimed: Sequence[Claimed], outcome: Reason = Reason.ACCEPTED) -> list[tuple[UUID, int]]:

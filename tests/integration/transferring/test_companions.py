@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Awaitable, Iterator
 
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from storage.bucket.keys import key_beside
 from storage.bucket.objects import PART_BYTES, Objects
 from storage.settings import Settings
+from tests.ruled_store import ruled
+from tests.servers import Bucket
+from tests.store_door import what
 from tests.transfers import Files, a_picture, a_video, generated, running_runtime, transfer
+from tests.waiting import PATIENCE_S
 from worker.runtime import Runtime
 from worker.transferring import poster
 from worker.transferring.companions import MAX_PICTURE_BYTES
@@ -100,6 +107,44 @@ def test_a_job_succeeds_with_all_its_companions(runtime: Runtime, files: Files, 
     assert written["created_at"] <= written["generated_at"] or written["created_at"].endswith("Z")
     for leak in ("abcdef0123456789", "sk-test", "AAAA", "v.mp4?"):
         assert leak not in text
+
+
+def test_no_companion_waits_for_another(settings: Settings, s3: Bucket) -> None:
+    """The last frame arrives only once the poster is being made, and the store answers only once it has all three."""
+    video = a_video(faststart=False)
+    index = video.index(b"moov") - 4
+    padding = (PART_BYTES + 8).to_bytes(4, "big") + b"free" + bytes(PART_BYTES)
+    late_index = video[:index] + padding + video[index:]  # the poster cannot be made from the first part
+    poster_is_made = threading.Event()
+    companions: list[str] = []
+
+    def rule(request: web.Request) -> Awaitable[web.StreamResponse] | None:
+        if what(request) == "get" and request.path.endswith(".mp4"):
+            poster_is_made.set()
+        return together(request) if what(request) == "companion" and len(companions) < 3 else None
+
+    async def together(request: web.Request) -> web.StreamResponse:
+        companions.append(request.path.partition(".")[2])
+        async with asyncio.timeout(PATIENCE_S):
+            while len(companions) < 3:  # noqa: ASYNC110 - counted by other requests
+                await asyncio.sleep(0.01)
+        return web.Response(headers={"ETag": '"stored"'})
+
+    class WaitingFiles(Files):
+        async def serve(self, request: web.Request) -> web.StreamResponse:
+            if request.path == "/f.png":
+                assert await asyncio.to_thread(poster_is_made.wait, PATIENCE_S)
+            return await super().serve(request)
+
+    files = WaitingFiles({"/v.mp4": late_index, "/f.png": a_picture("PNG")})
+    with (
+        files.running() as base,
+        ruled(s3, rule, settings) as (_, ours),
+        running_runtime(ours, base) as runtime,
+    ):
+        row = transfer(runtime, generated(ours, f"{base}/v.mp4", f"{base}/f.png", ASKS))
+    assert (row["state"], row["last_event"]) == ("succeeded", None)
+    assert sorted(companions) == ["jpg", "json", "last.png"]
 
 
 def test_a_jpeg_is_a_last_frame_too(runtime: Runtime, files: Files, base: str) -> None:

@@ -88,6 +88,10 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
         ([{"prompt": "a"}],),
         {"name": "s", "budget": "1 CNY", "fetch": True, "key": "SKU", "proof": True, "priority": 3},
     ),
+    "campaigns_plan_errors": (
+        ([{"prompt": "a"}], "errors.jsonl"),
+        {"name": "s", "fetch": True, "key": "SKU", "proof": True, "priority": 3},
+    ),
     "campaigns_create": (
         ("s", [{"prompt": "a"}]),
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 PINNED = ROOT / "deploy" / "docker" / "pinned.yml"
-LOCKS = ("requirements.lock", "deploy/docker/requirements.lock", "deploy/docker/media.lock")
+EXTRAS = ("otel", "sentry")
+LOCKS = (
+    "requirements.lock",
+    "deploy/docker/requirements.lock",
+    "deploy/docker/media.lock",
+    *(f"deploy/docker/{extra}.lock" for extra in EXTRAS),
+)
 OURS = ("migrations", "bucket", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
 
 
@@ -145,6 +152,32 @@ def test_the_image_copies_what_there_is() -> None:
         for source in sources.split():
             assert (ROOT / source).exists(), source
             assert f"!{Path(source).parts[0]}" in let_through or f"!{source.rpartition('/')[0]}" in let_through, source
+
+
+def test_extras_of_an_image_are_installed_from_their_locks_and_by_default_there_are_none(tmp_path: Path) -> None:
+    """The Dockerfile's own line, with a pip that shows its arguments."""
+    (line,) = re.findall(r"^RUN (for extra in .+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\necho "$@"\ncase "$*" in *unknown*) exit 1;; esac\n')
+    python.chmod(0o755)
+
+    def run(extras: str) -> tuple[int, list[str]]:
+        environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "EXTRAS": extras}
+        done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    assert run("") == (0, [])
+    code, shown = run(" ".join(EXTRAS))
+    assert code == 0 and [(words.split()[-1], "--require-hashes" in words) for words in shown] == [
+        (f"{extra}.lock", True) for extra in EXTRAS
+    ]
+    assert run("unknown otel")[0] == 1
+    for extra in EXTRAS:
+        lock = (ROOT / f"deploy/docker/{extra}.lock").read_text(encoding="utf-8")
+        wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ][extra]
+        assert all(f"{re.split('[<>=]', name)[0]}==" in lock for name in wanted)
 
 
 def test_the_images_locks_have_the_versions_that_were_tested() -> None:

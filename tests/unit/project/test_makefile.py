@@ -24,6 +24,25 @@ def test_every_file_and_module_that_a_target_names_exists() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("uv", [True, False])
+def test_make_setup_says_what_it_does_at_each_step(tmp_path: Path, uv: bool) -> None:
+    """Seen: two minutes without a word. The programs are stand-ins that do nothing."""
+    venv, programs = tmp_path / "venv", tmp_path / "programs"
+    (venv / "bin").mkdir(parents=True)
+    programs.mkdir()
+    for program in (programs / "python", programs / "uv", venv / "bin" / "python"):
+        program.write_text('#!/bin/sh\ntest "$1" != --version || echo Python 3.13.0\n')
+        program.chmod(0o755)
+    command = ["make", "setup", f"VENV={venv}", f"PYTHON={programs}/python", f"UV={programs / 'uv' if uv else ''}"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    steps = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in steps] == [f"setup {number} of 4" for number in range(1, 5)]
+    assert "Python 3.13.0" in steps[0] and re.search(r"\d{2,} packages", steps[1]) and ("uv" in steps[1]) == uv
+    assert (venv / ".installed").exists()
+
+
 @pytest.mark.parametrize(("lint", "tests", "status"), [(0, 0, 0), (1, 0, 2), (0, 1, 2), (1, 5, 2)])
 def test_make_test_fails_if_lint_or_the_tests_fail_and_shows_both(
     tmp_path: Path, lint: int, tests: int, status: int

@@ -56,9 +56,15 @@ def test_a_tenant_with_an_account_of_its_own_uses_no_other(
 
 
 def test_a_tenant_whose_account_cannot_be_used_does_not_fall_back_on_a_shared_one() -> None:
-    book = AccountBook(version=3, unusable={"own": "no master key"}, tenants=frozenset({"acme"}))
+    unusable = {"own": "no master key", "all": "no master key"}
+    book = AccountBook(
+        version=3, unusable=unusable, unusable_tenants={"own": ("acme",), "all": None}, tenants=frozenset({"acme"})
+    )
     found = settings(account("shared")).with_book(book)
     assert (used(found, "acme"), used(found, "beta")) == ([], ["shared"])
+    assert found.for_tenant("acme").unusable_accounts.keys() == {"own"}
+    assert found.for_tenant("beta").unusable_accounts.keys() == {"all"}
+    assert found.unusable_accounts.keys() == {"own", "all"}
 
 
 def test_an_account_of_the_configuration_hides_one_of_the_database() -> None:

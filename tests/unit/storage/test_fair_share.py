@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.admission.fair_share import deal
+from storage.admission.deals import deal
 
 
 def one_by_one(slots: int, weights: list[int], taken: int) -> tuple[list[int], int, int]:

@@ -14,6 +14,7 @@ from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import EVIDENCE_S, Decision
 from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
+from worker.transferring.copying import DownloadWasted
 from worker.transferring.decisions import (
     DOUBT_AFTER,
     HARD_END,
@@ -245,14 +246,17 @@ def test_a_copy_is_retried_soon_after_an_outage_of_minutes() -> None:
     assert 30.0 <= copied(away, generated_age_s=7200.0, setbacks=20, reason="store_unavailable").due_in_s <= 60.0
 
 
-def test_failed_downloads_do_not_use_up_a_link() -> None:
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [(DownloadFailed("cut"), "download_failed"), (DownloadWasted("PUT: HTTP 507"), "store_unavailable")],
+)
+def test_fetches_in_vain_do_not_use_up_a_link(outcome: Exception, reason: str) -> None:
     """A link may be fetched 100 times: after ten hours of failures some tries must be left."""
     age_s, times = 1.0, 0
     while age_s < 36_000.0:
         left_s = LIFE_S - age_s
-        decision = copied(
-            DownloadFailed("cut"), generated_age_s=age_s, expires_in_s=left_s, setbacks=20, reason="download_failed"
-        )
+        decision = copied(outcome, generated_age_s=age_s, expires_in_s=left_s, setbacks=20, reason=reason)
+        assert (decision.target, decision.reason) == (S.TRANSFERRING, reason)
         age_s, times = age_s + decision.due_in_s, times + 1
     assert times < 100
 

@@ -15,7 +15,9 @@ MAX_CODE_CHARS: Final = 255
 FIRST_OWN: Final = 164
 """From this number on, formats are a workbook's own, with a code."""
 _GENERAL: Final = (None, 0, "General", "GENERAL", "")
-_SHOWN: Final = re.compile(r"-?(?P<before>[^\d.,\s%-]{0,4})\s?-?(?P<digits>\d[\d,]*)(?P<rest>\.\d{1,9})?(?P<after>%?)")
+_SHOWN: Final = re.compile(
+    r"-?(?P<before>(?:[^\d.,\s%-]{1,4}\s?)?)-?(?P<digits>\d[\d,]*)(?P<rest>\.\d{1,9})?(?P<after>\s?(?:%|[^\d.,\s%()/:+-]{1,4})|)"
+)
 
 
 @dataclass(slots=True)
@@ -90,5 +92,6 @@ def format_as_shown(text: str) -> str | None:
     whole = "#,##0" if grouped or (found["before"] and not found["after"]) else "0"
     decimals = "." + "0" * (len(found["rest"]) - 1) if found["rest"] else ""
     before = f'"{found["before"]}"' if found["before"].replace('"', "") else ""
-    code = f"{before}{whole}{decimals}{found['after']}"
-    return None if code == "0" or not (before or grouped or decimals or found["after"]) else code
+    after = found["after"] if found["after"].strip() in ("", "%") else f'"{found["after"]}"'
+    code = f"{before}{whole}{decimals}{after}"
+    return None if code == "0" or '""' in code or not (before or grouped or decimals or after) else code

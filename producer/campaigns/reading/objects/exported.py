@@ -10,6 +10,7 @@ import orjson
 
 from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.looks.shown import ShownNumber, is_number, shown_number
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import MAX_COLUMNS, Broken, Cell, Table, TableRow, whole_file
@@ -67,8 +68,20 @@ def _rows(name: str, file: BinaryIO, options: ReadingOptions, columns: list[str]
         ):  # a file that was edited holds anything
             continue
         seen.add(place)
-        cells = line["columns"]
-        yield TableRow(_number(line["row"], len(seen)), [_cell(cells.get(column)) for column in columns])
+        cells = [_cell(line["columns"].get(column)) for column in columns]
+        yield TableRow(_number(line["row"], len(seen)), cells, _shown(line.get("formats"), columns, cells))
+
+
+def _shown(formats: object, columns: list[str], cells: list[Cell]) -> dict[int, ShownNumber]:
+    """What the sheet showed for numbers, by the formats in a line."""
+    if not isinstance(formats, dict):
+        return {}
+    found: dict[int, ShownNumber] = {}
+    for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+        code = formats.get(column)
+        if isinstance(code, int | str) and is_number(cell) and (shown := shown_number(cell, code)) is not None:
+            found[index] = shown
+    return found
 
 
 def _number(given: object, count: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from openpyxl import load_workbook
 
 from producer.client import Producer
 from storage.bucket.objects import Objects
@@ -265,6 +268,27 @@ def test_a_plan_shows_bad_rows_costs_and_columns_and_stores_nothing(api: httpx.C
     assert plan["duplicates"] == [[2, 4]]
     assert plan["columns"] == {"used": ["SKU", "产品名", "时长"], "kept": ["价格"]}
     assert plan["samples"][0]["request"]["prompt"] == "灯 turns"
+    assert stored(api) == []
+    del asked["budget"]
+    errors = api.post("/v1/campaigns/plan/errors", params=asked | {"format": "csv"}, content=sheet, headers=CSV)
+    assert (errors.status_code, errors.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    header, *rows = csv.reader(io.StringIO(errors.content.decode("utf-8-sig")))
+    assert header[1:] == ["SKU", "产品名", "时长", "价格"]
+    assert ([bool(row[0]) for row in rows], rows[1][0].startswith("时长: ")) == ([False, True, False], True)
+    again = api.post("/v1/campaigns/plan", params=asked, content=errors.content, headers=CSV).json()
+    assert again["bad"] == plan["bad"], "the column of reasons is not read"
+    workbook = api.post("/v1/campaigns/plan/errors", params=asked, content=sheet, headers=CSV)
+    assert [cell.value for cell in load_workbook(io.BytesIO(workbook.content)).worksheets[0][3]][1:3] == ["P-2", "杯"]
+    lines = {"name": "lamps", "format": "jsonl"}
+    marked = api.post("/v1/campaigns/plan/errors", params=lines, content=b'{"prompt": "a", "duration": 99}')
+    assert "duration" in next(iter(marked.json().values())) and marked.json()["duration"] == 99
+    other = api.post("/v1/campaigns/plan/errors", params=lines, content=sheet, headers=CSV)
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "format")
+    array = api.post("/v1/campaigns/plan/errors", json=[{"prompt": "a"}])
+    assert array.status_code == 422 and "not into JSON" in array.json()["detail"]
+    form = {"file": ("a.csv", sheet, "text/csv")}
+    sent = api.post("/v1/campaigns/plan/errors", files=form, data=asked | {"format": "csv"})
+    assert sent.content == errors.content
     assert stored(api) == []
     template = {"template": "prompt: '{{ 产品名 }}'\nmatrix: {ratio: [1:1, 9:16]}", "key": "sku"}
     fixed = sheet.replace(b",3,", b",4,")

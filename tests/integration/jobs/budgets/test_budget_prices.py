@@ -8,7 +8,6 @@ import pytest
 
 from seedance.account import Account
 from storage.admission import budgets
-from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
 from storage.admission.settlement import settle
 from storage.database import connect
@@ -17,6 +16,7 @@ from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import NewJob
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import claim_of
 from tests.integration.jobs.budgets.budget_calls import (
     LEASE_S,
     S,
@@ -111,11 +111,11 @@ def test_an_account_that_was_added_later_has_its_own_price(postgres_url: str) ->
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "9")
         ids = enqueue(conn, 3, spring, cost=4.0)
-        assert [job.id for job in FairShare(conn, Grant(added, 1), LEASE_S).claim(1)] == ids[:1]
+        assert [job.id for job in claim_of(conn, Grant(added, 1), LEASE_S)] == ids[:1]
         assert sums(conn, spring) == (0, 7)
         budgets.set_budget(conn, DEFAULT_TENANT, spring, Decimal(12), "CNY")
         for _ in range(3):  # it finds one after the other too expensive here
-            assert FairShare(conn, Grant(added, 1), LEASE_S).claim(1) == []
+            assert claim_of(conn, Grant(added, 1), LEASE_S) == []
         assert claim(conn) == ids[1:2], "but not at another account"
 
 

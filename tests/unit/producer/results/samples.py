@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from producer.campaigns.results.layout import Layout
 from producer.campaigns.results.results import Result
 from storage.campaigns.reviews import Review
 from storage.campaigns.rows import RowView
@@ -55,8 +56,9 @@ def result(cells: Sequence[Any], state: JobState = JobState.SUCCEEDED, **given: 
 class Given:
     """Stands for `Results`: what a table is written from."""
 
-    def __init__(self, columns: list[str], found: Sequence[Result]) -> None:
+    def __init__(self, columns: list[str], found: Sequence[Result], layout: Layout | None = None) -> None:
         self.columns = columns
+        self.layout = layout or Layout(len(columns), {})
         self._found = found
 
     def __iter__(self) -> Any:

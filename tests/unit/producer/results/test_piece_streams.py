@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from producer.api.campaigns.results import _Blocks
-from producer.http.piece_streams import PieceStream
+from producer.http.piece_streams import FileBlocks, PieceStream
 
 
 @pytest.mark.parametrize("messages", [0, 1, 2])
@@ -27,7 +26,7 @@ def test_the_file_is_closed_when_the_client_leaves(messages: int) -> None:
         left -= 1
 
     with pytest.raises(ConnectionError):
-        asyncio.run(PieceStream(_Blocks(file), "x/y", {}).stream_response(send))
+        asyncio.run(PieceStream(FileBlocks(file), "x/y", {}).stream_response(send))
     assert file.closed
 
 

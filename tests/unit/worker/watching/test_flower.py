@@ -10,6 +10,7 @@ import pytest
 
 from worker.exposure import why_refused
 from worker.watching import tally as tallies
+from worker.watching.configured import why_no_sign_in
 from worker.watching.pages import jobs_row, shown_task
 from worker.watching.tally import Tally, Verdict, begin_tally, current_tally, tally_of
 from worker.watching.words import NAMED, described
@@ -95,7 +96,7 @@ GOOD = ["reelq:a-long-password"]
         ("::1", "", [], ""),
         ("", "/run/flower.sock", [], ""),
         ("0.0.0.0", "", GOOD, ""),
-        ("", "", [], r".*@example\.com"),
+        ("", "", [], ".*@example.com"),
     ],
 )
 def test_flower_starts_where_only_who_may_can_reach_it(
@@ -118,3 +119,37 @@ def test_flower_starts_where_only_who_may_can_reach_it(
 )
 def test_flower_does_not_start_open(address: str, passwords: list[str], why: str) -> None:
     assert why in (why_refused(address, "", passwords, "") or "")
+
+
+OAUTH = {
+    "auth": ".*@example.com",
+    "auth_provider": "flower.views.auth.OktaLoginHandler",
+    "oauth2_key": "key",
+    "oauth2_secret": "secret",
+    "oauth2_redirect_uri": "https://flower.example.com/login",
+}
+OKTA = "https://okta.example.com/oauth2/default"
+
+
+@pytest.mark.parametrize(
+    ("given", "okta_url", "why"),
+    [
+        ({}, OKTA, None),
+        ({"auth_provider": "flower.views.auth.GithubLoginHandler"}, None, None),
+        ({"auth": "a@example.com|b@example.com"}, OKTA, None),
+        ({"auth": "", "auth_provider": None}, None, None),
+        ({"auth": r".*@example\.com"}, OKTA, "would let nobody in"),
+        ({"auth": ".*@.*"}, OKTA, "would let nobody in"),
+        ({"auth": ""}, OKTA, "FLOWER_AUTH: is not set"),
+        ({"auth_provider": None}, OKTA, "FLOWER_AUTH_PROVIDER: is not set"),
+        ({"auth_provider": "flower.views.auth.NoLoginHandler"}, OKTA, "there is no 'flower.views.auth.NoLoginHandler'"),
+        ({"auth_provider": "flower.views.auth.is_safe_redirect"}, OKTA, "there is no 'flower.views.auth.is_safe_redir"),
+        ({"oauth2_redirect_uri": None}, OKTA, "FLOWER_OAUTH2_REDIRECT_URI: is not set"),
+        ({}, None, "FLOWER_OAUTH2_OKTA_BASE_URL: is not set"),
+    ],
+)
+def test_oauth_that_would_let_nobody_in_is_refused(
+    given: dict[str, str | None], okta_url: str | None, why: str | None
+) -> None:
+    found = why_no_sign_in(SimpleNamespace(**OAUTH | given), okta_url)
+    assert found == why if why is None else why in (found or "")

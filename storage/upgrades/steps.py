@@ -106,8 +106,13 @@ def _prepare(server: Server, config: Config) -> str | None:
         found = revisions.current_revision(held)
         revision = _after(found, config)
         if found is not None and revision is not None:
-            build_ahead(held, own, found)
-            count_ahead(own, server.migrate, revision)
+            try:
+                build_ahead(held, own, found)
+                count_ahead(own, server.migrate, revision)
+            except psycopg.Error:
+                # Another process, which prepared this one before, may just have run it: the tables are others then.
+                if own.closed or revisions.current_revision(own) == found:
+                    raise
         return revision
 
 

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from storage import database, revisions
+from storage.large_indexes import build_ahead
 from storage.upgrades import steps
 from tests.integration.jobs.test_migrations import migrate
 
@@ -91,3 +92,20 @@ def test_time_limits_of_the_database_do_not_end_an_upgrade(empty_postgres_url: s
                 slow.commit()
         assert failures == []
         assert revisions.current_revision(admin) == revisions.newest_revision()
+
+
+def test_a_migration_may_be_run_by_another_process_while_this_one_prepares_it(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = empty_postgres_url
+    migrate(url, "0043")
+
+    def build_late(held: psycopg.Connection, own: psycopg.Connection, current: str) -> None:
+        if current == "0043":
+            migrate(url, "0044")  # makes another table of the one that the index is for
+        build_ahead(held, own, current)
+
+    monkeypatch.setattr(steps, "build_ahead", build_late)
+    database.upgrade(url)
+    with psycopg.connect(url) as conn:
+        assert revisions.current_revision(conn) == revisions.newest_revision()

@@ -83,7 +83,8 @@ def partitions(conn: Connection) -> list[Partition]:
     """All but the default one, the oldest first."""
     found = []
     for name, bounds in conn.execute(_PARTITIONS):
-        if (match := _BOUNDS.fullmatch(bounds)) is not None:
+        # NULL: it was dropped since this statement began.
+        if bounds is not None and (match := _BOUNDS.fullmatch(bounds)) is not None:
             found.append(Partition(name, UUID(match[1]), UUID(match[2])))
     return sorted(found, key=lambda partition: partition.low.int)
 
@@ -211,13 +212,15 @@ def drop(begin: Begin, partition: Partition, age_s: float | None) -> bool:
     """Drop a partition, but keep the events of jobs that did not end more than `age_s` seconds ago; None: of all jobs
     that there still are.
 
-    False: these are too many; it is left as it is.
+    False: these are too many, and it is left as it is; or another process has dropped it.
 
     Raises:
         LocksHeld: a lock was not free; the partition is left as it is.
     """
     name = sql.Identifier(partition.name)
     with begin() as conn:
+        if partition not in partitions(conn):
+            return False
         row = conn.execute(sql.SQL("SELECT coalesce(max(id), 0) FROM {}").format(name)).fetchone()
     newest = 0 if row is None else row[0]
     needed: list[UUID] = []
@@ -232,6 +235,8 @@ def drop(begin: Begin, partition: Partition, age_s: float | None) -> bool:
         if len(needed) > MOST_KEPT:
             return False
     with begin() as conn:
+        if partition not in partitions(conn):
+            return False
         limit(conn, _PATIENT)
         conn.execute(_WEAK)
         conn.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(name))

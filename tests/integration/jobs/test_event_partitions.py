@@ -106,6 +106,17 @@ def test_retention_drops_a_partition_and_keeps_what_is_needed(db: Database) -> N
         assert places(conn, running) == {"job_events_default"}
 
 
+def test_two_that_drop_the_same_partition_do_not_disturb_each_other(db: Database) -> None:
+    month = around(40)
+    partitions.create(db.begin, month)
+    with db.begin() as slow:
+        slow.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert partitions.partitions(slow) == [month]
+        assert partitions.drop(db.begin, month, None)
+        assert partitions.partitions(slow) == []  # its row is seen, and its bounds are not there any more
+    assert not partitions.drop(db.begin, month, None)
+
+
 def test_rows_of_a_partition_that_is_about_to_be_dropped_are_not_deleted_one_by_one(db: Database) -> None:
     partitions.create(db.begin, around(30.5 + 1, days=2))
     with db.begin() as conn:

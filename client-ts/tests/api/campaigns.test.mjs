@@ -11,6 +11,8 @@ const ROWS = [{ prompt: FOX, duration: 5 }, { prompt: "a lighthouse at dusk", du
 test("a campaign is planned, run once, paused, waited for and read", async (t) => {
   const plan = await reelq.campaigns.plan(ROWS, { budget: "3 USD" });
   assert.deepEqual([plan.rows, plan.good, plan.cost.high, plan.budget.pays_for], [2, 2, 7.5, 1]);
+  const broken = sheetOf('{"prompt": "a fox", "duration": 99}\n', "application/x-ndjson");
+  assert.match(new TextDecoder().decode(await reelq.campaigns.planErrors(broken)), /"duration: .*99/);
   await assert.rejects(reelq.campaigns.get("spring"), NotFound);
 
   const { client } = await through(t, (_, count) => (count === 1 ? "lose" : undefined));

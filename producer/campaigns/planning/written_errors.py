@@ -13,6 +13,8 @@ import orjson
 from producer.campaigns.files import open_table
 from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.looks.formats import NumberFormat
+from producer.campaigns.reading.looks.shown import ShownNumber
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Cell, Table, as_text, is_empty, whole_file
@@ -97,7 +99,7 @@ def _rows(table: Table, reasons: Mapping[int, str]) -> Iterator[tuple[int, list[
     places = [place for place, name in enumerate(table.columns) if folded(name) not in OURS]
     yield table.header_number, [ERRORS_COLUMN, *(table.columns[place] for place in places)]
     for row in table.rows:
-        cells = [row.cells[place] if place < len(row.cells) else None for place in places]
+        cells = [row.shown.get(place, row.cells[place]) if place < len(row.cells) else None for place in places]
         beyond = [cell for cell in row.cells[len(table.columns) :] if not is_empty(cell)]  # without a name
         yield row.number, [reasons.get(row.number), *cells, *beyond]
 
@@ -125,9 +127,14 @@ def _write_workbook(rows: Iterator[tuple[int, list[Cell]]], columns: int, target
         sheet.freeze_panes(header, 0)
         for column, name in enumerate(names):
             sheet.write_string(header - 1, column, as_text(name), bold)
+        formats: dict[NumberFormat | None, Any] = {}
         for number, cells in rows:
             for column, cell in enumerate(cells):
-                if column or is_empty(cell):
+                if isinstance(cell, ShownNumber) and cell.code is not None:
+                    if cell.code not in formats:
+                        formats[cell.code] = book.add_format({"num_format": cell.code})
+                    sheet.write_number(number - 1, column, cell.value, formats[cell.code])
+                elif column or is_empty(cell):
                     _write_cell(sheet, number - 1, column, cell)
                 else:
                     sheet.write_string(number - 1, 0, as_text(cell), red)

@@ -146,6 +146,8 @@ def test_campaigns_of_lists_frames_and_files(reelq: Reelq, other: Reelq, tmp_pat
     plan = reelq.campaigns.plan(frame, name="spring", budget="100 USD")
     assert (plan.rows, plan.good, plan.bad, plan.cost.currency) == (2, 2, [], "USD")
     assert reelq.campaigns.plan([{"prompt": "x", "duration": 3}]).bad[0].column == "duration"
+    errors = reelq.campaigns.plan_errors([{"prompt": "x", "duration": 3}], tmp_path / "errors.jsonl")
+    assert "duration" in errors.read_text("utf-8") and errors.suffix == ".jsonl"
     stored = [reelq.campaigns.run("spring", frame, budget="100 USD", paused=True) for _ in range(2)]
     assert (stored[0].created, stored[1].created, stored[0].ids) == (2, 0, stored[1].ids)
     assert reelq.jobs.get(stored[0].ids[0]).request["duration"] == 5

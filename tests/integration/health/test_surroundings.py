@@ -145,7 +145,7 @@ def test_it_ends_whatever_hangs(
 
 
 def test_a_check_that_breaks_is_one_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("one\ntwo")
 
     monkeypatch.setattr(doctor, "prove_store", broken)

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeGuard
 
-from producer.campaigns.reading.looks.formats import NumberFormat
+from producer.campaigns.reading.looks.formats import NumberFormat, format_as_shown
 
 _BUILT_IN: Final = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
 """Those that look the same in every language (ECMA-376, part 1, 18.8.30); 5 to 8 have the reader's own currency."""
@@ -27,15 +27,16 @@ _MAX_PLACES: Final = 15
 
 class ShownNumber(str):
     """The text that a sheet shows for a number. Converted to a number it is what the cell holds: `"15%"|float` in a
-    template is 0.15."""
+    template is 0.15. `code`: the format; None: it is not known."""
 
-    __slots__ = ("value",)
+    __slots__ = ("code", "value")
 
+    code: NumberFormat | None
     value: float
 
-    def __new__(cls, text: str, value: float) -> ShownNumber:
+    def __new__(cls, text: str, value: float, code: NumberFormat | None = None) -> ShownNumber:
         made = super().__new__(cls, text)
-        made.value = value
+        made.value, made.code = value, code
         return made
 
     def __float__(self) -> float:
@@ -63,8 +64,8 @@ def is_number(cell: object) -> TypeGuard[float]:
 def shown_number(number: float, code: NumberFormat | None) -> ShownNumber | None:
     """What a sheet shows for a number in this format; None: as it is, or the format is not one of the simple ones with
     digits, a percent sign, a currency and texts. Decimals have a point and thousands a comma, as in the format."""
-    code = _BUILT_IN.get(code) if isinstance(code, int) else code
-    sections = None if code is None else _sections(code)
+    pattern = _BUILT_IN.get(code) if isinstance(code, int) else code
+    sections = None if pattern is None else _sections(pattern)
     if sections is None or not math.isfinite(number) or abs(number) >= 1e15:
         return None
     place = 1 if number < 0 else 2 if number == 0 else 0
@@ -74,19 +75,19 @@ def shown_number(number: float, code: NumberFormat | None) -> ShownNumber | None
     text = _digits(abs(Decimal(repr(number))) * 100**section.percents, section)
     # A section of its own says how a negative number looks; what rounds to zero has no sign.
     sign = "-" if number < 0 and len(sections) == 1 and re.search("[1-9]", text) else ""
-    return _unless_plain(number, f"{sign}{section.before}{text}{section.after}")
+    return _unless_plain(number, f"{sign}{section.before}{text}{section.after}", code)
 
 
 def shown_text(number: float, text: str) -> ShownNumber | None:
     """The same for a number whose text the file has; None: it shows the number as it is, or nothing of it."""
     if not re.search(r"\d", text) or re.search(r"\dE[+-]?\d|\n", text):
         return None
-    return _unless_plain(number, text)
+    return _unless_plain(number, text, format_as_shown(text))
 
 
-def _unless_plain(number: float, text: str) -> ShownNumber | None:
+def _unless_plain(number: float, text: str, code: NumberFormat | None) -> ShownNumber | None:
     text = text.strip()
-    return None if text == repr(number) else ShownNumber(text, number)
+    return None if text == repr(number) else ShownNumber(text, number, code)
 
 
 @lru_cache(maxsize=1024)

@@ -9,12 +9,15 @@ import pytest
 from openpyxl import Workbook
 
 from producer.campaigns.files import read_campaign
+from producer.campaigns.planning.written_errors import write_errors
 from producer.campaigns.reading.looks.formats import NumberFormat
 from producer.campaigns.reading.looks.shown import shown_number, shown_text
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.templates.document import parse_template
 from producer.campaigns.templates.filling import filled
+from producer.errors import BadRow
 from producer.intake.intake import Row
+from seedance.problems import Problem
 
 EUROS = '_-* #,##0.00\\ "€"_-;\\-* #,##0.00\\ "€"_-;_-* "-"??\\ "€"_-;_-@_-'
 TEMPLATE = """
@@ -87,6 +90,11 @@ def test_a_workbook_gives_prompts_what_people_see(tmp_path: Path) -> None:
         cell.number_format = code
     workbook.save(tmp_path / "a.xlsx")
     assert jobs_of(tmp_path / "a.xlsx") == ("15% off, ¥1,234.50, row ¥1,234.50!", 12345, "0.15")
+    bad = BadRow([Problem("Seed", "is wrong")], "a.xlsx row 2", 2)
+    write_errors(tmp_path / "a.xlsx", read_options(), [bad], tmp_path / "errors.xlsx")
+    assert jobs_of(tmp_path / "errors.xlsx") == jobs_of(tmp_path / "a.xlsx"), "a copy with errors makes the same jobs"
+    write_errors(tmp_path / "a.xlsx", read_options(), [bad], tmp_path / "errors.csv")
+    assert '15%,"¥1,234.50","12,345",5秒' in (tmp_path / "errors.csv").read_text("utf-8-sig")
 
 
 def test_an_opendocument_sheet_gives_prompts_what_people_see(tmp_path: Path) -> None:

@@ -178,6 +178,9 @@ def _campaigns(api: httpx.Client) -> None:
     rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
     where = "/v1/campaigns?name=spring 2030"
     assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
+    bad = b'{"prompt": "a", "duration": 99}'
+    errors = api.post("/v1/campaigns/plan/errors?format=jsonl", content=bad, headers=NDJSON)
+    assert errors.status_code == 200, errors.text
     planned = api.post("/v1/campaigns/plan?name=spring 2030&budget=9 CNY", content=rows, headers=NDJSON)
     assert (planned.status_code, planned.json()["good"], planned.json()["budget"]["of"]) == (200, 2, 2)
     made = api.post(where, content=rows, headers=NDJSON)

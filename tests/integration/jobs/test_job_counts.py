@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 
 from storage.campaigns import controls
+from storage.counted.campaigns import CAMPAIGN_SUMS
 from storage.database import connect
 from storage.jobs import claims, transitions
 from storage.jobs.deletion.retention import forget_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
+from storage.merging import merge_sql
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
@@ -51,6 +53,19 @@ def check(url: str) -> None:
         merge_counts(conn)
         assert miscounted(conn) == []
         assert merge_counts(conn) == 0
+
+
+def test_a_merge_looks_each_group_up_even_if_statistics_know_no_merged_row(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        conn.execute(
+            """INSERT INTO campaign_sums (campaign_id, kind, labels, jobs, low, high, amount)
+            SELECT gen_random_uuid(), 'ended', ARRAY['succeeded', n::text], 1, 0, 0, 0
+            FROM generate_series(1, 5000) n"""
+        )
+        conn.execute("ANALYZE campaign_sums")
+        sql = merge_sql("campaign_sums", CAMPAIGN_SUMS.keys, *CAMPAIGN_SUMS.numbers)
+        plan = "\n".join(line for (line,) in conn.execute("EXPLAIN " + sql, {"limit": 500}))
+    assert "campaign_sums_group_idx" in plan, plan
 
 
 def test_counts_follow_jobs_of_two_tenants_from_enqueue_to_retention(postgres_url: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 YOUNG = 50_000
-"""It still runs after so many new objects, and looks at these."""
+"""It still runs after this number of new objects, and looks at these."""
 _lock = threading.Lock()
 _inside = 0
 _usual = (0, 0, 0)

@@ -33,7 +33,7 @@ LEAST_AHEAD = timedelta(hours=12)
 """A partition begins no sooner than this: to prove that a large default one has nothing of it takes minutes, and jobs
 that lie in it, such as those of a clock that is ahead, are refused until then."""
 MOST_KEPT = 2_000
-"""A partition is dropped once at most so many of its jobs are still needed; their events move to the default one."""
+"""A partition is dropped once no more of its jobs than this are still needed; their events move to the default one."""
 _SLICE = 50_000
 _SMALL_PAGES = 12_800
 """Pages of the default partition, 100 MB, that PostgreSQL reads in a moment while it holds up that partition."""
@@ -90,7 +90,7 @@ def partitions(conn: Connection) -> list[Partition]:
 
 
 def next_partition(conn: Connection, days: int) -> Partition | None:
-    """The partition of so many days to make now; None: there are enough ahead."""
+    """The partition to make now, of this number of days; None: there are enough ahead."""
     row = conn.execute("SELECT now()").fetchone()
     assert row is not None  # noqa: S101 - one row
     now = row[0].astimezone(UTC)
@@ -111,8 +111,8 @@ def next_start(now: datetime, last: datetime) -> datetime:
 def create(begin: Begin, partition: Partition) -> None:
     """Make a partition, and move to it what the default one has of its jobs, such as those of a clock that is ahead.
 
-    PostgreSQL makes sure that nothing else of it is in the default partition, and meanwhile nobody can use that. If it
-    is large, a constraint proves it before, which refuses such jobs until this ends.
+    PostgreSQL makes sure that nothing else of it is in the default partition, and until then no session can use that.
+    If it is large, a constraint proves it before, which refuses such jobs until this ends.
 
     Raises:
         LocksHeld: a lock was not free; nothing is left behind.

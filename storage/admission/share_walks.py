@@ -223,7 +223,7 @@ def _find(
         own = [question for question in asked if (question.seeker.which is Which.TRIED) is tried]
         if not own:
             continue
-        closed: dict[tuple[str, ...], int] = {}
+        closed: dict[frozenset[str], int] = {}
         rows = []
         for number, question in enumerate(own):
             seeker = question.seeker

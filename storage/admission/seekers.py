@@ -94,7 +94,7 @@ class Seeker:
     began: bool = False
     """Whether it has leased something."""
     _closed: frozenset[str] = frozenset()
-    _wanted: dict[tuple[str, str, int], bool] = field(default_factory=dict)
+    _wanted: dict[tuple[str, str, int, bool], bool] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -116,7 +116,7 @@ class Seeker:
         if closed is not self._closed:
             self._closed = closed
             self._wanted.clear()
-        place = (pin, spot.lane, spot.route)
+        place = (pin, spot.lane, spot.route, spot.tried)
         if place not in self._wanted:
             self._wanted[place] = (
                 pin in ("", self.account)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
+from storage.admission.queue_memory import QueueMemory
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
 from storage.jobs.due_work import due_work, has_queue
@@ -70,6 +71,7 @@ class Dispatcher:
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
+        self._memory = QueueMemory()
         self._granted_at = -math.inf
         self._app = app
         self.live = LiveSettings(settings)
@@ -182,7 +184,7 @@ class Dispatcher:
                 self.live.refresh(conn)  # for the next round
 
         if left and (granted := grants(conn, settings, note)):
-            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s), SUBMIT_BATCH)
+            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s, self._memory), SUBMIT_BATCH)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
         """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from producer.campaigns.duplicates import Duplicates
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.campaigns.planning.checking import Checked, bad_cells, without_bad_rows
 from producer.campaigns.planning.costs import Cost, Reach, costs_of, reach_of
 from producer.campaigns.planning.forecast import (

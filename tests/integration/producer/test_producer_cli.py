@@ -409,7 +409,10 @@ def _cpu_of_children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic")
+HEAVY = (
+    *("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic"),
+    *("openpyxl", "av", "PIL", "jinja2", "yaml", "redis", "reelq_client"),
+)
 
 
 def test_listing_jobs_is_quick_and_imports_little(environ: dict[str, str], tmp_path: Path, producer: Producer) -> None:

@@ -331,6 +331,7 @@ def test_an_outdated_schema_is_reported(run: Run, empty_postgres_url: str, monke
         assert err.rstrip().endswith("run `reelq db upgrade`")
     assert run("db", "upgrade")[1].startswith("the database is upgraded from empty to ")
     assert run("db", "upgrade")[1].startswith("the database is up to date (")
+    assert run("db", "recount")[1] == "all counts are right\n"
     assert run("jobs", "list")[0] == 0
 
 

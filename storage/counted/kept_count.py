@@ -32,6 +32,11 @@ class KeptCount:
     of_tenant: tuple[LiteralString, LiteralString] | None = None
 
     @property
+    def functions(self) -> tuple[LiteralString, ...]:
+        """Those of `create` that create the functions of the triggers, or replace them."""
+        return tuple(statement for statement in self.create if statement.startswith("CREATE OR REPLACE FUNCTION"))
+
+    @property
     def wrong_sql(self) -> LiteralString:
         """A SELECT of the groups whose count is wrong: their keys, and by how much the rows exceed the count."""
         return self._wrong(self.rows, self.table)
@@ -90,8 +95,31 @@ def table_sql(
 
 
 def function_sql(name: LiteralString, body: LiteralString) -> LiteralString:
-    """The statement that creates the function of a trigger."""
-    return f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$"
+    """The statement that creates the function of a trigger, or replaces it.
+
+    Another program may write to our tables by their full names, with a search path that does not lead to them.
+    """
+    return f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE callers text;
+        BEGIN
+            IF current_schema() IS DISTINCT FROM TG_TABLE_SCHEMA THEN
+                callers := current_setting('search_path');
+                PERFORM set_config('search_path', quote_ident(TG_TABLE_SCHEMA), true);
+            END IF;
+            {body};
+            IF callers IS NOT NULL THEN
+                PERFORM set_config('search_path', callers, true);
+            END IF;
+            RETURN NULL;
+        END $$"""
+
+
+def clear_sql(table: LiteralString) -> LiteralString:
+    """The statement that creates the function of the trigger for TRUNCATE, or replaces it.
+
+    A merge that is under way would keep rows that this does not see, so it is waited for.
+    """
+    return function_sql(f"{table}_clear", f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; DELETE FROM {table}")  # noqa: S608
 
 
 def triggers_sql(table: LiteralString, counted: LiteralString, moved: LiteralString) -> tuple[LiteralString, ...]:

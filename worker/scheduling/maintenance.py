@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from storage.accounts import changes
-from storage.admission import campaign_pace, settlement
+from storage.admission import campaign_pace
+from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
 from storage.jobs.due_work import due_duties

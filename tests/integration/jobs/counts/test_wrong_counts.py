@@ -41,7 +41,7 @@ def db(postgres_url: str) -> Iterator[Database]:
 def write_without_triggers(url: str, sql: str, **values: object) -> None:
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")
-        conn.execute(sql, values)  # type: ignore[call-overload]
+        conn.execute(sql, values)
 
 
 def campaign_of(url: str, tenant: str) -> UUID:

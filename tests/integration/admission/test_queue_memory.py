@@ -12,7 +12,7 @@ from storage.database import Connection, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from tests.claiming import grant_of
-from tests.integration.submitting.test_side_by_side import LEASE_S, SEEDS, fill, grants_of, limit_costs, undone
+from tests.integration.admission.test_side_by_side import LEASE_S, SEEDS, fill, grants_of, limit_costs, undone
 from worker.scheduling.admission import claim_for
 
 FAST, STANDARD = "seedance-fast", "seedance"

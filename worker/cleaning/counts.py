@@ -98,5 +98,5 @@ def _recount(begin: Begin, tenant: str) -> int:
 def _recount_messages(begin: Begin) -> int:
     with begin() as conn:
         corrected = recount_messages(conn)
-    log.warning("counts.corrected messages groups=%d", corrected)
+    log.warning("counts.corrected groups=%d: counts of webhook messages", corrected)
     return corrected

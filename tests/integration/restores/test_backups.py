@@ -14,6 +14,7 @@ from producer.backups.dump import dump_file
 from producer.backups.errors import BackupFailed
 from producer.backups.restore import read_backup
 from producer.client import Producer
+from producer.local.servers.wheels import postgres_bin
 from storage import heartbeats
 from storage.database import connect
 from storage.settings import Settings
@@ -127,7 +128,7 @@ def test_a_dump_of_newer_programs_than_the_servers_is_read_by_newer_ones(
             "#!/bin/sh\necho 'pg_restore: error: unsupported version (1.16) in file header' >&2; exit 1"
         )
         (old / name).chmod(0o755)
-    real = programs.postgres_bin()
+    real = postgres_bin()
     major = {old: programs.target_of(url).major, real: 99}
     monkeypatch.setattr(programs, "_directories", lambda: [old, real])
     monkeypatch.setattr(programs, "_version", major.get)

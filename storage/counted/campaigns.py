@@ -101,4 +101,8 @@ CAMPAIGN_SUMS = KeptCount(
         ),
     ),
     drop=drop_sql("campaign_sums", "jobs"),
+    of_tenant=(
+        "r.campaign_id IN (SELECT id FROM campaigns WHERE tenant = %(tenant)s)",
+        "campaign_id IN (SELECT id FROM campaigns WHERE tenant = %(tenant)s)",
+    ),
 )

@@ -23,7 +23,7 @@ JOB_COUNTS = KeptCount(
     rows="""SELECT r.tenant, coalesce(r.campaign_id, '00000000-0000-0000-0000-000000000000'::uuid) AS campaign_id,
                    r.state, CASE WHEN r.due_at IS NULL THEN '' ELSE coalesce(r.reason, 'enqueued') END AS reason,
                    1 AS jobs
-            FROM jobs r""",
+            FROM jobs r WHERE true""",
     create=(
         *table_sql(
             "job_counts",
@@ -43,4 +43,5 @@ JOB_COUNTS = KeptCount(
         ),
     ),
     drop=drop_sql("job_counts", "jobs"),
+    of_tenant=("r.tenant = %(tenant)s", "tenant = %(tenant)s"),
 )

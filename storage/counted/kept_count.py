@@ -15,9 +15,10 @@ class KeptCount:
     """A kept count. A change of its definition needs a new migration.
 
     `revision` creates it. `counted`: the table of the counted rows; `table`: that of the counts, with `keys`, the
-    columns of a group, and `numbers`, what is added up. `rows`: a SELECT of these columns from the counted rows, with
-    any number of rows for each. `create`: the statements that create table and triggers; `drop`: those that remove
-    them.
+    columns of a group, and `numbers`, what is added up. `rows`: a SELECT of these columns from the counted rows `r`
+    that ends with conditions, with any number of rows for each. `create`: the statements that create table and
+    triggers; `drop`: those that remove them. `of_tenant`: which rows `r`, and which counts, are those of the parameter
+    `tenant`, as conditions; None: tenants are not counted apart.
     """
 
     revision: str
@@ -28,6 +29,7 @@ class KeptCount:
     rows: LiteralString
     create: tuple[LiteralString, ...]
     drop: tuple[LiteralString, ...]
+    of_tenant: tuple[LiteralString, LiteralString] | None = None
 
     @property
     def functions(self) -> tuple[LiteralString, ...]:
@@ -37,15 +39,26 @@ class KeptCount:
     @property
     def wrong_sql(self) -> LiteralString:
         """A SELECT of the groups whose count is wrong: their keys, and by how much the rows exceed the count."""
+        return self._wrong(self.rows, self.table)
+
+    @property
+    def wrong_of_tenant_sql(self) -> LiteralString | None:
+        """The same for the groups of one tenant, a parameter; None: tenants are not counted apart."""
+        if self.of_tenant is None:
+            return None
+        rows, counts = self.of_tenant
+        return self._wrong(f"{self.rows} AND {rows}", f"{self.table} WHERE {counts}")
+
+    def _wrong(self, rows: LiteralString, counts: LiteralString) -> LiteralString:
         names = ", ".join(self.numbers)
         sums = ", ".join(f"sum({name})" for name in self.numbers)
         negative = ", ".join(f"-{name}" for name in self.numbers)
         some = " OR ".join(f"sum({name}) <> 0" for name in self.numbers)
         return f"""
 SELECT {self.keys}, {sums} FROM (
-    SELECT {self.keys}, {names} FROM ({self.rows}) counted
+    SELECT {self.keys}, {names} FROM ({rows}) counted
     UNION ALL
-    SELECT {self.keys}, {negative} FROM {self.table}
+    SELECT {self.keys}, {negative} FROM {counts}
 ) both_sides
 GROUP BY {self.keys} HAVING {some}"""  # noqa: S608 - put together from constants
 
@@ -53,7 +66,18 @@ GROUP BY {self.keys} HAVING {some}"""  # noqa: S608 - put together from constant
     def count_sql(self) -> LiteralString:
         """Count: add to each group what its rows exceed its count by. One statement sees one moment, so this is exact
         while others write, if the triggers were there before it began. Groups that are right stay as they are."""
-        return f"INSERT INTO {self.table} ({self.keys}, {', '.join(self.numbers)}) {self.wrong_sql}"
+        return self._add(self.wrong_sql)
+
+    @property
+    def count_of_tenant_sql(self) -> LiteralString | None:
+        """The same for one tenant; None: tenants are not counted apart."""
+        wrong = self.wrong_of_tenant_sql
+        return None if wrong is None else self._add(wrong)
+
+    def _add(self, wrong: LiteralString) -> LiteralString:
+        # As merged rows, of which a group may have several: nothing is left to merge where a group had none.
+        return f"""INSERT INTO {self.table} ({self.keys}, {", ".join(self.numbers)}, merged)
+SELECT w.*, true FROM ({wrong}) w"""  # noqa: S608 - put together from constants
 
 
 def table_sql(

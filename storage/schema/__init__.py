@@ -11,6 +11,7 @@ import storage.schema.campaign_shares
 import storage.schema.campaign_sums
 import storage.schema.campaigns
 import storage.schema.compatibility
+import storage.schema.count_rounds
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.job_counts

@@ -33,6 +33,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
 from storage.settings import Settings
+from tests.chaos.forked import Source, running_source
 from tests.chaos.promises import Verdict, judge
 from tests.ports import reserve_port
 from tests.servers import TestServers, environ_for, settings_for
@@ -63,7 +64,11 @@ class Parts:
     deaths: Counter[str] = field(default_factory=Counter)
     host_b: Sequence[str] = ()
     """The prefix of commands that run on another host."""
+    source: Source | None = None
+    """Forks the workers and schedulers; None: each is a new Python, as users start them."""
     _specs: dict[str, ChildSpec] = field(default_factory=dict)
+    _forked: dict[str, Sequence[str]] = field(default_factory=dict)
+    """The arguments of the processes that the source starts."""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _down: set[str] = field(default_factory=set)
     _started_at: dict[str, float] = field(default_factory=dict)
@@ -93,6 +98,9 @@ class Parts:
         if celery:
             arguments = ("-m", "celery", "-A", *arguments[1:])
         armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.fired)}
+        self._forked.pop(name, None)
+        if self.source is not None and not celery and not self.host_b:
+            self._forked[name] = arguments[2:]
         run = self.directory / "run"
         run.mkdir(exist_ok=True)
         self.run(
@@ -113,7 +121,10 @@ class Parts:
 
     def _spawn(self, spec: ChildSpec) -> None:
         self._started_at[spec.name] = time.monotonic()
-        self._running[spec.name] = spawn(spec)
+        if self.source is not None and spec.name in self._forked:
+            self._running[spec.name] = self.source.start(spec, self._forked[spec.name])
+        else:
+            self._running[spec.name] = spawn(spec)
 
     def crash(self, *names: str, down: bool = False) -> None:
         """Kill processes; `down`: they are not restarted before `bring_back`."""
@@ -328,7 +339,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
     """Run two simulated gateways and no other process yet. The accounts `small` and `large` are named after the size of
     their videos; `listed` is at the first gateway too, with a dialect that lists tasks."""
     sizes = {"small": 70_000, "large": LARGE_BYTES}
-    with servers.database() as database_url, servers.bucket() as bucket:
+    with servers.database() as database_url, servers.bucket() as bucket, running_source(directory) as source:
         started: list[tuple[ChildSpec, subprocess.Popen[bytes]]] = []
         try:
             urls = {}
@@ -354,7 +365,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
             accounts.append(account_at("listed", urls["small"], gateway="ark", base_url=f"{urls['small']}/ark/api/v3"))
             given = {name: getattr(settings, name) for name in settings.model_fields_set}
             settings = Settings.model_validate(given | times | {"accounts": accounts} | changes)
-            parts = Parts(directory, settings, urls)
+            parts = Parts(directory, settings, urls, source=source)
             parts.fired.mkdir()
             try:
                 yield parts

@@ -23,6 +23,7 @@ from producer.local.state import load_state
 from storage.database import connect, upgrade
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.chaos.forked import Source
 from tests.chaos.gateway_faults import OTHER_ACCOUNTS
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
@@ -144,8 +145,10 @@ def running_system(
     pairs: int = 2,
     times: Mapping[str, float] = TIMES,
     median_s: float = 1.5,
+    source: Source | None = None,
 ) -> Iterator[System]:
-    """Start everything and wait until jobs can run. With a `partition`, the workers run on its other host."""
+    """Start everything and wait until jobs can run. With a `partition`, the workers run on its other host.
+    `source`: forks the workers and schedulers."""
     servers = local_servers(directory, load_state(directory), durable=False)
     assert servers.postgres is not None
     assert servers.valkey is not None
@@ -168,7 +171,7 @@ def running_system(
         "s3_secret_access_key": servers.s3.secret_access_key,
     }
     settings = Settings.model_validate({**given, **times, "accounts": accounts, "allow_private_networks": True})
-    parts = Parts(directory, settings, urls)
+    parts = Parts(directory, settings, urls, source=source)
     parts.fired.mkdir(exist_ok=True)
     keys = {name: account.key() for account in settings.accounts if (name := account.name) in fault_kinds}
     system = System(parts, servers, mode, random.Random(seed), scale, partition, keys)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.forked import running_source
 from tests.chaos.partition import two_hosts
 from tests.chaos.play import play, play_gateway_faults
 from tests.chaos.rounds import EVERYTHING, PARTITION, ROUNDS, Round
@@ -36,7 +37,12 @@ KINDS = (
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     directory = tmp_path_factory.mktemp("chaos")
-    with running_system(directory, SEED, scale=SCALE, fault_kinds=KINDS, pairs=1, times=SHORT, median_s=0.7) as running:
+    with (
+        running_source(directory) as source,
+        running_system(
+            directory, SEED, scale=SCALE, fault_kinds=KINDS, pairs=1, times=SHORT, median_s=0.7, source=source
+        ) as running,
+    ):
         yield running
 
 

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from storage.accounts import changes
-from storage.admission import campaign_pace, settlement
+from storage.admission import campaign_pace
+from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
+from storage.jobs.due_work import due_duties
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
@@ -109,34 +111,46 @@ def merged_counts(conn: Connection, settings: Settings) -> int:
     return job_counts.merge_counts(conn) + kept.merge_metrics(conn)
 
 
-def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:
-    """A task that need not run at each tick: it runs at the first, then again `seconds` after its last run."""
-    next_at = 0.0
+class Periodic:
+    """A task that need not run in each round: it is due at first, then again `seconds` after its last run."""
 
-    def sometimes(conn: Connection, settings: Settings) -> int:
-        nonlocal next_at
-        if time.monotonic() < next_at:
-            return 0
-        count = task(conn, settings)
-        next_at = time.monotonic() + seconds
+    def __init__(self, seconds: float, task: MaintenanceTask) -> None:
+        self._seconds, self._task = seconds, task
+        self._next_at = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its time has come."""
+        return time.monotonic() >= self._next_at
+
+    def __call__(self, conn: Connection, settings: Settings) -> int:
+        count = self._task(conn, settings)
+        self._next_at = time.monotonic() + self._seconds
         return count
 
-    return sometimes
 
-
-MAINTENANCE: tuple[MaintenanceTask, ...] = (
-    lost_submits,
-    cancelled_in_queue,
-    deadlines,
-    dead_drafts,
-    every(BARRED_EVERY_S, barred_everywhere),
-    every(SETTLE_EVERY_S, settled_budgets),
-    every(QUIET_EVERY_S, quiet_hours),
-    every(COUNTS_EVERY_S, merged_counts),
-    every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
-    every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
-    every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
-    every(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
-    every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
-    every(retention.EVERY_S, retention.what_is_long_over),
+PERIODIC = (
+    Periodic(BARRED_EVERY_S, barred_everywhere),
+    Periodic(SETTLE_EVERY_S, settled_budgets),
+    Periodic(QUIET_EVERY_S, quiet_hours),
+    Periodic(COUNTS_EVERY_S, merged_counts),
+    Periodic(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
+    Periodic(draft_notices.EVERY_S, draft_notices.expiring_drafts),
+    Periodic(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
+    Periodic(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
+    Periodic(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
+    Periodic(retention.EVERY_S, retention.what_is_long_over),
 )
+
+
+def due_tasks(conn: Connection) -> list[MaintenanceTask]:
+    """The tasks of this round. Each is to run in a transaction of its own, so that a lock that one needs does not hold
+    up the others."""
+    due = due_duties(conn)
+    looked: dict[MaintenanceTask, bool] = {
+        lost_submits: due.lost_submits,
+        cancelled_in_queue: due.cancelled,
+        deadlines: due.past_deadline,
+        dead_drafts: due.dead_drafts,
+    }
+    return [task for task, is_due in looked.items() if is_due] + [task for task in PERIODIC if task.is_due]

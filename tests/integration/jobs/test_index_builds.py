@@ -13,7 +13,7 @@ from storage.counted.ahead import KEPT_COUNTS, count_ahead
 from storage.counted.kept_count import KeptCount
 from storage.database import connect, upgrade
 from storage.large_indexes import LARGE_INDEXES
-from tests.integration.jobs.kept_counts import miscounted
+from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.test_migrations import migrate
 
 _JOBS = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)

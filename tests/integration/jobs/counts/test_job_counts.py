@@ -22,7 +22,7 @@ from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
-from tests.integration.jobs.kept_counts import miscounted
+from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.test_jobs import a_job, claim, enqueue, generating
 from tests.integration.jobs.test_migrations import migrate
 from tests.waiting import PATIENCE_S, wait_for

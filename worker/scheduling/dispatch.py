@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
-from storage.admission.queue_memory import QueueMemory
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
 from storage.jobs.due_work import due_work, has_queue

@@ -148,6 +148,10 @@ class CompetitorContender(Contender):
         return run(command, self._environ, self.place.directory / "enqueue.log", ENQUEUE_S)
 
 
+VIDEO_ONLY = {"REELQ_POSTER": "false", "REELQ_SIDECAR": "false"}
+"""The settings with which reelq stores what the other contenders store, and nothing beside it."""
+
+
 class Reelq(Contender):
     """reelq with the processes of `reelq up` and the default settings."""
 

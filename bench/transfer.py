@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import competitors
 from bench.competitors import VENV, NoCompetitors
+from bench.contender import VIDEO_ONLY
 from bench.metering import CommandFailed, run
 from bench.report import Report, Table, Target, Value, ratio
 from bench.transfer_rig import BUCKET, Rig, rig, video_url
@@ -121,14 +122,14 @@ def by_boto3(task: Task) -> Copied:
     return Copied(result["took_s"], result["cpu_s"], ran.peak_bytes)
 
 
-def without_poster(task: Task) -> Copied:
-    """Run `by_reelq` without posters."""
-    return by_reelq(task, REELQ_POSTER="false")
+def video_only(task: Task) -> Copied:
+    """Run `by_reelq` without posters and JSON files."""
+    return by_reelq(task, **VIDEO_ONLY)
 
 
 TOOLS: dict[str, Tool] = {
     "reelq": by_reelq,
-    "reelq, poster=false": without_poster,
+    "reelq, video only": video_only,
     "rclone copyurl": by_rclone,
     "boto3 upload_fileobj": by_boto3,
     "curl | aws s3 cp -": by_aws,
@@ -142,7 +143,7 @@ def measure_size(
 ) -> dict[str, tuple[int, Copied]]:
     """Run every tool in rounds; returns its number of files and its medians. No run starts after `until`."""
     if size.size_bytes > 8 * MIB:
-        tools = {name: tool for name, tool in tools.items() if tool is not without_poster}
+        tools = {name: tool for name, tool in tools.items() if tool is not video_only}
     runs: dict[str, list[Copied]] = {name: [] for name in tools}
     files = {name: min(size.files, AWS_FILES) if tool is by_aws else size.files for name, tool in tools.items()}
     skipped: set[str] = set()
@@ -185,11 +186,11 @@ def _medians(runs: list[Copied]) -> Copied:
 
 
 def rows_of(found: dict[str, dict[str, tuple[int, Copied]]]) -> list[dict[str, Value]]:
-    """Rows by size and tool. Ratios are reelq's figure (without posters, as the others have none) over the row's."""
+    """Rows by size and tool. Ratios are reelq's figure (of videos only, as for the others) over the row's."""
     rows: list[dict[str, Value]] = []
     size_of = {size.label: size.size_bytes for size in SIZES}
     for label, tools in found.items():
-        own = tools.get("reelq, poster=false") or tools.get("reelq")
+        own = tools.get("reelq, video only") or tools.get("reelq")
         own_row = own and _figures(size_of[label], *own)
         for name, (files, one) in tools.items():
             row = _figures(size_of[label], files, one)

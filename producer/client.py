@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts

@@ -71,6 +71,9 @@ class Settings(
     poster: bool = True
     """Store the first frame of each video as a JPEG beside it. Decoding takes 1 to 10 ms of CPU, depending on the size.
     Needs PyAV (`pip install 'reelq[media]'`); without it no poster is made, as the worker's log and each job state."""
+    sidecar: bool = True
+    """Store a JSON file about the request, the gateway and the cost beside each video: the bucket then explains itself
+    without the database. `false`: one PUT less for each video; the job itself has the same facts."""
 
     playable_copies: Literal["off", "on_demand", "always"] = "on_demand"
     """Copies of videos that not every browser plays (H.265, 4:4:4, MOV): H.264 and AAC, beside the original. `always`:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.cleaning.counts import sweep_counts
 from worker.cleaning.input_removals import sweep_inputs
 from worker.cleaning.journal import sweep_journal
 from worker.cleaning.removals import sweep_removals
@@ -56,13 +57,14 @@ def playable(account: str, items: Items) -> None:
 @shared_task(name="worker.sweep")
 def sweep() -> None:
     """Abort uploads that no worker continues; remove the files of jobs that were cancelled or deleted, and old segments
-    of the journal; make and drop partitions of timelines."""
+    of the journal; make and drop partitions of timelines; correct kept counts."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
     sweep_journal(runtime.database.begin, runtime.objects)
     sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
     sweep_timelines(runtime.database.begin, runtime.settings)
+    sweep_counts(runtime.database.begin)
 
 
 @shared_task(name="worker.reconcile")

@@ -20,7 +20,7 @@ import httpx
 
 from bench import competitors
 from bench.competitors import COMPETITORS, NoCompetitors
-from bench.contender import CompetitorContender, Contender, Place, Reelq
+from bench.contender import VIDEO_ONLY, CompetitorContender, Contender, Place, Reelq
 from bench.lifecycle import FAILURES, Entry
 from bench.report import Report, Table, Target, Value, quantile, ratio
 from bench.servers import Gateway, Servers, clean_environ, gateway, run_servers
@@ -56,7 +56,7 @@ def entries() -> list[Entry]:
     """The contenders, reelq first."""
     found = [
         Entry("reelq", "reelq", IN_FLIGHT, Reelq),
-        Entry("reelq-np", "reelq, poster=false", IN_FLIGHT, lambda place: Reelq(place, {"REELQ_POSTER": "false"})),
+        Entry("reelq-np", "reelq, video only", IN_FLIGHT, lambda place: Reelq(place, VIDEO_ONLY)),
     ]
     for competitor in COMPETITORS:
         if competitor.name in PEERS:
@@ -153,7 +153,7 @@ def run_rounds(servers: Servers, rows: Sequence[Entry], rounds: int, notes: list
 
 
 def report_of(found: Sequence[Waited], notes: Sequence[str]) -> Report:
-    """The table, with ratios of reelq's figure (without posters, as the others have none) to the row's."""
+    """The table, with ratios of reelq's figure (of videos only, as the others store nothing else) to the row's."""
     own = next((one.waited_ms for one in found if one.entry.name == "reelq-np"), ())
     peers = [one.waited_ms for one in found if one.waited_ms and one.entry.competitor and one.entry.competitor.counts]
     rows: list[dict[str, Value]] = [{"contender": one.entry.label, "videos": len(one.waited_ms)} for one in found]
@@ -173,7 +173,7 @@ def report_of(found: Sequence[Waited], notes: Sequence[str]) -> Report:
 def measure_part(quick: bool) -> Report:
     """Measure all contenders."""
     notes = [
-        "Ratios: reelq's figure without posters divided by the row's. reelq also commits the URL before it copies."
+        "Ratios: reelq's figure for videos only divided by the row's. reelq also commits the URL before it copies."
     ]
     rows = entries()
     try:

@@ -75,7 +75,7 @@ def _ticks(db: Database, settings: Settings) -> list[Statement]:
 def _tick(db: Database, settings: Settings, name: str, room: Mapping[str, int]) -> Statement:
     dispatcher = Dispatcher(Celery(), settings, db)
     tick = (
-        *(_with(duty, settings)[0] for duty in maintenance.MAINTENANCE),
+        lambda conn: [task(conn, settings) for task in maintenance.due_tasks(conn)],
         lambda conn: list(dispatcher.claim_work(conn, room)),
         lambda conn: list(dispatcher.claim_submits(conn, room)),
     )

@@ -38,7 +38,8 @@ def prepare(url: str, jobs: int, revision: str) -> None:
     engine.dispose()
     db = Database(url, name="bench", size=1, limits=BULK)
     try:
-        fill(db, Sizes(ended=jobs, queued=0, generating=0, transferring=0, receivers=0))
+        sizes = Sizes(ended=jobs, queued=0, generating=0, transferring=0, receivers=0)
+        fill(db, sizes, counted=False)  # the counts are as new as the schema of today
     finally:
         db.close()
 

@@ -21,6 +21,7 @@ from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from bench.scaling.statements import LEASE_S, REQUEST
 from bench.transfer_rig import Rig, video_url
 from seedance.account import Account
+from simulator.server.downloads import DOWNLOADS_OF_A_LINK
 from storage.database import Connection, Database
 from storage.jobs import claims
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
@@ -35,6 +36,8 @@ from worker.transferring.transfer import transfer_batch
 
 DECODER = "poster_process.py"
 SMALL, LARGE = 256 * 1024, 8 * 2**20
+COPIES_OF_A_LINK = DOWNLOADS_OF_A_LINK - 10
+"""A gateway refuses more downloads of a link; a few are left for the one that prepares it and for repeats."""
 Leases = Sequence[tuple[UUID, int]]
 
 
@@ -134,7 +137,8 @@ def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeat
     ):
         servers.clear()
         with servers.gateway(size) as gateway:
-            servers.enqueue(video_url(gateway), batch * times)
+            for copies in shared(batch * times, COPIES_OF_A_LINK):
+                servers.enqueue(video_url(gateway), copies)
             with _runtime(servers, gateway) as runtime:
                 runtime.objects.check_bucket()
                 work = _claim_transfers(runtime, batch)
@@ -152,6 +156,12 @@ def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeat
         "poster_ms": found["one"].decoder_ms,
         "copy_wall_s": found["one"].wall_ms / 1000,
     }
+
+
+def shared(copies: int, most: int) -> Iterator[int]:
+    """How often each link is used, at most `most` times."""
+    for begin in range(0, copies, most):
+        yield min(most, copies - begin)
 
 
 def _split_copies(

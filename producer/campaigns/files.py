@@ -20,10 +20,9 @@ from producer.campaigns.reading.text_tables import open_text_table
 from producer.campaigns.reading.workbooks import kind_of, open_workbook_table
 from producer.campaigns.templates.filling import filled
 from producer.intake.intake import Row
-from seedance.problems import InvalidInput, Problem, shorten
+from seedance.problems import InvalidInput
 
 MAX_ROWS = 100_000
-MAX_NAME_CHARS = 100
 _TEXTS: Final = ("csv", "tsv", "txt")
 _WORKBOOKS: Final = ("xlsx", "xlsm", "xls", "ods")
 _YAML: Final = ("yaml", "yml")
@@ -31,21 +30,6 @@ SUFFIXES: Final = tuple(f".{kind}" for kind in ("jsonl", *_TEXTS, *_WORKBOOKS, *
 """The endings of campaign file names."""
 
 RowOrProblem = Row | InvalidInput
-
-
-def check_name(name: str) -> str:
-    """The name unchanged, if it is valid for a campaign.
-
-    Raises:
-        InvalidInput: it is blank or too long, contains control characters or a slash, or is `.` or `..`: none of them
-            could be part of a URL's path or of a folder's name.
-    """
-    if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_CHARS:
-        message = f"must be 1 to {MAX_NAME_CHARS} printable characters, not {shorten(name)}"
-        raise InvalidInput([Problem("name", message)])
-    if "/" in name or "\\" in name or name in (".", ".."):
-        raise InvalidInput([Problem("name", f"must have no slash and not be . or .., not {shorten(name)}")])
-    return name
 
 
 class CampaignRows:

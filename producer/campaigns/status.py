@@ -13,8 +13,8 @@ from producer.intake.recipients import check_mail
 from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
 from storage import decisions
-from storage.admission import budgets
 from storage.admission.campaign_pace import FREE, Pace, pace_of
+from storage.admission.spending import budgets
 from storage.campaigns import controls
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of

@@ -16,7 +16,7 @@ from producer.campaigns.reading.report import Report
 from producer.intake.intake import Prepared, as_new_job
 from producer.intake.job_spec import hash_of
 from producer.operator_actions.finals import LOOK_OF
-from storage.admission.billing import may_be_billed
+from storage.admission.spending.billing import may_be_billed
 from storage.campaigns.changes import change_queued
 from storage.campaigns.rows import PAGE, RowFilter, RowView, find_rows, lock_rows, stream_rows
 from storage.campaigns.sheets import NewRow, SheetSource, add_rows, add_sheet, asked_hashes, keep_edits

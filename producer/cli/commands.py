@@ -175,6 +175,11 @@ DATABASE = Group(
         "restore": Command("database.restore", "restore", "Replace the database by a backup."),
         "status": Command("database.status", "status", "Show the schema, the journal and what a restore has left."),
         "confirm": Command("database.status", "confirm", "Submit again although the journal leaves doubts."),
+        "recount": Command(
+            "database.recount",
+            "recount",
+            "Count all jobs and webhook messages again, and correct the counts that are kept of them.",
+        ),
     },
 )
 COMMANDS: Mapping[str, Command | Group] = {

@@ -1,4 +1,5 @@
-"""Checks of the work, in the database: the parts that move jobs, their versions, links that end soon, webhooks."""
+"""Checks of the work, in the database: the parts that move jobs, their versions, links that end soon, webhooks,
+counts."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from producer.health.findings import Finding, bad, good, warn
 from storage.database import Connection
 from storage.heartbeats import API, Instance, instances, own_version
+from storage.reporting import count_checks
 from storage.reporting.overview import SOON_S, ending_links
 from storage.webhooks.messages import oldest_waiting_s
 
@@ -20,6 +22,7 @@ PARTS = {
 """The parts that jobs need besides the servers, and how each is started."""
 STUCK_S = 3600.0
 """A webhook message that waits longer means a receiver that fails."""
+_SHOWN_TENANTS = 5
 
 
 def check_parts(conn: Connection, fresh_s: float) -> Iterator[Finding]:
@@ -81,3 +84,21 @@ def check_webhooks(conn: Connection) -> Iterator[Finding]:
             "receiver"
         )
         yield warn("webhooks", text, "webhooks_stuck")
+
+
+def check_counts(conn: Connection) -> Iterator[Finding]:
+    """Whether the counts that pages and metrics show are those of the rows, at first sight."""
+    wrong = count_checks.look(conn, count_checks.tenants(conn))
+    parts = (
+        [f"jobs of {', '.join(wrong[:_SHOWN_TENANTS])}{' and others' if wrong[_SHOWN_TENANTS:] else ''}"]
+        if wrong
+        else []
+    )
+    if not count_checks.look_at_messages(conn):
+        parts.append("webhook messages")
+    if parts:
+        text = (
+            f"the counts of {' and of '.join(parts)} are wrong, because a program wrote rows without the triggers of "
+            "their tables; a transfer worker corrects them within minutes, `reelq db recount` does so now"
+        )
+        yield warn("counts", text, "counts_wrong")

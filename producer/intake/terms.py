@@ -13,7 +13,7 @@ from producer.intake.pace import UNCHANGED, PaceTerms, set_pace
 from producer.intake.recipients import notify_as_text, read_notify
 from seedance.problems import InvalidInput, Problem, shorten
 from storage import decisions
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT, subject_of
 from storage.database import Connection

@@ -14,7 +14,7 @@ from producer.intake.job_spec import hash_of, parse_job
 from producer.operator_actions import job_actions
 from seedance.drafts import FINAL_FIELDS
 from seedance.problems import InvalidInput, Problem
-from storage.admission.billing import may_be_billed
+from storage.admission.spending.billing import may_be_billed
 from storage.database import Database
 from storage.jobs.drafts import Draft
 from storage.jobs.records import JobView

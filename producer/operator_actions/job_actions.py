@@ -14,7 +14,7 @@ from producer.errors import JobNotFound, NotPossible
 from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
-from storage.admission.billing import may_be_billed
+from storage.admission.spending.billing import may_be_billed
 from storage.campaigns import controls, versions
 from storage.campaigns.versions import VersionKind
 from storage.database import Connection, Database

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.admission import budgets, grants
+from storage.admission import grants
 from storage.admission.grants import Grant
 from storage.admission.obstacles import Obstacles, able_accounts
+from storage.admission.spending import budgets
 from storage.campaigns.proofs import awaiting_review
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from seedance.lanes import lane_of
 from storage import heartbeats
-from storage.admission import budgets, campaign_pace, grants, poll_limits
-from storage.admission.budgets import Shortage
+from storage.admission import campaign_pace, grants, poll_limits
 from storage.admission.campaign_pace import FREE, Pace
 from storage.admission.grants import Hold
 from storage.admission.obstacles import Obstacles, able_accounts
+from storage.admission.spending import budgets
+from storage.admission.spending.budgets import Shortage
 from storage.campaigns import controls
 from storage.database import Connection
 from storage.jobs import queries

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from storage.admission.campaign_pace import within_limits
 from storage.admission.ledger import Admitted, Ledger, Taken
+from storage.admission.queue.share_walks import Share
 from storage.admission.queued_claims import Lease, Place, lease, lock_oldest
 from storage.admission.seekers import Seeker
-from storage.admission.share_walks import Share
 from storage.admission.side_by_side import Question
 from storage.database import Connection
 from storage.leases import Claimed
@@ -42,12 +42,16 @@ class LeaseShares(Question):
     """Models that have no slot left."""
     again: set[int] = field(default_factory=set)
     """Shares that gave less than wanted only because of another question of the same step."""
+    _places: dict[int, list[Place]] = field(default_factory=dict)
 
     def places(self, turn: int) -> list[Place]:
         """Where the jobs of a share wait."""
-        share = self.shares[turn]
-        account = self.seeker.account if share.limited else ""
-        return [Place(self.priority, self.tenant, *share.key, spot.lane, spot.route, account) for spot in share.spots]
+        if turn not in self._places:
+            share = self.shares[turn]
+            account = self.seeker.account if share.limited else ""
+            of_share = (self.priority, self.tenant, *share.key)
+            self._places[turn] = [Place(*of_share, spot.lane, spot.route, account) for spot in share.spots]
+        return self._places[turn]
 
     def wanted_by(self, seeker: Seeker) -> bool:
         """Whether another claim would lease from one of these shares, or use the limit of its campaign."""
@@ -196,7 +200,7 @@ def _places(attempts: Sequence[_Attempt]) -> dict[Place, int]:
     for attempt in attempts:
         for turn, count in enumerate(attempt.given):
             for place in attempt.question.places(turn) if count else ():
-                everybody = place._replace(account="")
+                everybody = place._replace(account="") if place.account else place
                 before[everybody] += count
                 wanted[place] = before[everybody]
     return dict(wanted)

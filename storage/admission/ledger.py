@@ -12,9 +12,9 @@ from seedance import pricing
 from seedance.account import Account
 from seedance.problems import InvalidInput
 from seedance.request import parse_request
-from storage.admission.budgets import WHOLE_TENANT, lock_budgets
 from storage.admission.seekers import Seeker
 from storage.admission.side_by_side import Question
+from storage.admission.spending.budgets import WHOLE_TENANT, lock_budgets
 from storage.database import Connection
 from storage.jobs.claims import postpone_queued, put_back_claimed
 from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, learn_prices, set_aside

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
@@ -34,10 +34,10 @@ class Spot:
 
 
 @lru_cache(maxsize=512)
-def _closed(dialect: Dialect, lanes: tuple[str, ...], used_up: frozenset[str], only: str | None) -> tuple[str, ...]:
+def _closed(dialect: Dialect, lanes: tuple[str, ...], used_up: frozenset[str], only: str | None) -> frozenset[str]:
     """The lanes of which the dialect has no such tier, or whose model is used up or not the `only` one."""
     models = ((lane, model_of(dialect, lane)) for lane in lanes)
-    return tuple(
+    return frozenset(
         lane for lane, model in models if model is None or model in used_up or (only is not None and model != only)
     )
 
@@ -50,11 +50,15 @@ class Lanes:
         self.most = dict(grant.most)
         """By model: how many more may be leased, if that is limited."""
         self._every = tuple(grant.lanes)
+        self._known: dict[str | None, frozenset[str]] = {}
 
-    def closed(self, only: str | None = None) -> tuple[str, ...]:
-        """Lanes whose jobs the account cannot get now; `only`: all but those of this model."""
-        used_up = frozenset(model for model, most in self.most.items() if most <= 0)
-        return _closed(self.account.dialect, self._every, used_up, only)
+    def closed(self, only: str | None = None) -> frozenset[str]:
+        """Lanes whose jobs the account cannot get now; `only`: all but those of this model. The same object as long as
+        they are the same."""
+        if only not in self._known:
+            used_up = frozenset(model for model, most in self.most.items() if most <= 0)
+            self._known[only] = _closed(self.account.dialect, self._every, used_up, only)
+        return self._known[only]
 
     def model_of(self, lane: str) -> str:
         """The model of a lane; an unknown lane, written by an older release, counts as its own model."""
@@ -68,11 +72,15 @@ class Lanes:
         """Take one slot of a model."""
         if model in self.most:
             self.most[model] -= 1
+            if self.most[model] == 0:
+                self._known.clear()
 
     def give_back(self, model: str) -> None:
         """Give a slot back that was taken."""
         if model in self.most:
             self.most[model] += 1
+            if self.most[model] == 1:
+                self._known.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +93,8 @@ class Seeker:
     model: str | None
     began: bool = False
     """Whether it has leased something."""
+    _closed: frozenset[str] = frozenset()
+    _wanted: dict[tuple[str, str, int, bool], bool] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -96,16 +106,23 @@ class Seeker:
         """The gateway of the account."""
         return self.lanes.account.gateway
 
-    def closed(self) -> tuple[str, ...]:
+    def closed(self) -> frozenset[str]:
         """Lanes that it may not lease from now."""
         return self.lanes.closed(self.model)
 
     def wants(self, pin: str, spot: Spot) -> bool:
         """Whether it would lease jobs there, if it serves their tenant."""
-        return (
-            pin in ("", self.account)
-            and spot.lane not in self.closed()
-            and self.gateway in spot.gateways
-            and self.account not in spot.barred
-            and (self.which is Which.ANY or spot.tried is (self.which is Which.TRIED))
-        )
+        closed = self.closed()
+        if closed is not self._closed:
+            self._closed = closed
+            self._wanted.clear()
+        place = (pin, spot.lane, spot.route, spot.tried)
+        if place not in self._wanted:
+            self._wanted[place] = (
+                pin in ("", self.account)
+                and spot.lane not in closed
+                and self.gateway in spot.gateways
+                and self.account not in spot.barred
+                and (self.which is Which.ANY or spot.tried is (self.which is Which.TRIED))
+            )
+        return self._wanted[place]

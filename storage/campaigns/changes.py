@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.actors import current_actor
-from storage.admission.billing import NOT_BILLED
+from storage.admission.spending.billing import NOT_BILLED
 from storage.database import Connection
 from storage.jobs.enqueue import charge_of
 from storage.jobs.reasons import Reason

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from storage.admission.budgets import WHOLE_TENANT, budgets_of
+from storage.admission.spending.budgets import WHOLE_TENANT, budgets_of
 from storage.campaigns.completion import complete
 from storage.campaigns.rows import KEPT, count_rows
 from storage.database import Connection

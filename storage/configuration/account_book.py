@@ -73,6 +73,7 @@ class AccountSettings(BaseModel):
     _every: tuple[Account, ...] | None = PrivateAttr(default=None)
     _unusable: Mapping[str, str] | None = PrivateAttr(default=None)
     _views: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _named: frozenset[str] | None = PrivateAttr(default=None)
 
     @field_validator("accounts", mode="after")
     @classmethod
@@ -92,7 +93,7 @@ class AccountSettings(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, as of any model; with other `accounts`, those are all there are."""
         copy = super().model_copy(update=update, deep=deep)
-        copy._views = {}
+        copy._views, copy._named = {}, None
         if update is not None and "accounts" in update:
             copy._configured, copy._every = None, None
         return copy
@@ -164,8 +165,9 @@ class AccountSettings(BaseModel):
         mine = frozenset(tenants or ()) - {EVERY_TENANT}
         if tenants is not None and EVERY_TENANT not in tenants:
             return Serves(only=mine)
-        named = self._book.tenants.union(*(other.named_tenants for other in self.every_account))
-        return Serves(besides=named - mine)
+        if self._named is None:
+            self._named = self._book.tenants.union(*(other.named_tenants for other in self.every_account))
+        return Serves(besides=self._named - mine)
 
     def for_tenant(self, tenant: str) -> Self:
         """These settings as they are for a tenant: other tenants' accounts do not exist."""

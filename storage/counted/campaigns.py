@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from storage.counted.kept_count import KeptCount, drop_sql, function_sql, table_sql, triggers_sql
+from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_sql, table_sql, triggers_sql
 
 ENDED_S = 300
 _KEYS: LiteralString = "campaign_id, kind, labels"
@@ -84,7 +84,7 @@ CAMPAIGN_SUMS = KeptCount(
                 UNION ALL {_PARTS.replace("r.", "NEW.")}) p
                 GROUP BY 1, 2, 3 HAVING {" OR ".join(f"sum(p.{name}) <> 0" for name in _NUMBERS)}""",  # noqa: S608 - from constants
         ),
-        function_sql("campaign_sums_clear", "DELETE FROM campaign_sums"),
+        clear_sql("campaign_sums"),
         *triggers_sql(
             "campaign_sums",
             "jobs",
@@ -101,4 +101,8 @@ CAMPAIGN_SUMS = KeptCount(
         ),
     ),
     drop=drop_sql("campaign_sums", "jobs"),
+    of_tenant=(
+        "r.campaign_id IN (SELECT id FROM campaigns WHERE tenant = %(tenant)s)",
+        "campaign_id IN (SELECT id FROM campaigns WHERE tenant = %(tenant)s)",
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from storage.counted.kept_count import KeptCount, drop_sql, function_sql, table_sql, triggers_sql
+from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_sql, table_sql, triggers_sql
 
 _KEYS: LiteralString = "tenant, campaign_id, state, reason"
 # Of a row `r`.
@@ -23,7 +23,7 @@ JOB_COUNTS = KeptCount(
     rows="""SELECT r.tenant, coalesce(r.campaign_id, '00000000-0000-0000-0000-000000000000'::uuid) AS campaign_id,
                    r.state, CASE WHEN r.due_at IS NULL THEN '' ELSE coalesce(r.reason, 'enqueued') END AS reason,
                    1 AS jobs
-            FROM jobs r""",
+            FROM jobs r WHERE true""",
     create=(
         *table_sql(
             "job_counts",
@@ -34,7 +34,7 @@ JOB_COUNTS = KeptCount(
         function_sql("job_counts_add", f"{_INSERT} SELECT {_GROUP}, count(*) {_OF_CHANGED}"),
         function_sql("job_counts_take", f"{_INSERT} SELECT {_GROUP}, -count(*) {_OF_CHANGED}"),
         function_sql("job_counts_move", f"{_INSERT} VALUES ({_OLD}, -1), ({_NEW}, 1)"),
-        function_sql("job_counts_clear", "DELETE FROM job_counts"),
+        clear_sql("job_counts"),
         *triggers_sql(
             "job_counts",
             "jobs",
@@ -43,4 +43,5 @@ JOB_COUNTS = KeptCount(
         ),
     ),
     drop=drop_sql("job_counts", "jobs"),
+    of_tenant=("r.tenant = %(tenant)s", "tenant = %(tenant)s"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from storage.counted.kept_count import KeptCount, drop_sql, function_sql, table_sql, triggers_sql
+from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_sql, table_sql, triggers_sql
 
 MESSAGE_STATE: LiteralString = """CASE WHEN m.delivered_at IS NOT NULL THEN 'delivered' WHEN m.dead_at IS NOT NULL
     THEN 'dead' WHEN m.attempts > 0 THEN 'retrying' ELSE 'pending' END"""
@@ -25,7 +25,7 @@ MESSAGE_COUNTS = KeptCount(
         function_sql("message_counts_add", f"{_INSERT} SELECT {MESSAGE_STATE}, count(*) {_OF_CHANGED}"),
         function_sql("message_counts_take", f"{_INSERT} SELECT {MESSAGE_STATE}, -count(*) {_OF_CHANGED}"),
         function_sql("message_counts_move", f"{_INSERT} VALUES ({_OLD}, -1), ({_NEW}, 1)"),
-        function_sql("message_counts_clear", "DELETE FROM message_counts"),
+        clear_sql("message_counts"),
         *triggers_sql("message_counts", "webhook_messages", f"{_OLD} <> {_NEW}"),
     ),
     drop=drop_sql("message_counts", "webhook_messages"),

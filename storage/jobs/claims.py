@@ -127,26 +127,47 @@ def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID
 
 # --- jobs at gateways ---
 
-# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
-_CLAIM_POLLS: LiteralString = """
-WITH due AS (
-    SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account <> ALL(%(besides)s::text[])
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)"""
-_CLAIM_POLLS_OF: LiteralString = """
-WITH due AS (
-    SELECT d.* FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most) CROSS JOIN LATERAL (
+DUE_POLLS = 2_000
+"""With no more due polls than this, they are read once, and the limits of accounts are applied to what was read."""
+# PostgreSQL must read due polls in the order of their index, however many jobs are generating. `account <> ALL` would
+# tell it that hardly any is left, because most queued jobs have no account. With more due polls than `DUE_POLLS`, one
+# account could have all of the oldest: then those of each account with a limit are looked for, and those of the others.
+_CLAIM_POLLS: LiteralString = f"""
+WITH limited AS MATERIALIZED (
+    SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
+), oldest AS MATERIALIZED (
+    SELECT id, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
+    ORDER BY due_at LIMIT {DUE_POLLS} + 1
+), many AS MATERIALIZED (
+    SELECT count(*) > {DUE_POLLS} AS are_due FROM oldest
+), chosen AS MATERIALIZED (
+    SELECT id, due_at, is_limited FROM (
+        SELECT o.id, o.due_at, a.name IS NOT NULL AS is_limited, a.most,
+               row_number() OVER (PARTITION BY o.account ORDER BY o.due_at) AS nth
+        FROM oldest o LEFT JOIN limited a ON a.name = o.account WHERE NOT (SELECT are_due FROM many)) numbered
+    WHERE NOT is_limited OR nth <= most
+    UNION ALL
+    SELECT d.id, d.due_at, true FROM limited a CROSS JOIN LATERAL (
         SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
-        ORDER BY due_at LIMIT a.most FOR UPDATE SKIP LOCKED) d
-    LIMIT %(limit)s
-)"""
-_LEASE_POLLS: LiteralString = """
+        ORDER BY due_at LIMIT a.most) d
+    WHERE (SELECT are_due FROM many)
+    UNION ALL
+    (SELECT id, due_at, false FROM jobs
+     WHERE state = 'generating' AND due_at <= now() AND coalesce(account, '') <> ALL(%(accounts)s::text[])
+       AND (SELECT are_due FROM many)
+     ORDER BY due_at LIMIT %(limit)s)
+    ORDER BY is_limited DESC, due_at LIMIT %(limit)s
+), due AS MATERIALIZED (
+    SELECT id, due_at FROM jobs
+    WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND state = 'generating' AND due_at <= now() FOR UPDATE SKIP LOCKED
+)
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.id = due.id
 RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
-"""
+"""  # noqa: S608 - put together from constants
 
 
+# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_UNCONFIRMED: LiteralString = """
 WITH due AS (
     SELECT id FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
@@ -196,16 +217,12 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 _CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
 
 
-def claim_polls(conn: Connection, limit: int, lease_s: float, besides: Sequence[str] = ()) -> list[Claimed]:
-    """Lease generating jobs whose next poll is due, the longest overdue first; of all accounts except `besides`."""
-    parameters = {"limit": limit, "lease_s": lease_s, "besides": list(besides)}
-    return _rows(Claimed, conn, _CLAIM_POLLS + _LEASE_POLLS, parameters)
-
-
-def claim_polls_of(conn: Connection, most: Mapping[str, int], limit: int, lease_s: float) -> list[Claimed]:
-    """The same, at most this many of each of these accounts."""
-    parameters = {"accounts": list(most), "most": list(most.values()), "limit": limit, "lease_s": lease_s}
-    return _rows(Claimed, conn, _CLAIM_POLLS_OF + _LEASE_POLLS, parameters)
+def claim_polls(conn: Connection, limit: int, lease_s: float, most: Mapping[str, int] | None = None) -> list[Claimed]:
+    """Lease generating jobs whose next poll is due, the longest overdue first. `most`: how many at most of each account
+    that has a limit; what these may get comes first."""
+    limits = most or {}
+    parameters = {"accounts": list(limits), "most": list(limits.values()), "limit": limit, "lease_s": lease_s}
+    return _rows(Claimed, conn, _CLAIM_POLLS, parameters)
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:

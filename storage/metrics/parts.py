@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import cache
 from typing import LiteralString
 
 from storage.metrics.families import Histogram
@@ -13,9 +15,16 @@ MORE: LiteralString = "+Inf"
 """The bucket above the highest bound."""
 
 
+@cache
+def _bounds(metric: Histogram) -> tuple[list[float], list[str]]:
+    texts = metric.bounds.split(",")
+    return [float(text) for text in texts], [*texts, MORE]
+
+
 def bucket_of(metric: Histogram, seconds: float) -> str:
     """The part that counts a value, named for the lowest bound that is not below it. Each value is in one bucket."""
-    return next((bound for bound in metric.bounds.split(",") if seconds <= float(bound)), MORE)
+    bounds, parts = _bounds(metric)
+    return parts[bisect_left(bounds, seconds)]
 
 
 def bucket_sql(metric: Histogram, seconds: LiteralString) -> LiteralString:

@@ -11,6 +11,7 @@ import storage.schema.campaign_shares
 import storage.schema.campaign_sums
 import storage.schema.campaigns
 import storage.schema.compatibility
+import storage.schema.count_rounds
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.job_counts
@@ -22,6 +23,7 @@ import storage.schema.notices
 import storage.schema.playable_copies
 import storage.schema.quotes
 import storage.schema.requests
+import storage.schema.slot_counts
 import storage.schema.tenants
 import storage.schema.uploads
 import storage.schema.webhooks  # noqa: F401 - its tables join the metadata

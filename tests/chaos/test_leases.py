@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from storage.admission.budgets import set_budget
+from storage.admission.spending.budgets import set_budget
 from storage.database import connect
 from storage.jobs.history import attempts_of
 from storage.jobs.states import JobState

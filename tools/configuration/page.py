@@ -51,6 +51,7 @@ _BY_BEGINNING = {
     "allow_private_": "Networks",
     "webhook_": "Webhooks",
     "poster": _VIDEOS,
+    "sidecar": _VIDEOS,
     "playable_": _VIDEOS,
     "transfer_": _VIDEOS,
     "keep_": _HOUSEKEEPING,

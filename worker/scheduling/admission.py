@@ -8,6 +8,7 @@ from storage.admission.circuit_breaker import WHOLE_ACCOUNT
 from storage.admission.claiming import claim
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
 from storage.admission.side_by_side import Step, together
 from storage.database import Connection
@@ -16,8 +17,11 @@ from storage.leases import Claimed
 SUBMIT_BATCH = 50
 
 
-def claim_for(conn: Connection, grants: Sequence[Grant], limit: int, lease_s: float) -> list[Claimed]:
-    """Lease up to `limit` jobs for grants, together. What several accounts could get goes to the first of them."""
+def claim_for(
+    conn: Connection, grants: Sequence[Grant], limit: int, lease_s: float, memory: QueueMemory | None = None
+) -> list[Claimed]:
+    """Lease up to `limit` jobs for grants, together. What several accounts could get goes to the first of them.
+    `memory`: what the scheduler remembers of the queue from round to round."""
     claimed: list[Claimed] = []
     waiting = [(grant, FairShare(grant), grant.slots) for grant in grants]
     while waiting and len(claimed) < limit:
@@ -27,7 +31,8 @@ def claim_for(conn: Connection, grants: Sequence[Grant], limit: int, lease_s: fl
             dealt.append(min(slots, left))
             left -= dealt[-1]
         asked = zip(waiting, dealt, strict=True)
-        found = claim(conn, together([_claim_of(grant, share, most) for (grant, share, _), most in asked]), lease_s)
+        steps = together([_claim_of(grant, share, most) for (grant, share, _), most in asked])
+        found = claim(conn, steps, lease_s, memory)
         claimed += [item for items in found for item in items]
         # What these have left goes to those that could use more.
         waiting = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from redis.exceptions import RedisError
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
+from storage.jobs.due_work import due_work, has_queue
 from storage.jobs.playable_copies import claim_copies, release_copies
 from storage.leases import Claimed
 from storage.metrics.families import POLL_LATENESS
@@ -43,6 +46,8 @@ from worker.webhooks import deliver
 log = logging.getLogger("reelq.dispatch")
 
 LOOK_BACK = "look_back"
+IDLE_S = 1.0
+"""While nothing is queued, limits are learned and breakers are closed as often as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Dispatcher:
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
+        self._memory = QueueMemory()
+        self._granted_at = -math.inf
         self._app = app
         self.live = LiveSettings(settings)
         self._database = database
@@ -137,28 +144,35 @@ class Dispatcher:
     def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
-        if free["transfer"]:
+        due = due_work(conn)
+        if free["transfer"] and due.transfers:
             urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, urgent=True)
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
             yield from _transfers(urgent)
             yield from _transfers(others)
+        if free["transfer"] and due.playable_copies:
             copies = claim_copies(conn, self._settings.playable_copies_at_once, lease_s)
             yield from _batches("playable", "transfer", copies, 1)
-        if free["poll"]:
+        if free["poll"] and due.polls:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
             _count_lateness(conn, polls)
             yield from _batches("poll", "poll", polls, POLL_BATCH)
+        if free["poll"] and due.unconfirmed:
             unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", unconfirmed, POLL_BATCH)
+        if free["poll"] and due.looks:
             looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
-        if free["notify"]:
+        if free["notify"] and due.messages:
             deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s, self._walk)
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
-        """Claim submits, for all accounts together."""
+        """Claim submits, for all accounts together. While nothing is queued, what grants learn waits for a second."""
+        if not has_queue(conn) and time.monotonic() < self._granted_at + IDLE_S:
+            return
+        self._granted_at = time.monotonic()
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
@@ -170,24 +184,22 @@ class Dispatcher:
                 self.live.refresh(conn)  # for the next round
 
         if left and (granted := grants(conn, settings, note)):
-            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s), SUBMIT_BATCH)
+            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s, self._memory), SUBMIT_BATCH)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
         """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""
-        lease_s = self._settings.lease_seconds
         limited = {a.name: a for a in self._settings.accounts if a.polls_per_minute is not None}
-        claimed: list[Claimed] = []
+        most = dict.fromkeys(limited, 0)
+        # How many tasks one request asks about.
+        each = {name: max(1, account.dialect.capabilities().list_ids) for name, account in limited.items()}
         if limited:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
-            # How many tasks one request asks about.
-            each = {name: max(1, limited[name].dialect.capabilities().list_ids) for name in free}
-            most = {name: requests * each[name] for name, requests in free.items() if requests}
-            claimed = claims.claim_polls_of(conn, most, limit, lease_s) if most else []
-            polls = Counter(item.account for item in claimed)
-            if polls:
-                requests = {name: math.ceil(count / each[name]) for name, count in polls.items()}
-                poll_limits.count_polls(conn, requests)
-        return claimed + claims.claim_polls(conn, limit - len(claimed), lease_s, besides=list(limited))
+            most |= {name: requests * each[name] for name, requests in free.items()}
+        claimed = claims.claim_polls(conn, limit, self._settings.lease_seconds, most)
+        polls = Counter(item.account for item in claimed if item.account in limited)
+        if polls:
+            poll_limits.count_polls(conn, {name: math.ceil(count / each[name]) for name, count in polls.items()})
+        return claimed
 
     def _publish(self, batch: Batch) -> None:
         self._app.send_task(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
+from storage import merging
 from storage.accounts import changes
-from storage.admission import campaign_pace, settlement
+from storage.admission import campaign_pace, usage
+from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
+from storage.jobs.due_work import due_duties
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
@@ -19,11 +23,15 @@ from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
+log = logging.getLogger("reelq.maintenance")
+
 BATCH = 500
 SETTLE_EVERY_S = 1.0
 BARRED_EVERY_S = 30.0
 QUIET_EVERY_S = 1.0
 COUNTS_EVERY_S = 1.0
+RECOUNT_EVERY_S = 60.0
+SOON_S = 0.2
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -109,34 +117,59 @@ def merged_counts(conn: Connection, settings: Settings) -> int:
     return job_counts.merge_counts(conn) + kept.merge_metrics(conn)
 
 
-def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:
-    """A task that need not run at each tick: it runs at the first, then again `seconds` after its last run."""
-    next_at = 0.0
+def recounted_slots(conn: Connection, settings: Settings) -> int:
+    """Repair the kept counts of slots in use, if a session wrote jobs with its triggers switched off."""
+    wrong = usage.recount(conn)
+    if wrong:
+        log.warning("slots.recounted wrong=%d: a session wrote jobs without running the table's triggers", wrong)
+    return wrong
 
-    def sometimes(conn: Connection, settings: Settings) -> int:
-        nonlocal next_at
-        if time.monotonic() < next_at:
-            return 0
-        count = task(conn, settings)
-        next_at = time.monotonic() + seconds
+
+class Periodic:
+    """A task that need not run in each round: it is due at first, then again `seconds` after its last run.
+
+    `batch`: what it does at most in one run, so that no round takes long; after a full one it is due in `SOON_S`.
+    """
+
+    def __init__(self, seconds: float, task: MaintenanceTask, batch: int | None = None) -> None:
+        self._seconds, self._task, self._batch = seconds, task, batch
+        self._next_at = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its time has come."""
+        return time.monotonic() >= self._next_at
+
+    def __call__(self, conn: Connection, settings: Settings) -> int:
+        count = self._task(conn, settings)
+        is_full = self._batch is not None and count >= self._batch
+        self._next_at = time.monotonic() + (SOON_S if is_full else self._seconds)
         return count
 
-    return sometimes
 
-
-MAINTENANCE: tuple[MaintenanceTask, ...] = (
-    lost_submits,
-    cancelled_in_queue,
-    deadlines,
-    dead_drafts,
-    every(BARRED_EVERY_S, barred_everywhere),
-    every(SETTLE_EVERY_S, settled_budgets),
-    every(QUIET_EVERY_S, quiet_hours),
-    every(COUNTS_EVERY_S, merged_counts),
-    every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
-    every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
-    every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
-    every(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
-    every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
-    every(retention.EVERY_S, retention.what_is_long_over),
+PERIODIC = (
+    Periodic(BARRED_EVERY_S, barred_everywhere),
+    Periodic(SETTLE_EVERY_S, settled_budgets),
+    Periodic(QUIET_EVERY_S, quiet_hours),
+    Periodic(COUNTS_EVERY_S, merged_counts, merging.AT_ONCE),
+    Periodic(RECOUNT_EVERY_S, recounted_slots),
+    Periodic(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
+    Periodic(draft_notices.EVERY_S, draft_notices.expiring_drafts),
+    Periodic(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
+    Periodic(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
+    Periodic(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages, webhook_maintenance.SWEEP),
+    Periodic(retention.EVERY_S, retention.what_is_long_over, retention.JOBS),
 )
+
+
+def due_tasks(conn: Connection) -> list[MaintenanceTask]:
+    """The tasks of this round. Each is to run in a transaction of its own, so that a lock that one needs does not hold
+    up the others."""
+    due = due_duties(conn)
+    looked: dict[MaintenanceTask, bool] = {
+        lost_submits: due.lost_submits,
+        cancelled_in_queue: due.cancelled,
+        deadlines: due.past_deadline,
+        dead_drafts: due.dead_drafts,
+    }
+    return [task for task, is_due in looked.items() if is_due] + [task for task in PERIODIC if task.is_due]

@@ -26,7 +26,7 @@ from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.garbage import spare_loaded
 from worker.scheduling.dispatch import Dispatcher
-from worker.scheduling.maintenance import MAINTENANCE, spare_accounts
+from worker.scheduling.maintenance import due_tasks, spare_accounts
 from worker.scheduling.restores import RestoreWatch
 
 log = logging.getLogger("reelq.scheduler")
@@ -114,7 +114,9 @@ class DueScheduler(Scheduler):
         if not self._restores.may_run():
             return
         # Maintenance comes first and needs no broker, so that a broker that is down does not hold it up.
-        for task in MAINTENANCE:
+        with self.database.begin() as conn:
+            tasks = due_tasks(conn)
+        for task in tasks:
             try:
                 with self.database.begin() as conn:
                     task(conn, self.dispatcher.live.current)

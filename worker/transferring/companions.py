@@ -113,7 +113,7 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
 
     Raises:
         StoreUnavailable: the store refuses a file.
-        LastFrameMissing: the gateway has a last frame, but it cannot be read; the JSON file is stored without it.
+        LastFrameMissing: the gateway has a last frame, but it cannot be read; everything else is stored without it.
     """
     work, facts = video.work, video.facts
     notes: dict[str, str] = {}
@@ -141,9 +141,11 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
                     log.warning("companions.no_poster job_id=%s %s", work.id, picture)
                 notes["poster"] = f"not made: {picture}"
             frame_key = frame.key if frame is not None else None
-            content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
-            files.append(File(key_beside(stored.key, "json"), content, SIDECAR_TYPE))
-            await _put_all(runtime, video, files)
+            if runtime.settings.sidecar:
+                content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
+                files.append(File(key_beside(stored.key, "json"), content, SIDECAR_TYPE))
+            if files:
+                await _put_all(runtime, video, files)
     finally:
         if making is not None:
             making.cancel()

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START_AT, TIME_ZONE
-from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name
+from producer.campaigns.files import MAX_ROWS
+from producer.campaigns.names import MAX_NAME_CHARS, check_name
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions, read_options
 from producer.campaigns.templates.document import parse_template, with_prompt
 from producer.intake.pace import read_pace

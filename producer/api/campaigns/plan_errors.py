@@ -18,7 +18,7 @@ from producer.api.openapi.document import also, file_content, problems, rows_bod
 from producer.api.request_bodies import CampaignRows
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.campaigns.planning.written_errors import write_errors_of
 from producer.client import Producer
 from producer.http.piece_streams import FileBlocks, PieceStream

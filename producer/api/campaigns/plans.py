@@ -16,7 +16,8 @@ from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions
-from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.files import read_rows
+from producer.campaigns.names import MAX_NAME_CHARS, check_name
 from producer.campaigns.planning.checking import Checked, check_campaign
 from producer.campaigns.planning.plan import make_plan, read_stored
 from producer.campaigns.reading.report import Report

@@ -31,7 +31,8 @@ from producer.api.resources.plans import BadCell, EditedRows, ProofKinds
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
+from producer.campaigns.files import MAX_ROWS, read_rows
+from producer.campaigns.names import MAX_NAME_CHARS, check_name
 from producer.campaigns.planning.checking import Checked, bad_cells, check_campaign
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report

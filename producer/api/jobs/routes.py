@@ -19,7 +19,7 @@ from producer.api.openapi.document import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, 
 from producer.api.parameters import Cursor, Instant
 from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened
-from producer.campaigns.files import MAX_NAME_CHARS
+from producer.campaigns.names import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from producer.api.examples import WHOLE_EVENT_EXAMPLE
 from producer.api.openapi.document import EventStream, also, event_stream, problems
 from producer.api.resources.jobs import JobTimeline
-from producer.campaigns.files import MAX_NAME_CHARS
+from producer.campaigns.names import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http.answers import answer
 from producer.http.doors.auth import is_still_allowed, principal_of

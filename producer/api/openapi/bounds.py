@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from producer.campaigns.files import MAX_NAME_CHARS
+from producer.campaigns.names import MAX_NAME_CHARS
 from producer.http.bodies import MAX_BATCH_BYTES
 from producer.intake.job_spec import MAX_ACCOUNT_CHARS, MAX_DEADLINE_S, MAX_KEY_CHARS, MAX_TAG_CHARS
 from producer.intake.webhook_urls import MAX_URL_CHARS

@@ -19,7 +19,7 @@ from producer.intake.uploads import LocalFiles
 from producer.operator_actions.finals import final_of, with_final_key
 from producer.operator_actions.job_actions import fields_of
 from seedance.problems import InvalidInput
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.campaigns.rows import PAGE, RowFilter, RowView, edits_of, finals_of, stream_rows
 from storage.campaigns.versions import VersionKind
 from storage.database import Connection

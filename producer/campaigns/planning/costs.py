@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from producer.intake.terms import Money
-from storage.admission.budgets import Budget
+from storage.admission.spending.budgets import Budget
 
 
 class Priced(Protocol):

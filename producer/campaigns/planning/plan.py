@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from producer.campaigns.duplicates import Duplicates
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.campaigns.planning.checking import Checked, bad_cells, without_bad_rows
 from producer.campaigns.planning.costs import Cost, Reach, costs_of, reach_of
 from producer.campaigns.planning.forecast import (
@@ -27,9 +27,9 @@ from producer.campaigns.storing import AGAIN, NO_EDITS, edits_now
 from producer.intake.intake import Prepared, with_derived_keys
 from producer.intake.terms import Terms
 from seedance.problems import Problem
-from storage.admission import budgets
-from storage.admission.budgets import Budget
 from storage.admission.campaign_pace import FREE, Pace, pace_of
+from storage.admission.spending import budgets
+from storage.admission.spending.budgets import Budget
 from storage.campaigns.outlook import known_jobs
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection

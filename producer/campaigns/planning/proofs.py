@@ -9,7 +9,7 @@ from typing import Any
 from producer.campaigns.planning.costs import Cost, Reach, costs_of, reach_of
 from producer.intake.intake import MadeLater, Prepared
 from producer.intake.terms import Money
-from storage.admission.budgets import Budget
+from storage.admission.spending.budgets import Budget
 
 
 @dataclass(frozen=True, slots=True)

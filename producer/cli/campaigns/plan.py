@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.cli.campaigns.plan_text import document_lines, plan_lines
 from producer.cli.campaigns.planning import Source, make_whole_plan
 from producer.cli.doors.choice import api_client

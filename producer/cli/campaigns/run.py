@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import check_name
+from producer.campaigns.names import check_name
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.report import Report
 from producer.campaigns.run_report import run_report

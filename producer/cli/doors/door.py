@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from uuid import UUID
 
-from producer.intake.terms import Terms
-from producer.operator_actions.waiting import WaitReason
-from storage.jobs.records import JobView
-from storage.jobs.states import JobState
+if TYPE_CHECKING:  # an API elsewhere needs none of it, and it takes a third of the time of a command
+    from producer.intake.terms import Terms
+    from producer.operator_actions.waiting import WaitReason
+    from storage.jobs.records import JobView
+    from storage.jobs.states import JobState
 
 Action = Literal["adopt", "resubmit", "abandon"]
 

@@ -26,7 +26,7 @@ from producer.health.servers import check_broker, check_database
 from producer.health.store_proof import prove_store
 from producer.health.surroundings import check_disk, check_public_url, check_variables
 from producer.health.together import Check, run_together
-from producer.health.work import check_links, check_parts, check_webhooks
+from producer.health.work import check_counts, check_links, check_parts, check_webhooks
 from producer.intake.estimates import example_of
 from seedance.account import Account
 from seedance.client import base_url_of
@@ -182,6 +182,7 @@ def _database(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
         yield from check_journal(conn)
         yield from check_links(conn)
         yield from check_webhooks(conn)
+        yield from check_counts(conn)
         found = with_accounts(conn, settings)
         yield from check_any(found)
         yield from check_states(conn, found)

@@ -7,9 +7,6 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from reelq_client import ApiError, NotAuthenticated, ReelqError, WaitTimeout
-from reelq_client import NotPossible as ApiNotPossible
-
 from producer.backups.errors import BackupFailed
 from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
 from producer.errors import CampaignNotFound, JobNotFound, KeyNotFound, NotPossible, ReplayRefused, WebhookNotFound
@@ -27,6 +24,11 @@ from storage.uploads.records import UploadsFull
 
 def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     """What to print for an exception, and the exit code."""
+    if type(error).__module__.partition(".")[0] == "reelq_client":
+        # Imported here: the client is loaded then; for any other failure it would be a fifth of the command's time.
+        from producer.cli.shared.api_failures import explain_api
+
+        return explain_api(error)
     match error:
         case DatabaseUnavailable(code=DatabaseUnavailable.code):
             return _with_hint(str(error), "REELQ_DATABASE_URL", "database_url", data_dir), BAD_INPUT
@@ -40,28 +42,15 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return str(error), BAD_INPUT
         case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
             return str(error), BAD_INPUT
-        case WaitTimeout():
-            return str(error), SOME_FAILED
         case NotPossible() | ReplayRefused() | TimeoutError():
             return str(error), SOME_FAILED
         case GatewayError():
             return f"{error.gateway}: {error}", SOME_FAILED
-        case ApiNotPossible():
-            return error.detail, SOME_FAILED
-        case ReelqError():
-            return _of_api(error), BAD_INPUT
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", BAD_INPUT
         case _:
             return _unexpected(error, data_dir), BAD_INPUT
-
-
-def _of_api(error: ReelqError) -> str:
-    if isinstance(error, NotAuthenticated):
-        return f"{error.detail}; run `reelq login URL`, or set REELQ_API_KEY"
-    advice = error.advice if isinstance(error, ApiError) else ""
-    return f"{error}. {advice}" if advice else str(error)
 
 
 def _with_hint(message: str, variable: str, key: str, data_dir: Path | None) -> str:

@@ -16,7 +16,7 @@ from producer.cli.shared.output import print_json, print_table
 from producer.intake.recipients import check_mail
 from producer.intake.terms import read_terms
 from producer.operator_actions.tenants import set_terms
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.database import connect
 
 

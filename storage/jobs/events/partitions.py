@@ -10,7 +10,7 @@ A statement that waits for a lock holds up the writers behind it, so each waits 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -94,18 +94,38 @@ def next_partition(conn: Connection, days: int) -> Partition | None:
     row = conn.execute("SELECT now()").fetchone()
     assert row is not None  # noqa: S101 - one row
     now = row[0].astimezone(UTC)
-    ends = [partition.ends_at for partition in partitions(conn)]
-    last = max(ends, default=now)
-    if last >= now + AHEAD:
+    spans = [(time_of(partition.low), partition.ends_at) for partition in partitions(conn)]
+    following = next_span(now, days, spans)
+    if following is None:
         return None
-    start = next_start(now, last)
-    return Partition(f"job_events_{start:%Y%m%d%H}", id_at(start), id_at(start + timedelta(days=days)))
+    start, end = following
+    return Partition(f"job_events_{start:%Y%m%d%H}", id_at(start), id_at(end))
 
 
-def next_start(now: datetime, last: datetime) -> datetime:
-    """Where the next partition begins: at the end of the last one; if that is too near, at a midnight that is not."""
+Span = tuple[datetime, datetime]
+
+
+def next_span(now: datetime, days: int, spans: Sequence[Span]) -> Span | None:
+    """From when to when the next partition is, at most this number of days. None: there are enough ahead.
+
+    It begins where those around now end; if that is too near, at a midnight that is not. `spans`: of all partitions,
+    the oldest first. Those far ahead, which a clock that was wrong for a while has left, do not stand for all before.
+    """
+    start = _end_of_cover(now, spans)
     soon = now + LEAST_AHEAD
-    return last if last >= soon else (soon + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if start < soon:
+        start = _end_of_cover((soon + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0), spans)
+    if start >= now + AHEAD:
+        return None
+    return start, min([low for low, _ in spans if low > start] + [start + timedelta(days=days)])
+
+
+def _end_of_cover(time: datetime, spans: Sequence[Span]) -> datetime:
+    """The first time from `time` on that no partition has."""
+    for low, high in spans:
+        if low <= time < high:
+            time = high
+    return time
 
 
 def create(begin: Begin, partition: Partition) -> None:

@@ -77,3 +77,15 @@ def test_links_that_end_and_webhooks_that_are_stuck(running: Settings, conn: psy
         found = diagnose(producer.settings, "database")
     assert_found(found, "links_end", "2 finished videos", "the first in 40 min", "the bucket and the transfer workers")
     assert_found(found, "webhooks_stuck", "3.0 h", "`reelq webhooks list`", level=Level.WARN)
+
+
+def test_counts_of_rows_that_were_written_without_triggers(running: Settings, conn: psycopg.Connection) -> None:
+    assert "counts_wrong" not in {one.code for one in diagnose(running, "database")}
+    conn.execute("SET session_replication_role = replica")
+    conn.execute(
+        "INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at) "
+        "VALUES (gen_random_uuid(), 'acme', '{}', 'h', '{ark}', 'cancelled', NULL, now())"
+    )
+    conn.execute("RESET session_replication_role")
+    found = diagnose(running, "database")
+    assert_found(found, "counts_wrong", "jobs of acme", "`reelq db recount`", level=Level.WARN)

@@ -28,13 +28,13 @@ from storage.jobs.records import Move, NewJob, Work
 from storage.jobs.states import TERMINAL, JobState
 from storage.jobs.work import load_work
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.job_messages import BATCHES, KINDS, Delivery, Message, claimed_of, prompts_of
 from tests.integration.jobs.job_story import Story, read_story
-from tests.integration.jobs.kept_counts import miscounted
 from tests.integration.submitting.held_gateway import ANSWERS, LISTS, Call, HeldGateway, HeldRuntime, Post
 from tests.waiting import PATIENCE_S, wait_for
 from worker.polling.evidence import MAX_DOUBTFUL
-from worker.scheduling.maintenance import MAINTENANCE
+from worker.scheduling.maintenance import due_tasks
 
 S = JobState
 GRACE_S = 3600.0
@@ -103,7 +103,9 @@ class Jobs(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def tick(self, limit: int) -> None:
         """One round of a scheduler."""
-        for maintain in MAINTENANCE:
+        with self.database.begin() as conn:
+            tasks = due_tasks(conn)
+        for maintain in tasks:
             with self.database.begin() as conn:
                 maintain(conn, self.settings)
         with self.database.begin() as conn:

@@ -87,6 +87,15 @@ def test_a_partition_is_not_made_while_a_writer_holds_its_lock(db: Database) -> 
         assert conn.execute(GUARDS).fetchone() == (0,)
 
 
+def test_partitions_that_a_wrong_clock_has_made_do_not_stand_for_those_of_the_next_days(db: Database) -> None:
+    far = around(-365)
+    partitions.create(db.begin, far)
+    assert timelines.make_ahead(db.begin, Settings(keep_events_days=30)) > 0
+    with db.begin() as conn:
+        near = {partition.name for partition in partitions.partitions(conn)} - {far.name}
+        assert places(conn, a_job(conn, -2)) <= near
+
+
 def test_retention_drops_a_partition_and_keeps_what_is_needed(db: Database) -> None:
     settings = Settings(keep_events_days=30)
     month = around(40, days=4)

@@ -13,6 +13,7 @@ from bench.growing.sizes import Sizes
 from seedance.account import Account
 from storage.admission import circuit_breaker, usage
 from storage.admission.grants import Grant
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
@@ -28,6 +29,7 @@ from storage.webhooks.messages import message_counts
 from tests.claiming import claim_of
 from tests.servers import TestServers
 from worker.scheduling import maintenance
+from worker.scheduling.admission import claim_for
 
 SIZES = Sizes(ended=2_000, queued=12_000, generating=500, transferring=3_000, receivers=2_100)
 LEASE_S = 90.0
@@ -145,6 +147,19 @@ def test_a_claim_of_what_came_back_reads_nothing_when_nothing_did(filled: Databa
         claim("uniall", Which.TRIED, wanted=0)(conn)
         assert _read_so_far(conn) - before <= 20
         conn.execute("ROLLBACK")
+
+
+def test_what_an_account_cannot_serve_is_not_walked_again(filled: Database) -> None:
+    """One walk finds that nothing is for it, one reads all places; then only the first job of each tenant is read."""
+    memory = QueueMemory()
+    account = Account.model_validate({"name": "a1", "gateway": "fal", "base_url": "https://g.example", "api_key": "k"})
+
+    def in_vain(conn: Connection) -> None:
+        assert claim_for(conn, [Grant(account, 2)], 2, LEASE_S, memory) == []
+
+    walked, _, remembered = (rows_read(filled, in_vain) for _ in range(3))
+    assert walked > 700
+    assert remembered <= 200
 
 
 def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Database) -> None:

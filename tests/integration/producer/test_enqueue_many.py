@@ -13,7 +13,7 @@ import pytest
 from producer import Producer
 from producer.collector import fewer_collections
 from producer.errors import InvalidRows
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.campaigns import controls
 from storage.settings import Settings
 

@@ -331,6 +331,7 @@ def test_an_outdated_schema_is_reported(run: Run, empty_postgres_url: str, monke
         assert err.rstrip().endswith("run `reelq db upgrade`")
     assert run("db", "upgrade")[1].startswith("the database is upgraded from empty to ")
     assert run("db", "upgrade")[1].startswith("the database is up to date (")
+    assert run("db", "recount")[1] == "all counts are right\n"
     assert run("jobs", "list")[0] == 0
 
 
@@ -409,7 +410,10 @@ def _cpu_of_children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic")
+HEAVY = (
+    *("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic"),
+    *("openpyxl", "av", "PIL", "jinja2", "yaml", "redis", "reelq_client"),
+)
 
 
 def test_listing_jobs_is_quick_and_imports_little(environ: dict[str, str], tmp_path: Path, producer: Producer) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from producer.backups import programs
+from producer.backups.dump import dump_file
 from producer.backups.errors import BackupFailed
+from producer.backups.restore import read_backup
 from producer.client import Producer
+from producer.local.servers.wheels import postgres_bin
 from storage import heartbeats
 from storage.database import connect
 from storage.settings import Settings
@@ -110,5 +113,26 @@ def test_other_files_are_refused(settings: Settings, tmp_path: Path) -> None:
 def test_without_programs_of_the_servers_version_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_version", lambda _directory: 15)
     with pytest.raises(BackupFailed, match="postgresql-client-18"):
-        programs.programs_for(18)
-    assert programs.programs_for(15).major == 15
+        programs.programs_since(18)
+    assert [found.major for found in programs.programs_since(15)] == [15]
+
+
+def test_a_dump_of_newer_programs_than_the_servers_is_read_by_newer_ones(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, file, old = settings.require_database_url(), tmp_path / "backup.dump", tmp_path / "old"
+    dump_file(url, file)
+    old.mkdir()
+    for name in programs.NAMES:
+        (old / name).write_text(
+            "#!/bin/sh\necho 'pg_restore: error: unsupported version (1.16) in file header' >&2; exit 1"
+        )
+        (old / name).chmod(0o755)
+    real = postgres_bin()
+    major = {old: programs.target_of(url).major, real: 99}
+    monkeypatch.setattr(programs, "_directories", lambda: [old, real])
+    monkeypatch.setattr(programs, "_version", major.get)
+    assert read_backup(url, file).programs.directory == real
+    monkeypatch.setattr(programs, "_directories", lambda: [old])
+    with pytest.raises(BackupFailed, match="made by a newer pg_dump than that of PostgreSQL"):
+        read_backup(url, file)

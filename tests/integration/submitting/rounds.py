@@ -24,7 +24,7 @@ from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import Runtime
 from worker.scheduling.admission import claim_for
-from worker.scheduling.maintenance import MAINTENANCE
+from worker.scheduling.maintenance import due_tasks
 from worker.submitting.submit import submit_batch
 from worker.transferring.transfer import transfer_batch
 
@@ -77,7 +77,7 @@ class World:
         """Make all queued jobs due, then run one tick and the submits it claims; returns how many."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued' AND account IS NULL")
-            for maintain in MAINTENANCE:
+            for maintain in due_tasks(conn):
                 maintain(conn, self.settings)
         claimed = self.claim(limit)
         self.submit(claimed)

@@ -17,9 +17,9 @@ import pytest
 from producer.operator_actions import job_actions as people
 from producer.operator_actions.waiting import why_it_waits
 from simulator.main import SimulatorOptions, running
-from storage.admission import budgets
 from storage.admission.circuit_breaker import Cause
-from storage.admission.settlement import settle
+from storage.admission.spending import budgets
+from storage.admission.spending.settlement import settle
 from storage.database import connect
 from storage.jobs import queries
 from storage.jobs.states import JobState

@@ -19,8 +19,8 @@ import pytest
 
 from producer.operator_actions import job_actions as people
 from simulator.main import SimulatorOptions, running
-from storage.admission import budgets
-from storage.admission.settlement import settle
+from storage.admission.spending import budgets
+from storage.admission.spending.settlement import settle
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings

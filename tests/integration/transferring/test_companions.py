@@ -15,6 +15,7 @@ from PIL import Image
 
 from storage.bucket.keys import key_beside
 from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
 from tests.ruled_store import ruled
 from tests.servers import Bucket
@@ -44,6 +45,25 @@ def base(files: Files) -> Iterator[str]:
 def runtime(settings: Settings, base: str) -> Iterator[Runtime]:
     with running_runtime(settings, base) as runtime:
         yield runtime
+
+
+def test_without_sidecars_no_json_file_is_stored_and_nothing_else_changes(
+    settings: Settings, files: Files, base: str
+) -> None:
+    files.bodies["/f.png"] = a_picture("PNG")
+    with running_runtime(settings.model_copy(update={"sidecar": False}), base) as runtime:
+        row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png", ASKS))
+        assert (row["state"], row["last_event"]) == ("succeeded", None)
+        kept = [key_beside(row["object_key"], suffix) for suffix in ("mp4", "jpg", "last.png")]
+        assert [row["object_key"], row["poster_key"], row["last_frame_key"]] == kept
+        assert [len(stored(runtime.objects, key)) > 0 for key in kept] == [True] * 3
+        with pytest.raises(StoreUnavailable):
+            stored(runtime.objects, key_beside(row["object_key"], "json"))
+        bare = runtime.settings.model_copy(update={"poster": False})
+    with running_runtime(bare, base) as runtime:
+        row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4"))
+        assert (row["state"], row["poster_key"], row["last_event"]) == ("succeeded", None, None)
+        assert stored(runtime.objects, row["object_key"]) == files.bodies["/v.mp4"]
 
 
 def stored(objects: Objects, key: str) -> bytes:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from simulator.main import SimulatorOptions, running
-from storage.admission import budgets, settlement
+from storage.admission.spending import budgets, settlement
 from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World

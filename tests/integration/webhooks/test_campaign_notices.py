@@ -12,7 +12,7 @@ import pytest
 
 from producer.campaigns.status import change_campaign
 from producer.intake.terms import Terms, read_terms
-from storage.admission.budgets import set_budget
+from storage.admission.spending.budgets import set_budget
 from storage.campaigns import controls
 from storage.campaigns.sheets import NewRow, add_rows
 from storage.database import Connection, connect

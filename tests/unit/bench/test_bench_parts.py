@@ -40,11 +40,11 @@ def test_memory_in_flight_is_compared_between_the_fewest_and_the_most_jobs() -> 
     assert (late.measured, late.reached) == (1.0, True)
 
 
-def test_transfers_are_compared_without_posters_if_that_was_measured() -> None:
+def test_transfers_are_compared_by_video_only_if_that_was_measured() -> None:
     found = {
         "256 KiB": {
             "reelq": (10, Copied(2.0, 60 * MS, 100 * MIB)),
-            "reelq, poster=false": (10, Copied(1.0, 20 * MS, 100 * MIB)),
+            "reelq, video only": (10, Copied(1.0, 20 * MS, 100 * MIB)),
             "boto3 upload_fileobj": (10, Copied(4.0, 50 * MS, 80 * MIB)),
         },
         "256 MiB": {"reelq": (1, Copied(2.0, 1.0, 120 * MIB)), "rclone copyurl": (1, Copied(1.0, 1.0, 50 * MIB))},

@@ -15,9 +15,11 @@ from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.plan import copies_per_s
 from bench.scaling.quotas import Quota
+from bench.scaling.requests import COPIES_OF_A_LINK, shared
 from bench.scaling.run import Figures, simulate
 from bench.scaling.system import gathered
 from bench.scaling.workload import Latency, Outage, Outages, Part, Workload
+from simulator.server.downloads import DOWNLOADS_OF_A_LINK
 from simulator.tasks.timing import Timing
 from storage.admission.circuit_breaker import JOBS_IN_A_ROW, PROBES
 from storage.jobs.states import IllegalTransition, JobState
@@ -179,6 +181,13 @@ def test_bytes_limit_the_copies_at_once() -> None:
     assert copies_per_s(Workload(1, video_mib=(9.0, 9.0)), layout) == pytest.approx(4 / (9 / 8)), (
         "two parts are in memory"
     )
+
+
+@pytest.mark.parametrize("copies", [1, 90, 120, 240])
+def test_no_link_is_downloaded_more_often_than_gateways_allow(copies: int) -> None:
+    found = list(shared(copies, COPIES_OF_A_LINK))
+    assert sum(found) == copies
+    assert max(found) < DOWNLOADS_OF_A_LINK, "one download prepares the link"
 
 
 def test_saved_costs_can_be_loaded(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from producer.campaigns import files
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import check_name, read_campaign
+from producer.campaigns.files import read_campaign
+from producer.campaigns.names import check_name
 from producer.campaigns.reading import text
 from producer.errors import InvalidRows
 from producer.intake.intake import MAX_BAD_ROWS, Batch, Row, prepare, with_derived_keys

@@ -257,6 +257,23 @@ LEAVES = list(leaves(COMMANDS))
 every_command = pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
 
 
+def test_a_plan_loads_no_client_of_gateways_or_of_an_api(tmp_path: Path) -> None:
+    """`campaign run` checks its rows in the same way."""
+    (tmp_path / "reelq.toml").write_text('[[accounts]]\nname = "a"\ngateway = "ark"\napi_key = "k"\n')
+    (tmp_path / "rows.csv").write_text("prompt\na lighthouse at dusk\n")
+    code = (
+        "import sys; from producer.cli import main;"
+        "code = main.run(['campaign', 'plan', 'rows.csv', '--json']);"
+        f"print([code, *(name for name in {(*HEAVY, 'reelq_client')!r} if name in sys.modules)], file=sys.stderr)"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environ, check=True
+    )
+    assert json.loads(result.stdout)["good"] == 1
+    assert result.stderr.splitlines()[-1] == "[0]"
+
+
 def test_a_command_loads_no_other() -> None:
     modules = {f"producer.cli.{command.module}" for _, command in LEAVES}
     assert loaded(["jobs", "list", "--nonsense"]) & modules == {"producer.cli.jobs.list"}
@@ -295,7 +312,9 @@ LAZY = {
     ("doors/here/assets.py", "producer.operator_actions.remote_assets"),
     ("campaigns/plan.py", "producer.cli.campaigns"),
     ("campaigns/run.py", "producer.cli.campaigns"),
+    ("main.py", "importlib.metadata"),
     ("main.py", "producer.cli.shared.failures"),
+    ("shared/failures.py", "producer.cli.shared.api_failures"),
     ("shared/access.py", "storage.settings"),
     ("shared/access.py", "storage.accounts.live"),
     ("shared/output.py", "producer.cli.shared.terminal"),

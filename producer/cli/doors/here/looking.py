@@ -10,7 +10,7 @@ from producer.campaigns.reading.options import ReadingOptions
 from producer.explanation import Explanation
 from producer.explanation import explain as explain_jobs
 from producer.model_catalog import model_catalog
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import tenants

@@ -24,7 +24,7 @@ from producer.api import batch
 from producer.api.mcp.tools import make_server
 from producer.client import Producer
 from producer.operator_actions.tenants import set_purse
-from storage.admission.settlement import settle
+from storage.admission.spending.settlement import settle
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings

@@ -14,9 +14,9 @@ from producer.campaigns.status import campaign_status
 from producer.client import Producer
 from producer.job_fields import JobFields
 from storage.admission import model_limits
-from storage.admission.budgets import set_budget
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
+from storage.admission.spending.budgets import set_budget
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
-from storage.admission import budgets
+from storage.admission.spending import budgets
 from storage.campaigns import controls
 from storage.database import Connection
 from storage.jobs import queries, transitions

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from seedance.account import Account
-from storage.admission import budgets
 from storage.admission.grants import Grant
-from storage.admission.settlement import settle
+from storage.admission.spending import budgets
+from storage.admission.spending.settlement import settle
 from storage.database import connect
 from storage.jobs import claims
 from storage.jobs.enqueue import enqueue_jobs, new_job_id

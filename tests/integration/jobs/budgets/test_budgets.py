@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from storage.admission import budgets
-from storage.admission.settlement import settle
+from storage.admission.spending import budgets
+from storage.admission.spending.settlement import settle
 from storage.campaigns import controls
 from storage.campaigns.controls import set_weight
 from storage.database import Connection, Database, connect

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from storage.admission.billing import BILLED, NOT_BILLED, PRICE_THERE
+from storage.admission.spending.billing import BILLED, NOT_BILLED, PRICE_THERE
 from storage.database import Connection
 from storage.jobs.claims import wake_queued
 from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, bring_back

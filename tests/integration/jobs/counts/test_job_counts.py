@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 
+import psycopg
+import pytest
+
+from storage.admission import usage
 from storage.campaigns import controls
 from storage.counted.campaigns import CAMPAIGN_SUMS
-from storage.database import connect
+from storage.database import connect, upgrade
 from storage.jobs import claims, transitions
 from storage.jobs.deletion.retention import forget_jobs
 from storage.jobs.reasons import Reason
@@ -17,8 +23,10 @@ from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
-from tests.integration.jobs.kept_counts import miscounted
+from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.test_jobs import a_job, claim, enqueue, generating
+from tests.integration.jobs.test_migrations import migrate
+from tests.waiting import PATIENCE_S, wait_for
 
 # An id that begins with an early time.
 _OLD = """
@@ -44,6 +52,9 @@ FROM (VALUES
     ('cancelled', NULL, now(), '{"currency": "CNY", "low": 4, "high": 5}', '{"currency": "USD", "amount": 0.1}')
 ) AS v(state, due_at, finished_at, estimate, cost)
 """
+
+_WAITING = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'TRUNCATE%%'"""
 
 
 def check(url: str) -> None:
@@ -180,3 +191,95 @@ def test_long_campaigns_show_when_their_jobs_ended(postgres_url: str) -> None:
         assert (rate.start, rate.step_s) == (999 * 3600.0, 3 * 3600)
         assert [piece["cancelled"] for piece in rate.pieces] == [12, *[18] * 32, 12]
     check(postgres_url)
+
+
+@pytest.mark.parametrize("statement", ["TRUNCATE jobs CASCADE", "TRUNCATE webhook_messages, jobs CASCADE"])
+def test_no_count_is_left_of_jobs_that_are_truncated_during_a_merge(
+    postgres_url: str, statement: LiteralString
+) -> None:
+    enqueue(postgres_url, *(a_job(str(n)) for n in range(3)))
+
+    def truncate() -> None:
+        with connect(postgres_url) as conn:
+            conn.execute("SET LOCAL lock_timeout = 0")
+            conn.execute(statement)
+
+    def is_waiting() -> bool | None:
+        with connect(postgres_url) as conn:
+            return conn.execute(_WAITING).fetchone() == (1,) or None
+
+    with ThreadPoolExecutor(1) as pool:
+        with connect(postgres_url) as conn:
+            assert merge_counts(conn) > 0
+            truncating = pool.submit(truncate)
+            wait_for("the TRUNCATE to wait for the merge", is_waiting)
+        truncating.result(PATIENCE_S)
+    check(postgres_url)
+
+
+def test_counts_follow_a_program_whose_search_path_does_not_lead_to_the_tables(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as conn:
+        conn.execute("CREATE SCHEMA other")
+        conn.execute("CREATE TABLE other.job_counts (LIKE public.job_counts)")
+        for path in ("", '"$user", other'):
+            conn.execute("SELECT set_config('search_path', %s, false)", [path])
+            conn.execute(
+                """INSERT INTO public.jobs (id, request, request_hash, gateways)
+                   SELECT gen_random_uuid(), '{}', 'h', '{ark}' FROM generate_series(1, 3)"""
+            )
+            conn.execute("UPDATE public.jobs SET reason = 'throttled'")
+            conn.execute("DELETE FROM public.jobs WHERE id = (SELECT min(id::text)::uuid FROM public.jobs)")
+            assert conn.execute("SHOW search_path").fetchone() == (path,)
+        assert conn.execute("SELECT count(*) FROM other.job_counts").fetchone() == (0,)
+    with connect(postgres_url) as conn:
+        assert counts_of_tenant(conn, "default") == {"queued": 4}
+    check(postgres_url)
+
+
+def test_an_upgrade_replaces_the_functions_of_the_counts(empty_postgres_url: str) -> None:
+    migrate(empty_postgres_url, "0044")
+    source = "SELECT prosrc FROM pg_proc WHERE proname = 'job_counts_clear'"
+    with connect(empty_postgres_url) as conn:
+        conn.execute(
+            """CREATE OR REPLACE FUNCTION job_counts_clear() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN DELETE FROM job_counts; RETURN NULL; END $$"""
+        )
+    upgrade(empty_postgres_url)
+    with connect(empty_postgres_url) as conn:
+        row = conn.execute(source).fetchone()
+    assert row is not None
+    assert "LOCK TABLE job_counts" in row[0]
+
+
+def test_slots_in_use_are_right_again_after_a_session_without_triggers(postgres_url: str) -> None:
+    held = generating(postgres_url, a_job("a"), a_job("b"))
+    with connect(postgres_url) as conn:
+        (lane,) = usage.slots_in_use(conn, 60.0)["main"]
+        assert usage.slots_in_use(conn, 60.0) == {"main": {lane: usage.Usage(2, generating=2)}}
+        conn.execute("SET LOCAL session_replication_role = replica")
+        conn.execute("UPDATE jobs SET account = 'other' WHERE id = %s", [held[0].id])
+        conn.execute("SET LOCAL session_replication_role = origin")
+    with connect(postgres_url) as conn:
+        assert usage.recount(conn) == 2
+        with connect(postgres_url) as another:
+            assert usage.recount(another) == 0, "two at once would add the correction twice"
+    with connect(postgres_url) as conn:
+        assert usage.recount(conn) == 0
+        assert miscounted(conn) == []
+        found = usage.slots_in_use(conn, 60.0)
+    assert found == {"main": {lane: usage.Usage(1, generating=1)}, "other": {lane: usage.Usage(1, generating=1)}}
+
+
+def test_slots_in_use_follow_rows_that_other_programs_write(postgres_url: str) -> None:
+    held = generating(postgres_url, *(a_job(str(n)) for n in range(4)))
+    with connect(postgres_url) as conn:
+        (lane,) = usage.slots_in_use(conn, 60.0)["main"]
+        conn.execute("UPDATE jobs SET lane = 'fast/text/4k' WHERE id = %s", [held[0].id])
+        conn.execute("UPDATE jobs SET state = 'transferring', video_url = 'https://v' WHERE id = %s", [held[1].id])
+        conn.execute("DELETE FROM jobs WHERE id = %s", [held[2].id])
+        found = {of_lane: used.generating for of_lane, used in usage.slots_in_use(conn, 60.0)["main"].items()}
+        assert found == {lane: 1, "fast/text/4k": 1}
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute("TRUNCATE jobs CASCADE")
+        assert usage.slots_in_use(conn, 60.0) == {}

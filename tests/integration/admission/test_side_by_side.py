@@ -12,9 +12,9 @@ from typing import Any, LiteralString, Self
 import psycopg
 from psycopg.rows import TupleRow
 
-from storage.admission.budgets import set_budget
 from storage.admission.campaign_pace import set_max_concurrent
 from storage.admission.grants import Grant
+from storage.admission.spending.budgets import set_budget
 from storage.campaigns import controls
 from storage.database import Connection, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from storage.admission.billing import BILLED
+from storage.admission.spending.billing import BILLED
 from storage.database import Connection
 
 AT_ONCE = 500

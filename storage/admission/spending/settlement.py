@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from storage.admission.billing import BILLED, NOT_BILLED
-from storage.admission.budgets import WHOLE_TENANT, lock_budgets
-from storage.admission.purse_settlement import settle_purses
+from storage.admission.spending.billing import BILLED, NOT_BILLED
+from storage.admission.spending.budgets import WHOLE_TENANT, lock_budgets
+from storage.admission.spending.purse_settlement import settle_purses
 from storage.database import Connection
 from storage.jobs.prices import bring_back
 

@@ -31,10 +31,11 @@ _FOUND: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', a.account) AND NO
 # LATERAL and LIMIT keep the order of a walk, which then ends as soon as enough was found.
 _CAMPAIGN: LiteralString = "LEFT JOIN LATERAL (SELECT * FROM campaigns WHERE id = w.campaign LIMIT 1) c ON true"
 _ASKED: LiteralString = """asked AS MATERIALIZED (
-    SELECT a.*, c.closed FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
-        number int, account text, gateway text, lanes int, fresh bool, served text[], besides text[], most int,
-        tenant text, priority int, campaign uuid, pin text, after bool)
-    JOIN jsonb_to_recordset(%(closed)s::jsonb) AS c(lanes int, closed jsonb) USING (lanes)
+    SELECT a.*, c.names AS closed, b.names AS barren FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
+        number int, account text, gateway text, lanes int, fresh bool, served text[], besides text[], in_vain int,
+        most int, tenant text, priority int, campaign uuid, pin text, after bool)
+    JOIN jsonb_to_recordset(%(lists)s::jsonb) AS c(number int, names jsonb) ON c.number = a.lanes
+    JOIN jsonb_to_recordset(%(lists)s::jsonb) AS b(number int, names jsonb) ON b.number = a.in_vain
 )"""
 
 
@@ -63,6 +64,7 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
         SELECT names.*, u.taken, u.campaign, u.pin, u.share_taken
         FROM names LEFT JOIN (SELECT * FROM account_turns WHERE account = a.account OFFSET 0) u USING (tenant)
         WHERE (a.served IS NULL OR names.tenant = ANY(a.served)) AND names.tenant <> ALL(a.besides)
+          AND NOT a.barren ? names.tenant
         ORDER BY u.served_at IS NOT NULL, u.served_at, names.tenant) t
     CROSS JOIN LATERAL (
         SELECT t.priorities[p.place::int:] AS priorities
@@ -157,6 +159,8 @@ class NextTenants(Question):
     seeker: Seeker
     most: int
     besides: Sequence[str] = ()
+    barren: frozenset[str] = frozenset()
+    """Tenants that are known to have no such job."""
     found: list[TenantInTurn] = field(default_factory=list)
 
     def row(self) -> dict[str, object]:
@@ -223,13 +227,14 @@ def _find(
         own = [question for question in asked if (question.seeker.which is Which.TRIED) is tried]
         if not own:
             continue
-        closed: dict[tuple[str, ...], int] = {}
+        lists: dict[frozenset[str], int] = {}
         rows = []
         for number, question in enumerate(own):
             seeker = question.seeker
-            lanes = closed.setdefault(seeker.closed(), len(closed))
+            barren = question.barren if isinstance(question, NextTenants) else frozenset[str]()
+            lanes, in_vain = (lists.setdefault(names, len(lists)) for names in (seeker.closed(), barren))
             who = {"account": seeker.account, "gateway": seeker.gateway, "fresh": seeker.which is Which.FRESH}
-            rows.append({"number": number, **who, "lanes": lanes, **question.row()})
-        lists = [{"lanes": number, "closed": dict.fromkeys(lanes, 1)} for lanes, number in closed.items()]
-        for number, *values in conn.execute(statement, {"asked": dumps(rows), "closed": dumps(lists)}):
+            rows.append({"number": number, **who, "lanes": lanes, "in_vain": in_vain, **question.row()})
+        given = [{"number": number, "names": dict.fromkeys(names, 1)} for names, number in lists.items()]
+        for number, *values in conn.execute(statement, {"asked": dumps(rows), "lists": dumps(given)}):
             own[number].add(*values)

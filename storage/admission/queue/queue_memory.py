@@ -1,0 +1,117 @@
+"""Remember for a second which tenants have nothing that an account can serve, so that it is not asked in each round.
+
+To find nothing, a claim walks over all places of a tenant, or of all tenants: a leap in an index for each, for each
+account, in each round. Where claims find less than they ask for and the queue has many places, all places are read
+once, and the walks of the next second leave out what is known to be in vain.
+
+This only delays: a claim never gets what it would not get without it. What a tenant enqueues that is not in the
+memory at all is seen at once; a job of another kind than all that its tenant had waiting, at accounts that can serve
+none of those, waits for a second at most. Times, budgets, limits and pauses of campaigns are not remembered, and claims
+that want only jobs that came back, or only others, remember nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import LiteralString
+
+from storage.admission.queue.share_walks import KEY, ORDER, PLACE, NextShares, NextTenants
+from storage.admission.seekers import Seeker, Spot, Which
+from storage.database import Connection
+
+AGE_S = 1.0
+FEW = 64
+"""With no more places than this, walks cost little, and nothing is remembered."""
+
+_FIRST: LiteralString = f"""
+SELECT tenant, {PLACE}, gateways, barred_accounts
+FROM jobs WHERE state = 'queued' AND priority = p.priority"""  # noqa: S608 - put together from constants
+_PLACES: LiteralString = f"""
+SELECT w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts, count(*)
+FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
+    WITH RECURSIVE walk AS (
+        ({_FIRST} {ORDER})
+        UNION ALL
+        SELECT n.* FROM walk w CROSS JOIN LATERAL (
+            {_FIRST} AND ({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route) {ORDER}) n
+    ) SELECT * FROM walk) w
+GROUP BY w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts
+"""  # noqa: S608 - as above
+
+_Kind = tuple[str, Spot]
+"""A pinned account (empty: none), and what the jobs of all places of this kind have in common."""
+_Who = tuple[str, str, frozenset[str]]
+
+
+class QueueMemory:
+    """What one scheduler remembers of the queue."""
+
+    def __init__(self) -> None:
+        self._kinds: list[_Kind] = []
+        self._places: dict[str, dict[int, set[int]]] = {}
+        self._read_at: float | None = None
+        self._wanted: dict[_Who, set[int]] = {}
+        self._barren: dict[_Who, frozenset[str]] = {}
+        self._is_of_use = False
+        """Whether a claim found less than it asked for, or would have, since the places were read."""
+
+    def prepare(self, conn: Connection) -> None:
+        """Forget what is too old; read the places again if that is of use."""
+        if self._read_at is not None and time.monotonic() - self._read_at <= AGE_S:
+            return
+        self._kinds, self._places, self._wanted, self._barren = [], {}, {}, {}
+        if self._is_of_use:
+            self._read(conn)
+
+    def _read(self, conn: Connection) -> None:
+        self._read_at, self._is_of_use = time.monotonic(), False
+        rows = conn.execute(_PLACES).fetchall()
+        if sum(row[-1] for row in rows) <= FEW:
+            return
+        numbers: dict[tuple[object, ...], int] = {}
+        places: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for tenant, priority, pin, lane, route, gateways, barred, _ in rows:
+            number = numbers.setdefault((pin, lane, route, *gateways, "", *barred), len(self._kinds))
+            if number == len(self._kinds):
+                self._kinds.append((pin, Spot(lane, route, gateways, barred, False)))
+            places[tenant][priority].add(number)
+        self._places = places
+
+    def barren(self, seeker: Seeker) -> frozenset[str]:
+        """The tenants that are known to have nothing for a claim."""
+        who = _who(seeker)
+        if seeker.which is Which.ANY and who not in self._barren:
+            wanted = self._wanted_by(seeker)
+            self._barren[who] = frozenset(
+                tenant
+                for tenant, priorities in self._places.items()
+                if all(wanted.isdisjoint(kinds) for kinds in priorities.values())
+            )
+        return self._barren.get(who, frozenset())
+
+    def is_in_vain(self, question: NextShares) -> bool:
+        """Whether it is known that a tenant has no share, at this priority, for a claim."""
+        kinds = self._places.get(question.tenant, {}).get(question.priority)
+        if (
+            not kinds
+            or question.seeker.which is not Which.ANY
+            or not self._wanted_by(question.seeker).isdisjoint(kinds)
+        ):
+            return False
+        self._is_of_use = True
+        return True
+
+    def note(self, question: NextTenants | NextShares, *, is_short: bool) -> None:
+        """Note whether a question was answered with less than it asked for."""
+        self._is_of_use |= is_short and question.seeker.which is Which.ANY
+
+    def _wanted_by(self, seeker: Seeker) -> set[int]:
+        who = _who(seeker)
+        if who not in self._wanted:
+            self._wanted[who] = {number for number, (pin, spot) in enumerate(self._kinds) if seeker.wants(pin, spot)}
+        return self._wanted[who]
+
+
+def _who(seeker: Seeker) -> _Who:
+    return (seeker.account, seeker.gateway, seeker.closed())

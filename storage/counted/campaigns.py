@@ -19,13 +19,13 @@ from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_
 ENDED_S = 300
 _KEYS: LiteralString = "campaign_id, kind, labels"
 _NUMBERS: tuple[LiteralString, ...] = ("jobs", "low", "high", "amount")
-# Nothing here may fail, whatever a row holds.
-_LOW: LiteralString = "CASE WHEN jsonb_typeof(r.estimate -> 'low') = 'number' THEN (r.estimate ->> 'low')::numeric END"
-_HIGH: LiteralString = (
+# Of a row `r`. Nothing here may fail, whatever it holds.
+LOW: LiteralString = "CASE WHEN jsonb_typeof(r.estimate -> 'low') = 'number' THEN (r.estimate ->> 'low')::numeric END"
+HIGH: LiteralString = (
     "CASE WHEN jsonb_typeof(r.estimate -> 'high') = 'number' THEN (r.estimate ->> 'high')::numeric ELSE 0 END"
 )
-_COST: LiteralString = "CASE WHEN jsonb_typeof(r.cost -> 'amount') = 'number' THEN (r.cost ->> 'amount')::numeric END"
-_COMPARED: LiteralString = f"{_LOW} IS NOT NULL AND r.cost ->> 'currency' = r.estimate ->> 'currency'"
+COST: LiteralString = "CASE WHEN jsonb_typeof(r.cost -> 'amount') = 'number' THEN (r.cost ->> 'amount')::numeric END"
+COMPARED: LiteralString = f"{LOW} IS NOT NULL AND r.cost ->> 'currency' = r.estimate ->> 'currency'"
 
 WAITING_LABELS: LiteralString = """ARRAY[coalesce(r.account_pin, ''), r.lane, coalesce(r.reason, ''), r.price_currency,
     r.least_price::text] || r.gateways"""
@@ -38,13 +38,13 @@ _PARTS: LiteralString = f"""
     WHERE r.campaign_id IS NOT NULL AND r.state = 'queued'
     UNION ALL
     SELECT r.campaign_id, 'estimated', ARRAY[coalesce(r.estimate ->> 'currency', ''),
-           CASE WHEN r.estimate ->> 'basis' = 'list' THEN 'list' ELSE '' END], 1, {_LOW}, {_HIGH}, 0
-    WHERE r.campaign_id IS NOT NULL AND {_LOW} IS NOT NULL
+           CASE WHEN r.estimate ->> 'basis' = 'list' THEN 'list' ELSE '' END], 1, {LOW}, {HIGH}, 0
+    WHERE r.campaign_id IS NOT NULL AND {LOW} IS NOT NULL
     UNION ALL
     SELECT r.campaign_id, 'reported', ARRAY[coalesce(r.cost ->> 'currency', ''),
-           CASE WHEN {_COMPARED} THEN 'compared' ELSE '' END], 1,
-           CASE WHEN {_COMPARED} THEN {_LOW} ELSE 0 END, CASE WHEN {_COMPARED} THEN {_HIGH} ELSE 0 END, {_COST}
-    WHERE r.campaign_id IS NOT NULL AND {_COST} IS NOT NULL
+           CASE WHEN {COMPARED} THEN 'compared' ELSE '' END], 1,
+           CASE WHEN {COMPARED} THEN {LOW} ELSE 0 END, CASE WHEN {COMPARED} THEN {HIGH} ELSE 0 END, {COST}
+    WHERE r.campaign_id IS NOT NULL AND {COST} IS NOT NULL
     UNION ALL
     SELECT r.campaign_id, 'ended', ARRAY[r.state, floor(extract(epoch FROM r.finished_at) / {ENDED_S})::text], 1, 0, 0,
            0

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from storage.ark_tasks import TaskFilter, list_tasks
+
 from bench.growing.statement import BIG_CAMPAIGN, SMALL_CAMPAIGN, TENANT, Statement
 from producer.campaigns.status import campaign_page
 from producer.health.journal import check_journal
 from producer.health.work import check_counts, check_links, check_parts, check_webhooks
 from producer.operator_actions.account_status import account_statuses
-from storage.ark_tasks import TaskFilter, list_tasks
 from storage.batches.batches import list_batches
 from storage.campaigns.failures import failures_of
 from storage.campaigns.rows import count_rows, count_states, find_rows

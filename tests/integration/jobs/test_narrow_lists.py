@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-
 from storage.ark_tasks import TaskFilter, list_tasks
+
 from storage.database import Connection, connect
 from storage.jobs import queries
 from storage.jobs.queries import JobFilter, find_page

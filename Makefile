@@ -91,7 +91,7 @@ compose: $(STAMP) ## build the images and run docker-compose.yml, kills included
 	@COMPOSE_TEST=1 $(BIN)/pytest -q -n 0 tests/end_to_end/test_compose.py
 
 .PHONY: bench
-bench: $(STAMP) ## measure beside Celery, DBOS and others, in 15 minutes (PART=lifecycle: one part; QUICK=1: small runs)
+bench: $(STAMP) ## measure beside Celery, DBOS and others, in 25 minutes (PART=lifecycle: one part; QUICK=1: small runs)
 	@$(BIN)/python -m bench $(PART) $(if $(QUICK),--quick)
 
 .PHONY: bench-lock

@@ -43,6 +43,7 @@ from storage.jobs.records import Enqueued, JobView, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.waking.database import ConfiguredDatabase, HintingDatabase
 
 if TYPE_CHECKING:
     from producer.transactions import InTransaction
@@ -61,7 +62,8 @@ class Producer:
 
     `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files on
     this machine; turn it off where requests come from elsewhere. `tenant`: owns the jobs; other tenants' are invisible.
-    `actor`: who decides, for the timeline of jobs; None: this process's user.
+    `actor`: who decides, for the timeline of jobs; None: this process's user. `hints`: let the scheduler look for new
+    jobs at once, by the broker, if one is configured; not worth its time in a process that ends soon.
     """
 
     def __init__(
@@ -72,18 +74,14 @@ class Producer:
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
         connections: int = 8,
+        hints: bool = True,
     ) -> None:
         given = load_settings() if settings is None else settings
         self.live = LiveSettings(given)
         self.tenant = tenant
         self.actor = actor or current_actor() or user_of("program")
-        self._database = Database(
-            given.require_database_url(),
-            name="reelq-producer",
-            size=connections,
-            wait_s=_CONNECT_WAIT_S,
-            prepared=given.database_prepared_statements,
-        )
+        kind = HintingDatabase if hints else ConfiguredDatabase
+        self._database: Database = kind(given, name="reelq-producer", size=connections, wait_s=_CONNECT_WAIT_S)
         self._local_files = local_files
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -159,8 +159,10 @@ class Database:
         wait_s: float = 30.0,
         limits: Limits = PROMPT,
         prepared: Prepared = "auto",
+        on_due: Callable[[Collection[str]], None] | None = None,
     ) -> None:
-        """
+        """`on_due` is called after the commit of a transaction that made work due; see `storage.waking.hints`.
+
         Raises:
             DatabaseUnavailable: the URL cannot be read.
         """
@@ -170,6 +172,7 @@ class Database:
         self._limits = limits
         self._beginning = _beginning(self._target, limits)
         self._prepared = prepared
+        self._on_due = on_due
         self._trusted_since = 0.0
         self._search_path: str | None = None
         self._pool = self._new_pool()
@@ -204,12 +207,16 @@ class Database:
             LocksHeld, DatabaseUnavailable: as `connect`.
         """
         self._pool.open()
+        due: set[str] | None = None if self._on_due is None else set()
         with translated(self._target.where), self._noticed(), self._pool.connection() as conn:
             _begin(conn, self._beginning, self._limits)
+            conn.due = due
             try:
                 yield conn
             finally:
-                conn.used_at = time.monotonic()
+                conn.used_at, conn.due = time.monotonic(), None
+        if self._on_due is not None and due:
+            self._on_due(due)
 
     def search_path(self) -> str:
         """The schemas that our statements search, as PostgreSQL writes them. Temporary tables come last.

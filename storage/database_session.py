@@ -37,6 +37,8 @@ class Session(psycopg.Connection[TupleRow]):
     """When it was opened (`time.monotonic`)."""
     used_at: float = 0.0
     """When it was last used (`time.monotonic`)."""
+    due: set[str] | None = None
+    """What the transaction makes due; see `storage.waking.hints`. None: nothing wants to know."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         limit = self.answer_s if timeout is None else timeout

@@ -10,8 +10,8 @@ from typing import LiteralString
 
 from storage.database import Connection
 
-AT_ONCE = 5_000
-"""Some 50 ms of a tick, if each is of a group of its own."""
+AT_ONCE = 1_500
+"""Some 15 ms of a round of the scheduler, if each is of a group of its own."""
 
 
 def merge_sql(table: LiteralString, keys: LiteralString, *numbers: LiteralString) -> LiteralString:

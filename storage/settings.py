@@ -103,7 +103,7 @@ class Settings(
     """Give up a task that has not ended after this long, even without a deadline; it may still be billed. Ark itself
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
-    """How often the scheduler looks for due jobs."""
+    """How often the scheduler looks for due jobs. It also looks when a hint says that a job has become due."""
 
     keep_uploads_days: Annotated[float, Field(ge=0, le=36500)] = 30.0
     """Delete an uploaded file this long after it was uploaded last, and after the last job that needed it ended. A job

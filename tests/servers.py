@@ -6,7 +6,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from tests.ports import RESERVATIONS
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_READY_BUCKETS = 200
 WEBHOOK_SECRET = "whsec_" + "QUJD" * 8
 
 
@@ -52,6 +53,8 @@ class TestServers:
     s3_client: S3Client
     databases: Databases
     pids: dict[str, int]
+    ready_buckets: list[str] = field(default_factory=list)
+    """Empty buckets that the server has had since its start."""
 
     @contextmanager
     def database(self, *, migrated: bool = True) -> Iterator[str]:
@@ -62,9 +65,12 @@ class TestServers:
     @contextmanager
     def bucket(self) -> Iterator[Bucket]:
         """Create a bucket, and remove it with its objects at the end."""
-        name = f"test-{secrets.token_hex(6)}"
-        # Through the server: it reads its directory only at intervals.
-        self.s3_client.create_bucket(Bucket=name)
+        if self.ready_buckets:
+            name = self.ready_buckets.pop()
+        else:
+            name = _bucket_name()
+            # Through the server: it reads its directory only at intervals.
+            self.s3_client.create_bucket(Bucket=name)
         directory = self.s3.buckets / name
         try:
             yield Bucket(self.s3.url, name, self.s3.access_key_id, self.s3.secret_access_key, directory)
@@ -81,13 +87,16 @@ def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServe
     assert servers.postgres is not None
     assert servers.valkey is not None
     assert servers.s3 is not None
-    servers.prepare("reelq")
+    buckets = [_bucket_name() for _ in range(_READY_BUCKETS)]
+    servers.prepare("reelq", *buckets)
     with running(servers.specs()) as processes:
         pids = {name: process.pid for name, process in processes.items()}
-        with closing(_s3_client(servers.s3)) as client:
-            yield TestServers(
-                servers.postgres, servers.valkey, servers.s3, client, Databases(servers.postgres.url), pids
-            )
+        with closing(_s3_client(servers.s3)) as client, closing(Databases(servers.postgres.url)) as databases:
+            yield TestServers(servers.postgres, servers.valkey, servers.s3, client, databases, pids, buckets)
+
+
+def _bucket_name() -> str:
+    return f"test-{secrets.token_hex(6)}"
 
 
 def _s3_client(server: S3) -> S3Client:

@@ -28,7 +28,7 @@ class Channel(redis.Channel):
     """Speaks RESP2, which needs no HELLO."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call] # kombu has no types
         return {**parameters, "protocol": PROTOCOL}
 
 
@@ -42,7 +42,7 @@ class SentinelChannel(redis.SentinelChannel):
     """The same, for the master that Sentinels name."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call] # kombu has no types
         return {**parameters, "protocol": PROTOCOL}
 
 

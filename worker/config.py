@@ -42,7 +42,7 @@ result_accept_content = ["json"]
 task_default_queue = "submit"
 task_create_missing_queues = True
 # Named, so that Flower shows all of them before the first worker is there.
-task_queues = [Queue(name, Exchange(name, "direct"), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
+task_queues = [Queue(name, Exchange(name, "direct"), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call] # kombu has no types
 
 worker_send_task_events = True
 task_send_sent_event = False

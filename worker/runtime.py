@@ -19,6 +19,7 @@ from storage.accounts.live import LiveSettings
 from storage.bucket.objects import Objects
 from storage.database import Database
 from storage.settings import Settings
+from storage.waking.database import HintingDatabase
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.worker")
@@ -60,12 +61,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.live = LiveSettings(settings)
         self.outbound = settings.outbound()
-        self.database = Database(
-            settings.require_database_url(),
-            name="reelq worker",
-            size=DATABASE_CONNECTIONS,
-            prepared=settings.database_prepared_statements,
-        )
+        self.database: Database = HintingDatabase(settings, name="reelq worker", size=DATABASE_CONNECTIONS)
         self.objects = Objects(settings)
         self.stopping = threading.Event()
         """Set when the process is asked to stop."""

@@ -23,7 +23,7 @@ from storage.settings import TRANSFER_MEMORY_MIB
 from worker.runtime import DATABASE_CONNECTIONS
 from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING
-from worker.scheduling.retention import EVERY_S, JOBS
+from worker.scheduling.retention import JOBS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS
 from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES
 from worker.transferring.upload import held_bytes
@@ -138,7 +138,8 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "polls_per_s": MAX_POLLS_A_TICK / tick_s,
         "transfers_per_s": MAX_TRANSFERS_A_TICK / tick_s,
         "waiting": MAX_WAITING,
-        "forgotten_per_day": JOBS / EVERY_S * DAY_S,
+        "forgotten_a_round": JOBS,
+        "forgotten_per_day": JOBS / tick_s * DAY_S,
         "within": WITHIN,
         "by_time_within": BY_TIME_WITHIN,
         "wal_kb": costs.tables.wal_bytes / 1000,

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import json_body, problems
+from producer.api.openapi.document import json_body, problems
 from producer.api.request_bodies import KeyPurse, KeyRotation, NewKey
 from producer.api.resources.access import (
     DecisionPage,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.account_bodies import AccountChange, NewAccount, NewAccountKey
-from producer.api.openapi import json_body, problems
+from producer.api.openapi.document import json_body, problems
 from producer.api.resources.information import AccountList, AccountResource
 from producer.http import bodies
 from producer.http.answers import answer

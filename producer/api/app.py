@@ -11,7 +11,6 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 from starlette.responses import Response
 
-from producer.api import openapi
 from producer.api.access import access_routes
 from producer.api.accounts import account_routes
 from producer.api.ark.routes import ark_routes
@@ -38,7 +37,8 @@ from producer.api.models import model_routes
 from producer.api.monitoring.heartbeat import Heartbeat
 from producer.api.monitoring.metrics import metrics_routes
 from producer.api.monitoring.readiness import Purpose, Readiness
-from producer.api.operation_ids import operation_id
+from producer.api.openapi import document
+from producer.api.openapi.operation_ids import operation_id
 from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.uploads import upload_routes
 from producer.api.videos.routes import video_routes
@@ -136,7 +136,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
-    openapi.install(app)
+    document.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
     app.include_router(job_file_routes(service))
@@ -176,7 +176,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         tags=["health"],
         response_model=ReadinessReport,
         response_description="Ready.",
-        responses=openapi.also(503, "Not ready; `missing` says why.", model=ReadinessReport),
+        responses=document.also(503, "Not ready; `missing` says why.", model=ReadinessReport),
     )
     async def readyz(
         purpose: Annotated[Purpose, Query(alias="for", description=FOR)] = "jobs",

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.accounts import managed_by
-from producer.api.openapi import form_or_bytes_body, problems
+from producer.api.openapi.document import form_or_bytes_body, problems
 from producer.api.request_bodies import NewUploadForm
 from producer.api.resources.assets import AssetList, AssetResource, AssetUpload
 from producer.api.uploads import file_of, modality_by

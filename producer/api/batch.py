@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import also, problems, rows_body
+from producer.api.openapi.document import also, problems, rows_body
 from producer.api.request_bodies import JobBatch
 from producer.api.resources.jobs import BatchReport
 from producer.api.row_options import RowOptions

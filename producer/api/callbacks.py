@@ -9,7 +9,7 @@ import re
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.api.openapi import also, any_body, problems
+from producer.api.openapi.document import also, any_body, problems
 from producer.api.resources.information import CallbackReceived, CallbackRefused
 from producer.http.answers import answer
 from producer.http.bodies import BODY_S, chunks

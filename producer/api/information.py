@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.batch import BODY
-from producer.api.openapi import job_body, problems, rows_body
+from producer.api.openapi.document import job_body, problems, rows_body
 from producer.api.request_bodies import JobBatch
 from producer.api.resources.campaigns import BudgetResource
 from producer.api.resources.explanations import MAX_EXPLAINED, ExplainedJobs, as_explained

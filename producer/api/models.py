@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from producer.api.openapi import problems
+from producer.api.openapi.document import problems
 from producer.http.answers import answer
 from producer.http.problems import ApiProblem
 from producer.http.service import Service

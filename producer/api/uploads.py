@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import form_or_bytes_body, problems
+from producer.api.openapi.document import form_or_bytes_body, problems
 from producer.api.parameters import Cursor
 from producer.api.request_bodies import NewUploadForm
 from producer.api.resources.uploads import UploadPage, UploadResource, UploadTotals, as_upload

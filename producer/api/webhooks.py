@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import also, json_body, problems
+from producer.api.openapi.document import also, json_body, problems
 from producer.api.parameters import Instant
 from producer.api.request_bodies import EndpointChange, NewEndpoint, ReplayBody, SecretRotation, WebhookTest
 from producer.api.resources.webhooks import (

@@ -14,8 +14,8 @@ from producer.cli.shared.producers import open_producer
 from producer.client import Producer
 from seedance.problems import InvalidInput, Problem
 from storage.actors import actor_of_key
-from storage.ark_tasks import LINK_S
 from storage.bucket.objects import Objects
+from storage.reporting.ark_tasks import LINK_S
 from storage.tenants import keys
 from storage.tenants.keys import ALL_SCOPES
 from storage.tenants.tenants import DEFAULT_TENANT

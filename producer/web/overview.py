@@ -51,6 +51,7 @@ def overview_routes(site: Site) -> APIRouter:
         ids = tuple(row.id for row in now["campaigns"])
         campaign_counts = await site.cache.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
         values = now | {
+            "unfit": site.service.unfit,
             "stream": "/v1/events",
             "window": window,
             "windows": WINDOWS,

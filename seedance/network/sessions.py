@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from seedance.errors import redact
@@ -52,6 +53,10 @@ def failure_text(exc: BaseException) -> str:
     """An exception of a request, as one line for people."""
     if isinstance(exc, NotConnected):
         return str(exc)
+    if isinstance(exc, aiohttp.ClientResponseError) and isinstance(exc.__cause__, HttpProcessingError):
+        # aiohttp reports what it cannot read as a status 400 that nobody sent, with the bytes on lines of their own.
+        what = next(iter(exc.message.splitlines()), "").rstrip(":")
+        return f"the response is not valid HTTP ({what or 'it cannot be read'})"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
 
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from storage.admission.leasing import Leases
 from storage.admission.ledger import NothingFits
-from storage.admission.queue_memory import QueueMemory
-from storage.admission.share_walks import NextShares, NextTenants, find_shares, find_tenants
+from storage.admission.queue.queue_memory import QueueMemory
+from storage.admission.queue.share_walks import NextShares, NextTenants, find_shares, find_tenants
 from storage.admission.side_by_side import Question, Step, run
 from storage.admission.turns import EndOfTurn, record_turns
 from storage.database import Connection

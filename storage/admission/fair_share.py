@@ -17,8 +17,8 @@ from storage.admission.deals import deal
 from storage.admission.grants import Grant
 from storage.admission.leasing import LeaseShares
 from storage.admission.ledger import NothingFits
+from storage.admission.queue.share_walks import NextShares, NextTenants, Share, TenantInTurn
 from storage.admission.seekers import Lanes, Seeker, Which
-from storage.admission.share_walks import NextShares, NextTenants, Share, TenantInTurn
 from storage.admission.side_by_side import Question, Step, together
 from storage.admission.spending.budgets import WHOLE_TENANT
 from storage.admission.turns import EndOfTurn

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from storage.admission.campaign_pace import within_limits
 from storage.admission.ledger import Admitted, Ledger, Taken
+from storage.admission.queue.share_walks import Share
 from storage.admission.queued_claims import Lease, Place, lease, lock_oldest
 from storage.admission.seekers import Seeker
-from storage.admission.share_walks import Share
 from storage.admission.side_by_side import Question
 from storage.database import Connection
 from storage.leases import Claimed

@@ -1,4 +1,9 @@
-"""Count the slots in use of each account and each of its models. The rows are the count; no other query counts them."""
+"""Count the slots in use of each account and each of its models. No other query counts them.
+
+The rows of `jobs` are the count. Those that are generating, which are most, are counted when they change, by triggers
+in the transaction of the change (`storage.counted.slots`): so a sum of `slot_counts` is exact in every snapshot,
+whatever program wrote the rows. A session that writes with triggers switched off is the exception: `recount` finds it.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
+from psycopg import sql
 from psycopg.rows import class_row
 
+from storage.counted.kept_count import RECOUNT_LOCK
+from storage.counted.slots import SLOT_COUNTS
 from storage.database import Connection
 
 UNCONFIRMED_SLOT_S = 120.0
 """How long an unconfirmed job takes a slot. Not for the whole grace period: a burst of lost answers would stop the
 account, and if those tasks do run, the gateway answers "too many" anyway."""
 
-# Most jobs are generating, and an index alone counts them: it holds account, state and lane. Only jobs that are
-# claimed, being submitted or unconfirmed are read row by row. `state <> 'transferring'` repeats the index's own
-# predicate, without which PostgreSQL does not use the index.
+# `state <> 'transferring'` repeats the index's own predicate, without which PostgreSQL does not use the index.
 _IN_USE: LiteralString = """
 SELECT account, lane, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed,
        sum(starting)::bigint AS starting, sum(generating)::bigint AS generating
 FROM (
-    SELECT account, lane, count(*) AS in_flight, 0 AS claimed, 0 AS starting, count(*) AS generating
-    FROM jobs
-    WHERE (%(names)s::text[] IS NULL OR account = ANY(%(names)s::text[])) AND state = 'generating'
-      AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+    SELECT account, lane, sum(jobs) AS in_flight, 0 AS claimed, 0 AS starting, sum(jobs) AS generating
+    FROM slot_counts WHERE %(names)s::text[] IS NULL OR account = ANY(%(names)s::text[])
     GROUP BY account, lane
     UNION ALL
     SELECT account, lane, count(*), count(*) FILTER (WHERE state = 'queued'),
@@ -37,7 +41,7 @@ FROM (
       AND (state <> 'unconfirmed' OR updated_at > now() - make_interval(secs => %(young_s)s))
     GROUP BY account, lane
 ) parts
-GROUP BY account, lane
+GROUP BY account, lane HAVING sum(in_flight) <> 0
 """
 # Account by account: the index begins with the account, and PostgreSQL before 18 skips no first column.
 _STARTED: LiteralString = """
@@ -119,3 +123,14 @@ def started_last_minute_of(
         return {}
     rows = conn.execute(_STARTED_OF, {"names": list(names), "models": list(models)}).fetchall()
     return {(account, model): count for account, model, count in rows}
+
+
+_ALONE: LiteralString = f"SELECT pg_try_advisory_xact_lock({RECOUNT_LOCK})"
+
+
+def recount(conn: Connection) -> int:
+    """Compare the kept counts with the rows, and repair them; returns how many were wrong. One process at a time, so
+    that no two add the same correction."""
+    if conn.execute(_ALONE).fetchone() == (False,):
+        return 0
+    return conn.execute(sql.SQL(SLOT_COUNTS.count_sql)).rowcount

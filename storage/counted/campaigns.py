@@ -62,7 +62,7 @@ CAMPAIGN_SUMS = KeptCount(
     table="campaign_sums",
     keys=_KEYS,
     numbers=_NUMBERS,
-    rows=f"SELECT p.* FROM jobs r CROSS JOIN LATERAL ({_PARTS}) p WHERE r.campaign_id IS NOT NULL",  # noqa: S608
+    rows=f"SELECT p.* FROM jobs r CROSS JOIN LATERAL ({_PARTS}) p WHERE r.campaign_id IS NOT NULL",  # noqa: S608 - from constants
     create=(
         *table_sql(
             "campaign_sums",
@@ -82,7 +82,7 @@ CAMPAIGN_SUMS = KeptCount(
                 SELECT campaign_id, kind, labels, -jobs AS jobs, -low AS low, -high AS high, -amount AS amount
                 FROM ({_PARTS.replace("r.", "OLD.")}) o
                 UNION ALL {_PARTS.replace("r.", "NEW.")}) p
-                GROUP BY 1, 2, 3 HAVING {" OR ".join(f"sum(p.{name}) <> 0" for name in _NUMBERS)}""",  # noqa: S608
+                GROUP BY 1, 2, 3 HAVING {" OR ".join(f"sum(p.{name}) <> 0" for name in _NUMBERS)}""",  # noqa: S608 - from constants
         ),
         clear_sql("campaign_sums"),
         *triggers_sql(

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
+RECOUNT_LOCK: LiteralString = "hashtextextended('kept counts of reelq', 0)"
+"""The advisory lock of those who count again: two at once would both add the difference."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptCount:

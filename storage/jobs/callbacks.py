@@ -19,6 +19,7 @@ from storage.jsonb import dumps
 from storage.leases import Claimed
 from storage.logs.story import Story, story
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.waking.hints import Due, note_due
 
 
 def hash_token(token: str) -> str:
@@ -76,7 +77,12 @@ def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unf
     """
     parameters = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
     row = conn.execute(_HINT, parameters).fetchone()
-    return None if row is None else row[0]
+    if row is None:
+        return None
+    if not unfinished:
+        note_due(conn, Due.POLL)
+    found: UUID = row[0]
+    return found
 
 
 _LOOK_AGAIN: LiteralString = """

@@ -20,6 +20,7 @@ from storage.logs.story import story
 from storage.tenants.purses import Charge, charge
 from storage.tracing.spans import is_recording, span
 from storage.uploads.uses import use_uploads
+from storage.waking.hints import Due, note_due
 
 log = logging.getLogger("reelq.jobs")
 
@@ -126,6 +127,8 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         new = [job for job in chunk if job.id not in known_before] if known_before else chunk
         _log(conn, new)
         made += new
+    if made:
+        note_due(conn, Due.SUBMIT)
     charge(conn, [charge_of(job) for job in made if key_of(job.actor) is not None])
     use_uploads(conn, [(job.id, job.tenant, job.request) for job in made])
     if len(made) == len(jobs):

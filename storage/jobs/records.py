@@ -72,7 +72,7 @@ class NewJob:
     asked_hash: str | None = None
     """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
-    """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
+    """What only Ark's door knows of it; see `storage.reporting.ark_tasks`. None: it came through another door."""
     traceparent: str | None = field(default_factory=current_traceparent)
     """The trace of the request that enqueues it; see `storage.tracing`."""
     log_fields: Mapping[str, Any] = field(default_factory=fields_now)

@@ -15,10 +15,18 @@ from storage.jsonb import dumps
 from storage.logs.context import about, current_celery_task
 from storage.logs.story import story
 from storage.metrics.ended import COUNT_ENDED
+from storage.waking.hints import Due, note_due
 from storage.webhooks.outbox import TELL_MOVED
 
 log = logging.getLogger("reelq.jobs")
 
+DUE_IN = {
+    JobState.QUEUED: Due.SUBMIT,
+    JobState.GENERATING: Due.POLL,
+    JobState.UNCONFIRMED: Due.POLL,
+    JobState.TRANSFERRING: Due.TRANSFER,
+}
+"""What is due in each state in which a job can be due at once."""
 
 _MOVE: LiteralString = f"""
 WITH input AS (
@@ -62,9 +70,10 @@ WITH input AS (
     INSERT INTO job_events (job_id, source, target, reason, detail, actor, celery_task)
     SELECT id, source, target, reason, detail, actor, %(celery_task)s::uuid FROM moved
     WHERE source <> target OR detail IS NOT NULL
-), notified AS ({TELL_MOVED}), counted AS ({COUNT_ENDED})
+), notified AS ({TELL_MOVED} RETURNING 1), counted AS ({COUNT_ENDED})
 SELECT id, source, target, claim, attempt, reason, tenant,
-       (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id
+       (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id,
+       EXISTS (SELECT FROM notified)
 FROM moved
 """  # noqa: S608 - put together from constants
 
@@ -77,10 +86,15 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     if not moves:
         return []
     done = []
-    for job_id, source, target, claim, attempt, reason, tenant, campaign, account, task_id in conn.execute(
+    at_once = {item.id for item in moves if item.due_in_s == 0.0}
+    for job_id, source, target, claim, attempt, reason, tenant, campaign, account, task_id, notifies in conn.execute(
         _MOVE, {"moves": dumps([item.as_row() for item in moves]), "celery_task": current_celery_task()}
     ):
         done.append(Moved(job_id, JobState(source), JobState(target), claim, attempt, reason))
+        if job_id in at_once and target in DUE_IN:
+            note_due(conn, DUE_IN[target])
+        if notifies:
+            note_due(conn, Due.NOTIFY)
         if source != target:
             job = about(story(job_id, tenant, campaign, account, task_id, attempt))
             log.info("job.moved job_id=%s from=%s to=%s reason=%s", job_id, source, target, reason, extra=job)
@@ -131,7 +145,10 @@ RETURNING job_id
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
     """Request that a worker cancel a submitted job; the timeline says who did. False: it is not at a gateway. A later
     request to keep does not replace one to discard."""
-    return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how, "actor": current_actor()}).fetchone() is not None
+    requested = conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how, "actor": current_actor()}).fetchone()
+    if requested is not None:
+        note_due(conn, Due.POLL)
+    return requested is not None
 
 
 _MARK_DELETED: LiteralString = """

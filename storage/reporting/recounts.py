@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import LiteralString
 
 from storage.counted.ahead import KEPT_COUNTS
+from storage.counted.kept_count import RECOUNT_LOCK
 from storage.counted.messages import MESSAGE_COUNTS
 from storage.database import Connection, Limits, limit
 
 LIMITS = Limits(lock_s=600.0, idle_s=60.0, statement_s=3600.0)
 """A statement reads every row, at some 100,000 a second."""
-_LOCK: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('kept counts of reelq', 0))"
+_LOCK: LiteralString = f"SELECT pg_advisory_xact_lock({RECOUNT_LOCK})"
 
 
 def recount_tenant(conn: Connection, tenant: str) -> int:

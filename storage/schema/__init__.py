@@ -23,6 +23,7 @@ import storage.schema.notices
 import storage.schema.playable_copies
 import storage.schema.quotes
 import storage.schema.requests
+import storage.schema.slot_counts
 import storage.schema.tenants
 import storage.schema.uploads
 import storage.schema.webhooks  # noqa: F401 - its tables join the metadata

@@ -8,7 +8,7 @@ from storage.admission.circuit_breaker import WHOLE_ACCOUNT
 from storage.admission.claiming import claim
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
-from storage.admission.queue_memory import QueueMemory
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
 from storage.admission.side_by_side import Step, together
 from storage.database import Connection

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
-from storage.admission.queue_memory import QueueMemory
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
 from storage.jobs.due_work import due_work, has_queue
@@ -26,6 +26,7 @@ from storage.leases import Claimed
 from storage.metrics.families import POLL_LATENESS
 from storage.metrics.measures import Measures
 from storage.settings import Settings
+from storage.waking.hints import Due
 from storage.webhooks.delivery import Walk, claim_messages, release_messages
 from worker.failpoints import failpoint
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for
@@ -46,6 +47,7 @@ from worker.webhooks import deliver
 log = logging.getLogger("reelq.dispatch")
 
 LOOK_BACK = "look_back"
+ALL = frozenset(Due)
 IDLE_S = 1.0
 """While nothing is queued, limits are learned and breakers are closed as often as this."""
 
@@ -78,14 +80,17 @@ class Dispatcher:
         self._database = database
         self._connection: Any = None
         self._producer: Any = None
+        self.awaited: set[str] = set()
+        """The queues for which the last claim found less than it could have taken. Only for these is a hint worth a
+        round: of the others, a tick finds more at any time."""
 
     @property
     def _settings(self) -> Settings:
         return self.live.current
 
-    def run(self, may_submit: Callable[[Connection], bool] = lambda _: True) -> int:
-        """Claim and publish once; returns the number of jobs sent. `may_submit` decides in the transaction of the
-        claim whether queued jobs are claimed at all.
+    def run(self, may_submit: Callable[[Connection], bool] = lambda _: True, queues: Collection[str] = ALL) -> int:
+        """Claim and publish once for these queues; returns the number of jobs sent. `may_submit` decides in the
+        transaction of the claim whether queued jobs are claimed at all.
 
         Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
 
@@ -93,13 +98,15 @@ class Dispatcher:
             DatabaseUnavailable: nothing more was claimed.
             BrokerError: the broker does not answer; the leases of unsent jobs were released.
         """
-        free = self._room()
+        self.awaited.difference_update(queues)
+        free = {queue: batches if queue in queues else 0 for queue, batches in self._room().items()}
         sent = 0
 
         def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
             return self.claim_submits(conn, free) if may_submit(conn) else iter(())
 
-        for claim in (self.claim_work, submits):
+        claims_of_work = [self.claim_work] if any(free[queue] for queue in free if queue != Due.SUBMIT) else []
+        for claim in (*claims_of_work, *([submits] if free[Due.SUBMIT] else ())):
             try:
                 with self._database.begin() as conn:
                     batches = list(claim(conn, free))
@@ -145,10 +152,13 @@ class Dispatcher:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
         due = due_work(conn)
+        idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}
+        self.awaited.update(queue for queue, has_nothing in idle.items() if has_nothing and free[queue])
         if free["transfer"] and due.transfers:
             urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, urgent=True)
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
+            self._await(Due.TRANSFER, len(others), limit)
             yield from _transfers(urgent)
             yield from _transfers(others)
         if free["transfer"] and due.playable_copies:
@@ -157,6 +167,7 @@ class Dispatcher:
         if free["poll"] and due.polls:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
             _count_lateness(conn, polls)
+            self._await(Due.POLL, len(polls), polls_to_claim(free["poll"]))
             yield from _batches("poll", "poll", polls, POLL_BATCH)
         if free["poll"] and due.unconfirmed:
             unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
@@ -166,12 +177,15 @@ class Dispatcher:
             yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
         if free["notify"] and due.messages:
             deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s, self._walk)
+            self._await(Due.NOTIFY, len(deliveries), free["notify"])
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim submits, for all accounts together. While nothing is queued, what grants learn waits for a second."""
-        if not has_queue(conn) and time.monotonic() < self._granted_at + IDLE_S:
-            return
+        if not has_queue(conn):
+            self.awaited.add(Due.SUBMIT)
+            if time.monotonic() < self._granted_at + IDLE_S:
+                return
         self._granted_at = time.monotonic()
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
@@ -184,7 +198,13 @@ class Dispatcher:
                 self.live.refresh(conn)  # for the next round
 
         if left and (granted := grants(conn, settings, note)):
-            yield from _batches("submit", "submit", claim_for(conn, granted, left, lease_s, self._memory), SUBMIT_BATCH)
+            claimed = claim_for(conn, granted, left, lease_s, self._memory)
+            self._await(Due.SUBMIT, len(claimed), min(left, sum(grant.slots for grant in granted)))
+            yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
+
+    def _await(self, queue: Due, claimed: int, most: int) -> None:
+        if claimed < most:
+            self.awaited.add(queue)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
         """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""

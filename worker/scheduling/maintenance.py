@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
+from storage import merging
 from storage.accounts import changes
-from storage.admission import campaign_pace
+from storage.admission import campaign_pace, usage
 from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
@@ -21,11 +23,15 @@ from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
+log = logging.getLogger("reelq.maintenance")
+
 BATCH = 500
 SETTLE_EVERY_S = 1.0
 BARRED_EVERY_S = 30.0
 QUIET_EVERY_S = 1.0
 COUNTS_EVERY_S = 1.0
+RECOUNT_EVERY_S = 60.0
+SOON_S = 0.2
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -111,11 +117,22 @@ def merged_counts(conn: Connection, settings: Settings) -> int:
     return job_counts.merge_counts(conn) + kept.merge_metrics(conn)
 
 
-class Periodic:
-    """A task that need not run in each round: it is due at first, then again `seconds` after its last run."""
+def recounted_slots(conn: Connection, settings: Settings) -> int:
+    """Repair the kept counts of slots in use, if a session wrote jobs with its triggers switched off."""
+    wrong = usage.recount(conn)
+    if wrong:
+        log.warning("slots.recounted wrong=%d: a session wrote jobs without running the table's triggers", wrong)
+    return wrong
 
-    def __init__(self, seconds: float, task: MaintenanceTask) -> None:
-        self._seconds, self._task = seconds, task
+
+class Periodic:
+    """A task that need not run in each round: it is due at first, then again `seconds` after its last run.
+
+    `batch`: what it does at most in one run, so that no round takes long; after a full one it is due in `SOON_S`.
+    """
+
+    def __init__(self, seconds: float, task: MaintenanceTask, batch: int | None = None) -> None:
+        self._seconds, self._task, self._batch = seconds, task, batch
         self._next_at = 0.0
 
     @property
@@ -125,7 +142,8 @@ class Periodic:
 
     def __call__(self, conn: Connection, settings: Settings) -> int:
         count = self._task(conn, settings)
-        self._next_at = time.monotonic() + self._seconds
+        is_full = self._batch is not None and count >= self._batch
+        self._next_at = time.monotonic() + (SOON_S if is_full else self._seconds)
         return count
 
 
@@ -133,13 +151,14 @@ PERIODIC = (
     Periodic(BARRED_EVERY_S, barred_everywhere),
     Periodic(SETTLE_EVERY_S, settled_budgets),
     Periodic(QUIET_EVERY_S, quiet_hours),
-    Periodic(COUNTS_EVERY_S, merged_counts),
+    Periodic(COUNTS_EVERY_S, merged_counts, merging.AT_ONCE),
+    Periodic(RECOUNT_EVERY_S, recounted_slots),
     Periodic(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
     Periodic(draft_notices.EVERY_S, draft_notices.expiring_drafts),
     Periodic(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
     Periodic(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
-    Periodic(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
-    Periodic(retention.EVERY_S, retention.what_is_long_over),
+    Periodic(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages, webhook_maintenance.SWEEP),
+    Periodic(retention.EVERY_S, retention.what_is_long_over, retention.JOBS),
 )
 
 

@@ -1,4 +1,7 @@
-"""Celery beat that claims due jobs. Two schedulers at once are harmless: each job is leased to one of them."""
+"""Celery beat that claims due jobs. Two schedulers at once are harmless: each job is leased to one of them.
+
+Between two ticks it waits for hints, and claims what they say is due; see `storage.waking.hints`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import logging
 import math
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +30,7 @@ from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.garbage import spare_loaded
 from worker.scheduling.dispatch import Dispatcher
+from worker.scheduling.hinted import HintedWait, Pace
 from worker.scheduling.maintenance import due_tasks, spare_accounts
 from worker.scheduling.restores import RestoreWatch
 
@@ -58,6 +63,8 @@ class DueScheduler(Scheduler):
         except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
         self._beaten_at = self._shown_at = self._fit_at = -math.inf
+        self._works = False
+        self._hints, self._pace = HintedWait(self.settings.require_broker()), Pace()
         self._restores = RestoreWatch(self.database, Objects(self.settings))
         self._instance = heartbeats.own_instance()
         super().__init__(*args, **kwargs)
@@ -70,13 +77,22 @@ class DueScheduler(Scheduler):
         self.update_from_dict(self.app.conf.beat_schedule)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Run one round; returns the seconds to sleep. Never raises: an exception from a tick would end the process.
-        Only a schema that needs a newer program ends it."""
-        tick_s = self.settings.tick_seconds
-        try:
-            self._round()
+        """Run one round and wait until the next one, which may begin at once. Never raises: an exception from a tick
+        would end the process. Only a schema that needs a newer program ends it."""
+        wait_s = self.settings.tick_seconds
+        self._works = False
+        with self._going_on():
+            self._works = self._round()
             # beat runs one entry per call and returns 0 for "call again", so its wait can only shorten ours.
-            return min(float(super().tick(*args, **kwargs)), tick_s)
+            wait_s = min(float(super().tick(*args, **kwargs)), wait_s)
+        self._show_alive()
+        self._wait(wait_s)
+        return 0.0
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        try:
+            yield
         except DatabaseUnavailable as exc:
             log.warning("tick.no_database error=%s", exc)
             self._restores.doubt()
@@ -84,9 +100,24 @@ class DueScheduler(Scheduler):
             log.warning("tick.no_broker error=%s", exc)
         except Exception:
             log.exception("tick.failed")
-        finally:
-            self._show_alive()
-        return tick_s
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and claim what hints say is due until then."""
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until:
+            # After a failure only the next tick tries again.
+            paused_until = self._pace.next_at if self._works else math.inf
+            if now < paused_until:
+                time.sleep(min(until, paused_until) - now)
+                continue
+            queues = self._hints.wait(until - now) & self.dispatcher.awaited
+            began = time.monotonic()
+            if queues:
+                self._works = False
+                with self._going_on():
+                    self.dispatcher.run(self._restores.may_submit, queues)
+                    self._works = True
+            self._pace.note(began, time.monotonic())
 
     def _show_alive(self) -> None:
         """Ticks go on, with or without the servers: a restart would not bring these back."""
@@ -106,14 +137,15 @@ class DueScheduler(Scheduler):
             return
         super().apply_entry(entry, producer=producer)
 
-    def _round(self) -> None:
+    def _round(self) -> bool:
+        """Do all that is due; returns whether jobs may be moved at all."""
         if time.monotonic() - self._fit_at > HEARTBEAT_S:
             if (unfit := self._unfit()) is not None:
                 log.error("schema.too_new error=%s", unfit)
                 sys.exit()  # beat ends as on Ctrl-C
             self._fit_at = time.monotonic()
         if not self._restores.may_run():
-            return
+            return False
         # Maintenance comes first and needs no broker, so that a broker that is down does not hold it up.
         with self.database.begin() as conn:
             tasks = due_tasks(conn)
@@ -132,6 +164,7 @@ class DueScheduler(Scheduler):
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()
         self.dispatcher.run(self._restores.may_submit)
+        return True
 
     def _unfit(self) -> str | None:
         with self.database.begin() as conn:
@@ -150,5 +183,6 @@ class DueScheduler(Scheduler):
 
     def close(self) -> None:
         super().close()
+        self._hints.close()
         self.dispatcher.close()
         self.database.close()

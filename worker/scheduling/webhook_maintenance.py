@@ -17,8 +17,9 @@ CAMPAIGNS_EVERY_S = 2.0
 NOTICES_EVERY_S = 5.0
 CAMPAIGNS = 100
 SWEEP_EVERY_S = 5.0
-SWEEP = 2_000
-"""Of each kind in one transaction of the scheduler: with `SWEEP_EVERY_S`, 34 million delivered messages a day."""
+SWEEP = 200
+"""Of each kind in one round of the scheduler. As long as batches are full, the next one follows in the next round: 69
+million delivered messages a day."""
 DELIVERED_DAYS, DEAD_DAYS = 7, 30
 
 

@@ -53,7 +53,7 @@ def read_options(arguments: list[str]) -> None:
 
 
 def why_no_sign_in(given: Any, okta_url: str | None) -> str | None:
-    """Why nobody could sign in with OAuth, or everyone could enter without it, as a sentence; None: it is well
+    """Why no one could sign in with OAuth, or everyone could enter without it, as a sentence; None: it is well
     configured, or not used. `okta_url`: `FLOWER_OAUTH2_OKTA_BASE_URL`."""
     if not given.auth:
         if given.auth_provider:
@@ -61,7 +61,7 @@ def why_no_sign_in(given: Any, okta_url: str | None) -> str | None:
         return None
     if "\\" in given.auth or not validate_auth_option(given.auth):  # Flower escapes all but `.*`, a backslash too
         return (
-            f"FLOWER_AUTH: {given.auth!r} would let nobody in; use one address, several with | between them,"
+            f"FLOWER_AUTH: {given.auth!r} would let no one in; use one address, several with | between them,"
             " or one domain as in .*@example.com"
         )
     if not given.auth_provider:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reelq_client.core.binding import Awaiting, Blocking, call, pages
 from reelq_client.core.errors import ConfigurationError
-from reelq_client.core.requests import Flow, Pause, Request, as_json, given
+from reelq_client.core.requests import Answer, Flow, Pause, Request, as_json, given
 from reelq_client.models.access import Decision
 from reelq_client.models.base import Page
 from reelq_client.models.campaigns import (
@@ -57,27 +57,9 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
     ) -> Flow[Plan]:
         """Check every row, and show what a run would cost and take; nothing is stored. `rows`: mappings, a DataFrame,
         or the path of a sheet. The options are those of docs/campaigns.md."""
-        body = yield from rows_body(rows, with_keys=False)
-        query = given(
-            name=name,
-            budget=budget,
-            fetch=fetch or None,
-            key=key,
-            prompt=prompt,
-            template=template,
-            sheet=sheet,
-            encoding=encoding,
-            delimiter=delimiter,
-        )
-        answer = yield Request(
-            "campaigns_plan",
-            "POST",
-            "/v1/campaigns/plan",
-            query=query | {"map": map} | ways_query(ways),
-            body=body,
-            repeatable=True,
-            timeout_s=_LONG_S,
-        )
+        query = given(name=name, budget=budget, fetch=fetch or None, key=key, prompt=prompt, template=template)
+        query |= given(sheet=sheet, encoding=encoding, delimiter=delimiter)
+        answer = yield from _checked("campaigns_plan", "/v1/campaigns/plan", rows, query | {"map": map}, ways)
         return answer.read(Plan)
 
     @call
@@ -103,27 +85,10 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
         path = Path(to)
         if path.suffix.lower() not in (".xlsx", ".csv", ".jsonl"):
             raise ConfigurationError(f"{path}: its name must end in .xlsx, .csv or .jsonl")
-        body = yield from rows_body(rows, with_keys=False)
-        query = given(
-            format=path.suffix.lower().removeprefix("."),
-            name=name,
-            fetch=fetch or None,
-            key=key,
-            prompt=prompt,
-            template=template,
-            sheet=sheet,
-            encoding=encoding,
-            delimiter=delimiter,
-        )
-        answer = yield Request(
-            "campaigns_plan_errors",
-            "POST",
-            "/v1/campaigns/plan/errors",
-            query=query | {"map": map} | ways_query(ways),
-            body=body,
-            repeatable=True,
-            timeout_s=_LONG_S,
-        )
+        form = path.suffix.lower().removeprefix(".")
+        query = given(format=form, name=name, fetch=fetch or None, key=key, prompt=prompt, template=template)
+        query |= given(sheet=sheet, encoding=encoding, delimiter=delimiter) | {"map": map}
+        answer = yield from _checked("campaigns_plan_errors", "/v1/campaigns/plan/errors", rows, query, ways)
         path.write_bytes(answer.body)
         return path
 
@@ -306,6 +271,22 @@ def _creating(
         delimiter=delimiter,
     )
     return query | {"map": mapped}
+
+
+def _checked(operation: str, route: str, rows: Rows, query: Mapping[str, Any], ways: RunWays) -> Flow[Answer]:
+    """Have every row checked; nothing is stored, so the request may be sent again."""
+    body = yield from rows_body(rows, with_keys=False)
+    return (
+        yield Request(
+            operation,
+            "POST",
+            route,
+            query={**query, **ways_query(ways)},
+            body=body,
+            repeatable=True,
+            timeout_s=_LONG_S,
+        )
+    )
 
 
 def _get(name: str) -> Flow[Campaign]:

@@ -12,7 +12,7 @@ from producer.http.problems import ApiProblem
 from seedance.account import Account
 from seedance.problems import InvalidInput, Problem, shorten
 from storage.ark_status import STATUSES
-from storage.ark_tasks import TaskFilter
+from storage.reporting.ark_tasks import TaskFilter
 
 MAX_PAGE = 500
 _DEFAULT_SIZE = 10

@@ -23,11 +23,11 @@ from producer.http.service import Service
 from producer.operator_actions import job_actions
 from producer.operator_actions.deletion import delete
 from seedance.problems import shorten
-from storage.ark_tasks import LINK_S, Link, ark_document, facts_of, list_tasks
 from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.reporting.ark_tasks import LINK_S, Link, ark_document, facts_of, list_tasks
 
 PATH = f"{ark_errors.BELOW}contents/generations/tasks"
 

@@ -25,7 +25,7 @@ from producer.api.batches.resources import (
     page_of,
     read_id,
 )
-from producer.api.openapi import JsonLines, also, form_body, problems
+from producer.api.openapi.document import JsonLines, also, form_body, problems
 from producer.api.videos.progress import Progress
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of

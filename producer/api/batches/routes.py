@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from producer.api.batches.resources import BatchPage, BatchResource, NewBatch, as_batch, not_found, page_of, read_id
 from producer.api.batches.runner import BatchRunner
-from producer.api.openapi import json_body, problems
+from producer.api.openapi.document import json_body, problems
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of

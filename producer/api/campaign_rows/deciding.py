@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from producer.api.campaign_rows.bodies import CancelRows, ReviewRows, RowChoice, SetRows
 from producer.api.campaign_rows.resources import CancelAnswer, ResumeAnswer, RowDecision, as_decision
-from producer.api.openapi import OPERATION_KEY, headers, json_body, problems
+from producer.api.openapi.document import OPERATION_KEY, headers, json_body, problems
 from producer.api.resources.campaigns import CancelledCampaign, as_campaign
 from producer.campaigns.decisions.carry_out import carried_out, carry_out, preview
 from producer.campaigns.decisions.choice import EVERY_ROW, LOST, Choice

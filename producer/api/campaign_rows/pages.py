@@ -17,7 +17,7 @@ from producer.api.campaign_rows.resources import (
     as_row,
     as_row_detail,
 )
-from producer.api.openapi import problems
+from producer.api.openapi.document import problems
 from producer.campaigns.decisions.choice import MAX_NUMBER, choose
 from producer.campaigns.overview import overview_of
 from producer.campaigns.results.results import Results

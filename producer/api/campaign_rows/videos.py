@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.campaign_rows.pages import Keys, Numbers, Reasons, Reviews, States, chosen_rows
-from producer.api.openapi import also, file_content, problems
+from producer.api.openapi.document import also, file_content, problems
 from producer.campaigns.results.archive import archive_pieces
 from producer.campaigns.results.download import FromBucket
 from producer.campaigns.results.names import NamePattern, distinct

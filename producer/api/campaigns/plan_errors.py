@@ -14,7 +14,7 @@ from producer.api.campaign_rows.uploads import Upload, uploaded
 from producer.api.campaigns.plans import Fetch, PlanName, checked_upload
 from producer.api.campaigns.results import TYPES
 from producer.api.campaigns.routes import remembered_options
-from producer.api.openapi import also, file_content, problems, rows_body
+from producer.api.openapi.document import also, file_content, problems, rows_body
 from producer.api.request_bodies import CampaignRows
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions

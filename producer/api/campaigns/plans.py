@@ -11,7 +11,7 @@ from starlette.responses import Response
 from producer.api.campaign_rows.forms import Asked, PlanForm
 from producer.api.campaign_rows.uploads import Upload, uploaded
 from producer.api.campaigns.routes import FETCH_S, remembered_options, remembered_proof
-from producer.api.openapi import problems, rows_body
+from producer.api.openapi.document import problems, rows_body
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions

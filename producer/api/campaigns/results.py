@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.campaign_rows.forms import SheetFormat
-from producer.api.openapi import also, file_content, json_body, problems
+from producer.api.openapi.document import also, file_content, json_body, problems
 from producer.api.request_bodies import ShareBody
 from producer.api.resources.shares import NewShare, ShareList, ShareResource, as_share
 from producer.campaigns.results.columns import Links

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from producer.api.batch import BODY, count_rows, notes_on_known
 from producer.api.campaign_rows.forms import Asked, CampaignForm
 from producer.api.campaign_rows.uploads import Upload, uploaded
-from producer.api.openapi import JsonLines, also, json_body, problems, rows_body
+from producer.api.openapi.document import JsonLines, also, json_body, problems, rows_body
 from producer.api.parameters import Cursor
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CampaignRows
 from producer.api.resources.campaigns import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.api.openapi import problems
+from producer.api.openapi.document import problems
 from producer.api.resources.attempts import AttemptResource, JobAttempts, WaitResource
 from producer.client import as_job_id
 from producer.http.answers import answer

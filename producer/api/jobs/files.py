@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.api.openapi import also, file_content, problems
+from producer.api.openapi.document import also, file_content, problems
 from producer.api.resources.jobs import JobResource, as_resource
 from producer.client import as_job_id
 from producer.errors import NotPossible

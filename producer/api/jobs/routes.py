@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from producer.api.openapi import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
+from producer.api.openapi.document import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
 from producer.api.parameters import Cursor, Instant
 from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from producer.api.examples import WHOLE_EVENT_EXAMPLE
-from producer.api.openapi import EventStream, also, event_stream, problems
+from producer.api.openapi.document import EventStream, also, event_stream, problems
 from producer.api.resources.jobs import JobTimeline
 from producer.campaigns.names import MAX_NAME_CHARS
 from producer.client import as_job_id

@@ -21,10 +21,10 @@ from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import MAX_REFERENCES, Modality
 from storage.actors import key_of
-from storage.ark_tasks import Link
 from storage.jobs import queries, search
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.reporting.ark_tasks import Link
 from storage.tenants import purses, quotes
 from storage.tenants.keys import Scope
 from storage.tenants.purses import Purse

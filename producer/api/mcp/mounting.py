@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from producer.api.mcp.desk import Desk
 from producer.http.doors.auth import principal_of
 from producer.http.service import Service
-from storage.ark_tasks import LINK_S
+from storage.reporting.ark_tasks import LINK_S
 
 PATH = "/mcp"
 MAX_BODY_BYTES = 16 * 2**20

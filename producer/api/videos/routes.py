@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from producer.api.jobs.files import file_answers, job_file
 from producer.api.jobs.routes import with_key
-from producer.api.openapi import IDEMPOTENCY_KEY, form_or_json_body, headers, problems
+from producer.api.openapi.document import IDEMPOTENCY_KEY, form_or_json_body, headers, problems
 from producer.api.videos.fields import from_form
 from producer.api.videos.making import Asked, Kind, as_video_id, get_video, make, no_video
 from producer.api.videos.progress import Progress

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from reelq_client import Reelq
     from reelq_client.models.base import Model
 
-_PAGE = 200
-
 
 class WebhooksDoor(Protocol):
     """Methods raise `InvalidInput`, `WebhookNotFound` and `ReplayRefused`."""
@@ -151,10 +149,11 @@ class _Database:
 class _Api:
     def __init__(self, reelq: Reelq) -> None:
         # Imported here: the client takes long, and a command at the server does without.
+        from producer.cli.doors.there.pages import first_of
         from producer.cli.doors.there.translated import translated
 
         self._reelq, self._webhooks = reelq, reelq.webhooks
-        self._translated = translated
+        self._translated, self._first_of = translated, first_of
 
     def endpoints(self) -> Sequence[Endpoint]:
         with self._translated():
@@ -185,22 +184,18 @@ class _Api:
     def messages(
         self, states: Sequence[MessageState], endpoint_id: UUID | None, job_id: UUID | None, limit: int
     ) -> Sequence[MessageView]:
-        found: list[MessageView] = []
-        cursor = None
-        while len(found) < limit:
-            with self._translated():
-                page = self._webhooks.messages.list(
+        with self._translated():
+            found = self._first_of(
+                limit,
+                lambda n, cursor: self._webhooks.messages.list(
                     state=[state.value for state in states],
                     endpoint_id=endpoint_id,
                     job_id=job_id,
-                    limit=min(limit - len(found), _PAGE),
+                    limit=n,
                     cursor=cursor,
-                )
-            found += map(_message, page.data)
-            if page.next_cursor is None:
-                break
-            cursor = str(page.next_cursor)
-        return found
+                ),
+            )
+        return [_message(item) for item in found]
 
     def message(self, text: str) -> MessageView:
         with self._translated():

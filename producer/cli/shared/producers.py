@@ -24,4 +24,4 @@ def open_producer(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_
     settings = settings_of(ctx, given)
     with connect(settings.require_database_url()) as conn:
         check_schema(conn)
-    return Producer(settings, tenant=tenant)
+    return Producer(settings, tenant=tenant, hints=False)

@@ -15,7 +15,8 @@ from storage.jobs.events import partitions
 OVERDUE_S = 86400.0
 
 # Ids begin with their creation time (UUIDv7, RFC 9562), so the old ones are at the beginning of both indexes and no
-# younger row is read. A job that was stored long ago and has not ended is skipped.
+# younger row is read. A job that was stored long ago and has not ended is skipped. Jobs whose ids begin with no time
+# keep their events until they are deleted.
 _BEFORE: LiteralString = """
 (lpad(to_hex((extract(epoch FROM now() - make_interval(secs => %(age_s)s)) * 1000)::bigint), 12, '0')
  || repeat('0', 20))::uuid
@@ -26,14 +27,22 @@ DELETE FROM {{table}} WHERE id = ANY(ARRAY(
     WHERE e.job_id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
     ORDER BY e.job_id, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED))
 """  # noqa: S608 - put together from constants
-# A row of a campaign lives as long as its newest job.
-_JOBS: LiteralString = f"""
-WITH gone AS (
+# Each tenant's jobs by the time when they ended, as the index has them: ids of other programs may begin with no time. A
+# row of a campaign lives as long as its newest job.
+_JOBS: LiteralString = """
+WITH RECURSIVE tenants(name) AS (
+    (SELECT tenant FROM jobs ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.tenant FROM jobs j WHERE j.tenant > t.name ORDER BY j.tenant LIMIT 1)
+    FROM tenants t WHERE t.name IS NOT NULL
+), gone AS (
 DELETE FROM jobs WHERE id = ANY(ARRAY(
-    SELECT j.id FROM jobs j
-    WHERE j.id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
-      AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id) AND j.removal_due_at IS NULL
-    ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
+    SELECT old.id FROM tenants t CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs j
+        WHERE j.tenant = t.name AND j.finished_at < now() - make_interval(secs => %(age_s)s)
+          AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id) AND j.removal_due_at IS NULL
+        ORDER BY j.finished_at LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
+    ) old LIMIT %(limit)s))
 RETURNING id
 ), versions AS (
     DELETE FROM campaign_versions v USING gone g WHERE v.job_id = g.id RETURNING v.row_id
@@ -42,7 +51,7 @@ RETURNING id
       AND r.job_id IN (SELECT id FROM gone)
 )
 SELECT count(*) FROM gone
-"""  # noqa: S608 - put together from constants
+"""
 
 
 def forget_events(conn: Connection, age_s: float, limit: int) -> int:

@@ -10,9 +10,8 @@ revision = "0044"
 down_revision = "0043"
 branch_labels = None
 depends_on = None
-oldest_program = (
-    "0037"  # it writes and reads the same table; without newer workers all rows go to the default partition
-)
+# An older program writes and reads the same table; until a newer one runs, all rows go to the default partition.
+oldest_program = "0037"
 
 _COLUMNS = "id, job_id, at, source, target, reason, detail, actor, celery_task"
 _TABLE = """
@@ -65,7 +64,7 @@ def downgrade() -> None:
         "ALTER TABLE job_events_parts RENAME CONSTRAINT job_events_pkey TO job_events_parts_pkey",
         "ALTER SEQUENCE job_events_id_seq RENAME TO job_events_parts_id_seq",
         _TABLE.format(key="id", partitions=""),
-        f"INSERT INTO job_events ({_COLUMNS}) OVERRIDING SYSTEM VALUE SELECT {_COLUMNS} FROM job_events_parts",  # noqa: S608
+        f"INSERT INTO job_events ({_COLUMNS}) OVERRIDING SYSTEM VALUE SELECT {_COLUMNS} FROM job_events_parts",  # noqa: S608 - constants of this file
         """DO $$ BEGIN
                EXECUTE format('ALTER TABLE job_events ALTER id RESTART WITH %s', nextval('job_events_parts_id_seq'));
            END $$""",

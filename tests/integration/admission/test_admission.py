@@ -50,7 +50,7 @@ def enqueue(
     campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign else None
     values: dict[str, object] = {"gateways": ["anyfast"], "tenant": tenant, "campaign_id": campaign_id, **fields}
     request = values.pop("request", {"prompt": "a cat"})
-    new = [NewJob(new_job_id(), request, "h", **values) for _ in range(count)]  # type: ignore[arg-type]
+    new = [NewJob(new_job_id(), request, "h", **values) for _ in range(count)]  # type: ignore[arg-type] # any fields
     return [item.id for item in enqueue_jobs(conn, new)]
 
 

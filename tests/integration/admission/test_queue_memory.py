@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from storage.admission import queue_memory
-from storage.admission.queue_memory import QueueMemory
+from storage.admission.queue import queue_memory
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.database import Connection, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob

@@ -39,8 +39,10 @@ def test_no_job_is_taken_while_the_schema_is_too_new(configured: Settings) -> No
             assert "is older than the schema" in problem.get("detail", problem["error"]["message"])
             assert problem["error"]["code"] == "schema_new"
         assert len(jobs(api)) == stored, "reading goes on"
+        assert "is older than the schema" in api.get("/").text
         set_revision(configured, newest_revision())
         wait_for("jobs are taken again", lambda: api.post("/v1/jobs", json=JOB).status_code == 202)
+        assert "is older than the schema" not in api.get("/").text
 
 
 def jobs(api: httpx.Client) -> list[object]:

@@ -19,7 +19,7 @@ from PIL import Image
 from reelq_client import Reelq
 
 from producer import Producer
-from producer.api.code_samples import FIELD
+from producer.api.openapi.code_samples import FIELD
 from producer.operator_actions.tenants import create_key
 from storage.bucket.objects import Objects
 from storage.jobs.queries import JobFilter, page_of_jobs

@@ -13,7 +13,7 @@ from bench.growing.sizes import Sizes
 from seedance.account import Account
 from storage.admission import circuit_breaker, usage
 from storage.admission.grants import Grant
-from storage.admission.queue_memory import QueueMemory
+from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database

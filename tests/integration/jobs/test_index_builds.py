@@ -18,12 +18,18 @@ from tests.integration.jobs.test_migrations import migrate
 
 _JOBS = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
 SELECT gen_random_uuid(), 't' || n % 2, '{}', 'h', '{anyfast}' FROM generate_series(1, 2000) n"""
+_GENERATING = """
+INSERT INTO jobs (id, tenant, request, request_hash, gateways, lane, state, account, attempt, gateway_task_id)
+SELECT gen_random_uuid(), 't0', '{}', 'h', '{anyfast}', 'fast/text/720p', 'generating', 'a' || n % 3, 1, n::text
+FROM generate_series(1, 30) n"""
 _MESSAGES = """INSERT INTO webhook_messages (id, tenant, type, url, target)
 SELECT gen_random_uuid(), 't0', 'job.succeeded', 'https://h.example/', 'h.example' FROM generate_series(1, 20) n"""
 _WRITES = (
     "INSERT INTO campaigns (id, tenant, name) VALUES (gen_random_uuid(), 't1', 'spring')",
     "UPDATE jobs SET reason = 'throttled', campaign_id = (SELECT id FROM campaigns) WHERE tenant = 't1'",
     "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs ORDER BY id LIMIT 10)",
+    """UPDATE jobs SET state = 'transferring', video_url = 'https://v'
+       WHERE state = 'generating' AND gateway_task_id < '2'""",
     """UPDATE webhook_messages SET due_at = NULL, delivered_at = now()
        WHERE id IN (SELECT id FROM webhook_messages LIMIT 5)""",
     _MESSAGES,
@@ -95,8 +101,8 @@ def test_no_writer_waits_while_an_upgrade_counts(empty_postgres_url: str, kept: 
         psycopg.connect(empty_postgres_url, autocommit=True) as own,
         psycopg.connect(empty_postgres_url, autocommit=True) as writer,
     ):
-        writer.execute(_JOBS)
-        writer.execute(_MESSAGES)
+        for statement in (_JOBS, _GENERATING, _MESSAGES):
+            writer.execute(statement)
         count_ahead(own, sql.Composed([sql.SQL("SET LOCAL statement_timeout = 0")]), kept.revision)
         own.execute(f"DELETE FROM {kept.table}")
         with own.transaction():  # the counting lasts until its transaction ends

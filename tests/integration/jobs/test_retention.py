@@ -57,6 +57,19 @@ def test_old_jobs_are_deleted_with_their_attempts_and_events(conn: Connection) -
         assert left(conn, table, column) == {young, running}, table
 
 
+def test_jobs_of_other_programs_are_deleted_whatever_their_ids_are(conn: Connection) -> None:
+    young = a_job(conn, 20)
+    conn.execute(
+        """INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at)
+           SELECT id::uuid, 't' || n % 3, '{}', 'h', '{ark}', 'cancelled', NULL, now() - interval '40 days'
+           FROM (VALUES ('00000000-0000-0000-0000-000000000001', 0), ('ffffffff-ffff-4fff-bfff-ffffffffffff', 1),
+                        ('7b0e63a3-0000-4000-8000-000000000000', 2), ('a2f4d9c0-0000-4000-8000-000000000000', 3)
+           ) v(id, n)"""
+    )
+    assert what_is_long_over(conn, Settings(keep_jobs_days=30)) == 4
+    assert left(conn) == {young}
+
+
 def test_an_old_job_that_has_just_ended_is_kept(conn: Connection) -> None:
     job_id = a_job(conn, 40)
     conn.execute("UPDATE jobs SET finished_at = now() WHERE id = %s", [job_id])

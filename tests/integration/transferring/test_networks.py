@@ -88,6 +88,31 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("tls"), "cdn.case.test", "s3.case.test")
 
 
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nvideo", "Duplicate Content-Length"),
+        (b"\x15\x03\x01\x00\x02\x02F", "Bad status line"),
+    ],
+)
+def test_a_response_that_is_not_http_is_named_in_one_line_without_a_status(response: bytes, message: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(response)
+        await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DownloadFailed) as failed:
+            await read(Fetcher(allow_private=True), f"http://127.0.0.1:{port}/v.mp4?X-Tos-Signature=0123456789")
+        assert str(failed.value) == f"the response is not valid HTTP ({message})"
+        server.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_video_is_fetched_through_the_proxy_that_knows_its_name(certificates: Certificates, scheme: str) -> None:
     async def run() -> None:

@@ -86,7 +86,7 @@ def test_videos_at_the_same_time_each_get_their_own_poster(posters: Posters) -> 
 
     async def run() -> list[bytes | str]:
         return await asyncio.gather(
-            *(posters.make(lambda offset, size, v=v: v[offset : offset + size], len(v)) for v in videos)  # type: ignore[misc]
+            *(posters.make(lambda offset, size, v=v: v[offset : offset + size], len(v)) for v in videos)  # type: ignore[misc] # mypy cannot type the default
         )
 
     for number, picture in enumerate(asyncio.run(run())):

@@ -176,7 +176,7 @@ def test_a_range_may_cover_less_than_the_rest(objects: Objects, *, says_length: 
 
 @pytest.mark.parametrize("files", [{"honours_ranges": False}, {"etag": None}, {"etag": 'W/"weak"'}])
 def test_a_download_never_combines_two_files(objects: Objects, files: dict[str, bool | str]) -> None:
-    server = FileServer(a_video(2 * PART_BYTES), cut_at=[PART_BYTES + 77], **files)  # type: ignore[arg-type]
+    server = FileServer(a_video(2 * PART_BYTES), cut_at=[PART_BYTES + 77], **files)  # type: ignore[arg-type] # any fields
     with pytest.raises(DownloadFailed):
         copy(server, objects)
     assert objects.head(KEY) is None

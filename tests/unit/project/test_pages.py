@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.project.test_rooms import FOLDERS
+
 ROOT = Path(__file__).parents[3]
+README = ROOT / "README.md"
 PAGES = [
     *sorted(path for path in ROOT.glob("*.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*.md")),
@@ -17,7 +20,8 @@ PAGES = [
 OF_TODAY = [page for page in PAGES if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 NAMED = re.compile(
-    r"`((?:seedance|storage|producer|worker|simulator|bench|tests|deploy|docs|examples)/[\w./-]*)(?::\w+)?`"
+    r"`((?:seedance|storage|producer|worker|simulator|client|client-ts|bench|tests|tools|deploy|docs|examples)/[\w./-]*)"
+    r"(?::\w+)?`"
 )
 EXAMPLES = {
     "docs/adding-a-gateway.md": ("example", "name"),  # its files are the reader's to write
@@ -50,6 +54,13 @@ def test_every_named_file_exists(page: Path) -> None:
     named = set(NAMED.findall(page.read_text(encoding="utf-8")))
     missing = {path for path in named if not (ROOT / path).exists()}
     assert {path for path in missing if not any(word in path for word in EXAMPLES.get(name, ()))} == set()
+
+
+def test_the_layout_names_every_folder_with_code_and_none_that_is_gone() -> None:
+    [layout] = re.findall(r"^## Layout\n\n```\n(.*?)```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    named = set(re.findall(r"(?:^|\s)([\w-]+)/ ", layout))
+    assert [name for name in named if not (ROOT / name).is_dir()] == []
+    assert set(FOLDERS) <= named
 
 
 def test_the_index_names_every_page() -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 GITHUB = ROOT / ".github"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+KINDS = ("Before you upgrade", "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 SCHEMAS = [
     ("vendor.github-workflows", "workflows/test.yml"),
     ("vendor.github-issue-forms", "ISSUE_TEMPLATE/bug.yml"),

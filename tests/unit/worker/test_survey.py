@@ -82,7 +82,7 @@ def test_whoever_needs_less_does_not_wait_for_the_rest() -> None:
                 await release.wait()
             return await real(page, **fields)
 
-        lister.list_tasks = held  # type: ignore[method-assign]
+        lister.list_tasks = held  # type: ignore[method-assign] # a stand-in
         made = Survey(cast(GatewayClient, lister), LIMITS, BEGIN, BEGIN + 10_000)
         reading = asyncio.create_task(made.read())
         young = await made.wait_for(BEGIN + 9500)
@@ -121,12 +121,12 @@ def test_records_that_are_removed_while_the_list_is_read_hide_nothing() -> None:
     """The first of page 2 slips onto page 1, which was read already."""
     lister = Lister(newest_first(250))
     slips = f"t{lister.ages[LIST_PAGE]:g}"
-    lister.before_page[2] = lambda: lister.ages.pop(5)  # type: ignore[assignment]
+    lister.before_page[2] = lambda: lister.ages.pop(5)  # type: ignore[assignment] # what it returns is not used
     seen = survey(lister, -100.0)
     assert slips in ids(seen)
     assert (False, 1) in lister.pages[1:], "page 1 is read again"
     silent = Lister(newest_first(250), total=lambda _: None)
-    silent.before_page[2] = lambda: silent.ages.pop(5)  # type: ignore[assignment]
+    silent.before_page[2] = lambda: silent.ages.pop(5)  # type: ignore[assignment] # what it returns is not used
     assert slips in ids(survey(silent, -100.0))
 
 

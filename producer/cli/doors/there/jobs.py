@@ -16,6 +16,7 @@ from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.doors.there.pages import first_of
 from producer.cli.doors.there.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.intake.pace import PaceTerms
@@ -30,7 +31,6 @@ from storage.jobs.states import JobState
 _JOB = TypeAdapter(JobView)
 _SINGLE = ("first_frame", "last_frame")
 _LISTS = ("reference_images", "reference_videos", "reference_audios")
-_PAGE = 200
 _INSTANTS = ("until", "since")
 _ID_CHARS = 36
 _NO_LIMIT = "none"
@@ -50,21 +50,14 @@ class ApiDoor:
 
     def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
         """As `Door`."""
-        found: list[JobView] = []
-        cursor = None
-        while len(found) < limit:
-            with translated():
-                page = self._reelq.jobs.list(
-                    state=None if state is None else state.value,
-                    campaign=campaign,
-                    limit=min(limit - len(found), _PAGE),
-                    cursor=cursor,
-                )
-            found += map(as_view, page.data)
-            if page.next_cursor is None:
-                break
-            cursor = str(page.next_cursor)
-        return found
+        with translated():
+            found = first_of(
+                limit,
+                lambda n, cursor: self._reelq.jobs.list(
+                    state=None if state is None else state.value, campaign=campaign, limit=n, cursor=cursor
+                ),
+            )
+        return [as_view(job) for job in found]
 
     def job_ids(self, texts: Sequence[str]) -> list[UUID]:
         """As `Door`."""

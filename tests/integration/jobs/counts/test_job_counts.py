@@ -9,6 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from storage.admission import usage
 from storage.campaigns import controls
 from storage.counted.campaigns import CAMPAIGN_SUMS
 from storage.database import connect, upgrade
@@ -248,3 +249,37 @@ def test_an_upgrade_replaces_the_functions_of_the_counts(empty_postgres_url: str
         row = conn.execute(source).fetchone()
     assert row is not None
     assert "LOCK TABLE job_counts" in row[0]
+
+
+def test_slots_in_use_are_right_again_after_a_session_without_triggers(postgres_url: str) -> None:
+    held = generating(postgres_url, a_job("a"), a_job("b"))
+    with connect(postgres_url) as conn:
+        (lane,) = usage.slots_in_use(conn, 60.0)["main"]
+        assert usage.slots_in_use(conn, 60.0) == {"main": {lane: usage.Usage(2, generating=2)}}
+        conn.execute("SET LOCAL session_replication_role = replica")
+        conn.execute("UPDATE jobs SET account = 'other' WHERE id = %s", [held[0].id])
+        conn.execute("SET LOCAL session_replication_role = origin")
+    with connect(postgres_url) as conn:
+        assert usage.recount(conn) == 2
+        with connect(postgres_url) as another:
+            assert usage.recount(another) == 0, "two at once would add the correction twice"
+    with connect(postgres_url) as conn:
+        assert usage.recount(conn) == 0
+        assert miscounted(conn) == []
+        found = usage.slots_in_use(conn, 60.0)
+    assert found == {"main": {lane: usage.Usage(1, generating=1)}, "other": {lane: usage.Usage(1, generating=1)}}
+
+
+def test_slots_in_use_follow_rows_that_other_programs_write(postgres_url: str) -> None:
+    held = generating(postgres_url, *(a_job(str(n)) for n in range(4)))
+    with connect(postgres_url) as conn:
+        (lane,) = usage.slots_in_use(conn, 60.0)["main"]
+        conn.execute("UPDATE jobs SET lane = 'fast/text/4k' WHERE id = %s", [held[0].id])
+        conn.execute("UPDATE jobs SET state = 'transferring', video_url = 'https://v' WHERE id = %s", [held[1].id])
+        conn.execute("DELETE FROM jobs WHERE id = %s", [held[2].id])
+        found = {of_lane: used.generating for of_lane, used in usage.slots_in_use(conn, 60.0)["main"].items()}
+        assert found == {lane: 1, "fast/text/4k": 1}
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute("TRUNCATE jobs CASCADE")
+        assert usage.slots_in_use(conn, 60.0) == {}

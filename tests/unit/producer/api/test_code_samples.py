@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from producer.api.app import create_app
-from producer.api.code_samples import _PROGRAMS, FIELD
+from producer.api.openapi.code_samples import _PROGRAMS, FIELD
 from storage.settings import Settings
 
 

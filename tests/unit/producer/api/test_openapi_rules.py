@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from producer.api.app import create_app
-from producer.api.operation_ids import OPERATION_IDS
+from producer.api.openapi.operation_ids import OPERATION_IDS
 from storage.settings import Settings
 
 JSON, STREAM = "application/json", "text/event-stream"
@@ -38,7 +38,7 @@ def test_every_route_has_a_name_of_its_own_that_stays(document: dict[str, Any]) 
     assert len(set(found.values())) == len(found)
     for name in found.values():
         assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name), name
-    assert found == dict(OPERATION_IDS), "give every route its name in producer/api/operation_ids.py"
+    assert found == dict(OPERATION_IDS), "give every route its name in producer/api/openapi/operation_ids.py"
 
 
 def test_every_body_and_answer_is_a_schema_with_a_name(document: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ import time
 from collections import defaultdict
 from typing import LiteralString
 
+from storage.admission.queue.share_walks import KEY, ORDER, PLACE, NextShares, NextTenants
 from storage.admission.seekers import Seeker, Spot, Which
-from storage.admission.share_walks import KEY, ORDER, PLACE, NextShares, NextTenants
 from storage.database import Connection
 
 AGE_S = 1.0

@@ -12,11 +12,11 @@ from starlette.responses import StreamingResponse
 
 from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
-from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
 from producer.api.campaign_rows.bodies import ROW_BODIES
 from producer.api.campaign_rows.forms import CampaignForm, ErrorsForm, PlanForm
-from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
+from producer.api.openapi.bounds import OF_MEMBERS, OF_PARAMETERS, bound
+from producer.api.openapi.code_samples import add_code_samples
 from producer.api.request_bodies import BODIES, FORMS
 from producer.api.videos.request_bodies import VIDEO_BODIES, ImageUrl
 from producer.campaigns.decisions.carry_out import MAX_OPERATION_CHARS

@@ -1,0 +1,47 @@
+"""Hints are only hints: without a broker nothing fails, nothing waits, and the log says it once."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from storage.broker_url import BrokerUrl
+from storage.waking import hints
+from storage.waking.hints import Due, Hints
+from tests.waiting import wait_for
+from worker.scheduling import hinted
+from worker.scheduling.hinted import HintedWait
+
+
+def warnings(caplog: pytest.LogCaptureFixture, event: str) -> int:
+    return sum(record.getMessage().startswith(event) for record in caplog.records)
+
+
+def test_hints_are_dropped(closed_port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "QUIET_S", 0.0)
+    giver = Hints(BrokerUrl(hosts=(("127.0.0.1", closed_port),)))
+    with caplog.at_level(logging.WARNING, "reelq.hints"):
+        for _ in range(5):
+            giver.give({Due.SUBMIT})
+            wait_for("the hint is taken", lambda: not giver._wanted)
+        giver.close()
+    assert warnings(caplog, "hints.not_sent") == 1
+
+
+def test_a_closed_giver_takes_no_hints(closed_port: int) -> None:
+    giver = Hints(BrokerUrl(hosts=(("127.0.0.1", closed_port),)))
+    giver.close()
+    giver.give({Due.SUBMIT})
+    assert giver._thread is None
+
+
+def test_the_scheduler_only_waits(
+    closed_port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hinted, "AGAIN_S", 0.0)
+    wait = HintedWait(BrokerUrl(hosts=(("127.0.0.1", closed_port),)))
+    with caplog.at_level(logging.WARNING, "reelq.hints"):
+        assert [wait.wait(0.01) for _ in range(5)] == [frozenset()] * 5
+    wait.close()
+    assert warnings(caplog, "hints.not_read") == 1

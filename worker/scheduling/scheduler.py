@@ -37,6 +37,7 @@ from worker.scheduling.restores import RestoreWatch
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
+DATABASE_CONNECTIONS = 3
 LIMITS = replace(PROMPT, lock_s=2.0)
 """A tick does not wait long for what is locked: the next one tries again."""
 
@@ -51,7 +52,7 @@ class DueScheduler(Scheduler):
             self.database = Database(
                 self.settings.require_database_url(),
                 name="reelq scheduler",
-                size=3,
+                size=DATABASE_CONNECTIONS,
                 wait_s=5.0,
                 limits=LIMITS,
                 prepared=self.settings.database_prepared_statements,

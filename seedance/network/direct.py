@@ -26,9 +26,8 @@ class _Origin:
 
     def __init__(self, session: aiohttp.ClientSession, url: URL) -> None:
         make = session._request_class
-        self.request = make(
-            "GET", url.origin(), headers=session.headers, loop=asyncio.get_running_loop(), session=session
-        )
+        # Without the session, which would keep itself alive through it.
+        self.request = make("GET", url.origin(), headers=session.headers, loop=asyncio.get_running_loop())
         self.usual = {name.lower(): value for name, value in self.request.headers.items()}
         self.is_forwarded = self.request.proxy is not None and url.scheme == "http"
 

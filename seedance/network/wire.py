@@ -17,6 +17,8 @@ from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
 
+STORE_BYTES = 256 * 1024
+"""The store for a body whose length is not known."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
 
@@ -99,6 +101,11 @@ class Wire(asyncio.BufferedProtocol):
         found = self._got
         self._left = found.length
         self._chunks = Chunks() if found.chunked else None
+        if found.length is None:  # there is no window for it
+            waiting = self._store[self._start : self._end]
+            self._store = waiting + bytearray(max(STORE_BYTES - len(waiting), 0))
+            self._start, self._end = 0, len(waiting)
+            self._make_room()
         if self._left == 0:
             await self._end_body()
 

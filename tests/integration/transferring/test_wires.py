@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -86,6 +88,12 @@ async def get(session: aiohttp.ClientSession, url: URL) -> tuple[int, bytes]:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\ngood", b"good", 2),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood", b"good", 2),
         (GOOD + GOOD, b"good", 2),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"c350\r\n" + b"y" * 50_000 + b"\r\n0\r\n\r\n",
+            b"y" * 50_000,
+            1,
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"z" * 400_000, b"z" * 400_000, 2),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000, b"x" * 300_000, 1),
     ],
 )
@@ -217,6 +225,19 @@ def test_bytes_that_are_not_read_yet_wait_at_the_server() -> None:
                 left -= len(await response.receive(into))
             response.close()
             await sent.wait()
+
+    asyncio.run(run())
+
+
+def test_a_closed_session_is_forgotten() -> None:
+    async def run() -> None:
+        async with asking(Server(GOOD)) as (session, url):
+            assert await get(session, url) == (200, b"good")
+            assert session in direct._ORIGINS
+            forgotten = weakref.ref(session)
+        del session
+        gc.collect()
+        assert forgotten() is None
 
     asyncio.run(run())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from storage.ark_tasks import TaskFilter, list_tasks
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
 
 from bench.growing.statement import BIG_CAMPAIGN, SMALL_CAMPAIGN, TENANT, Statement
 from producer.campaigns.status import campaign_page

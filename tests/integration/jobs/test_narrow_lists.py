@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from storage.ark_tasks import TaskFilter, list_tasks
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
 
 from storage.database import Connection, connect
 from storage.jobs import queries

@@ -215,7 +215,7 @@ class Dispatcher:
         if limited:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
             most |= {name: requests * each[name] for name, requests in free.items()}
-        claimed = claims.claim_polls(conn, limit, self._settings.lease_seconds, most)
+        claimed = claims.claim_polls(conn, limit, self._settings.poll_lease_seconds, most)
         polls = Counter(item.account for item in claimed if item.account in limited)
         if polls:
             poll_limits.count_polls(conn, {name: math.ceil(count / each[name]) for name, count in polls.items()})

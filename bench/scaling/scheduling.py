@@ -62,7 +62,7 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
         polls = table.claim_polls(now_s, _lots(batches.polls_to_claim(room["poll"]), weight), lease_s)
         messages += _messages(system, "poll", polls, POLL_BATCH)
         claims.append(("claim_polls", 0, len(polls)))
-    left = _lots(room["submit"] * SUBMIT_BATCH, weight) if room["submit"] else 0
+    left = _lots(batches.submits_to_claim(room["submit"], SUBMIT_BATCH), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
         while table.lost:

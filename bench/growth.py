@@ -22,7 +22,8 @@ import psycopg
 
 from bench.growing.filling import fill, settings_of, settle_statistics
 from bench.growing.sizes import REFERENCE, Sizes, scaled
-from bench.growing.statements import FULL_TICK, TICK, Statement, statements
+from bench.growing.statement import Statement
+from bench.growing.statements import FULL_TICK, TICK, statements
 from bench.report import Report, Table, Target, Value, quantile
 from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state

@@ -82,6 +82,7 @@ LARGE_INDEXES = (
     LargeIndex("0042", "webhook_messages_waiting_idx", "webhook_messages", "(created_at) WHERE due_at IS NOT NULL"),
     LargeIndex("0044", "job_events_default_pkey", "job_events", "(job_id, id)", unique=True),
     LargeIndex("0044", "job_events_default_id_idx", "job_events", "(id)"),
+    LargeIndex("0047", "campaign_rows_several_idx", "campaign_rows", "(campaign_id) WHERE job_id <> id"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

@@ -27,7 +27,7 @@ WRITE_FOR_S = 600.0
 def run_batch(
     runtime: Runtime,
     items: Sequence[Item],
-    work: Callable[[Item], Awaitable[Outcome]],
+    work: Callable[[Item], Awaitable[Outcome | None]],
     write: Callable[[list[Outcome]], None],
     gather_s: float = GATHER_S,
 ) -> None:
@@ -35,6 +35,7 @@ def run_batch(
 
     `gather_s`: how long an outcome may wait for others, to be written with them; the last one never waits.
     `work` must turn every failure into an outcome: an exception is logged, and the item becomes due after its lease.
+    Where it gives None there is nothing to write.
     """
     done: queue.SimpleQueue[list[Outcome | None]] = queue.SimpleQueue()
     gathered: list[Outcome | None] = []
@@ -74,11 +75,11 @@ def run_batch(
         left -= len(outcomes)
         real = [outcome for outcome in outcomes if outcome is not None]
         if real:
-            _write_each(write, real)
+            write_each(write, real)
     future.result()
 
 
-def _write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:
+def write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:
     """Write a batch; if the database refuses it, write each outcome alone, so that a bad one does not block the rest.
     The second try also resolves conflicts: the transaction that lost now sees what the other one wrote."""
     try:

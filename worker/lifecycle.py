@@ -54,6 +54,7 @@ def start(**_: Any) -> None:
 def announce(sender: Any, **_: Any) -> None:
     """Record heartbeats for the queues that this worker consumes, from now on."""
     queues = sorted(sender.app.amqp.queues.consume_from)
+    runtime.current().queues = frozenset(queues)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
     uses_store = not {"submit", "transfer"}.isdisjoint(queues)
     prepare = threading.Thread(target=_prepare, args=(runtime.current(), uses_store), name="reelq-prepare", daemon=True)

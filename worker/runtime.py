@@ -65,6 +65,8 @@ class Runtime:
         self.objects = Objects(settings)
         self.stopping = threading.Event()
         """Set when the process is asked to stop."""
+        self.queues: frozenset[str] = frozenset()
+        """Those that this process takes messages from, once it does."""
         self._clients: dict[tuple[str, int | None], GatewayClient] = {}
         self._retired: list[GatewayClient] = []
         self._closing: set[asyncio.Task[None]] = set()

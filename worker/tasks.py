@@ -39,7 +39,7 @@ def submit(account: str, items: Items) -> None:
 @shared_task(name="worker.poll", Request=WATCHED)
 def poll(account: str, items: Items) -> None:
     """Poll the tasks of an account."""
-    poll_batch(current(), account, _claimed(items))
+    poll_batch(current(), account, _claimed(items), hold=True)
 
 
 @shared_task(name="worker.transfer", Request=WATCHED)

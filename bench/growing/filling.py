@@ -104,6 +104,37 @@ SELECT gen_random_uuid(), 't' || n %% %(tenants)s, 'job.succeeded', 'https://r' 
        'r' || n || '.example', now() + interval '30 days', 1
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
 """
+# The sheet of the big campaign, files that jobs use, and batches of up to 10,000 requests.
+_SHEET: LiteralString = """
+INSERT INTO campaign_rows (id, campaign_id, number, job_id)
+SELECT id, campaign_id, row_number() OVER (ORDER BY id), id FROM jobs
+WHERE campaign_id = (SELECT id FROM campaigns WHERE name = 'campaign 0')
+"""
+_UPLOADS: LiteralString = """
+WITH files AS (
+    INSERT INTO uploads (id, tenant, reference, object_key, size_bytes, name, stored_at)
+    SELECT uuidv7(), 't' || n %% %(tenants)s, 'upload://' || n, 'inputs/' || n, 1000, 'f', now()
+    FROM generate_series(1, %(count)s) n RETURNING id, tenant
+), mine AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS many FROM files WHERE tenant = 't0'
+), users AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM jobs WHERE tenant = 't0' AND state <> 'queued'
+)
+INSERT INTO upload_uses (job_id, upload_id) SELECT u.id, m.id FROM users u JOIN mine m ON m.n = u.n %% m.many + 1
+"""
+_BATCHES: LiteralString = """
+WITH numbered AS (
+    SELECT id, (row_number() OVER (ORDER BY id) - 1)::int AS n FROM jobs WHERE tenant = 't0' AND state <> 'queued'
+), made AS (
+    INSERT INTO batches (id, tenant, file_id, lines, window_s, state, next_part, due_at, ended_at, expires_at)
+    SELECT uuidv7(), 't0', gen_random_uuid(), 10000, 86400, 'completed', NULL, NULL, now(), now() + interval '1 day'
+    FROM generate_series(0, (SELECT max(n) / 10000 FROM numbered)) RETURNING id
+), ordered AS (
+    SELECT id, (row_number() OVER (ORDER BY id) - 1)::int AS n FROM made
+)
+INSERT INTO batch_lines (batch_id, line, custom_id, job_id)
+SELECT o.id, j.n %% 10000, j.n::text, j.id FROM numbered j JOIN ordered o ON o.n = j.n / 10000
+"""
 _BREAKERS: LiteralString = """
 INSERT INTO circuit_breakers (account, model, cause, doubtful, open_until, tried_from, openings, judged)
 SELECT 'a' || n, CASE WHEN n < %(half)s THEN '' ELSE m.model END, 'throttled', false, now() - interval '1 second',
@@ -121,7 +152,11 @@ JOIN campaigns c ON c.name = 'campaign ' || t
 _STATES: LiteralString = """
 INSERT INTO account_states (name) SELECT 'a' || n FROM generate_series(0, %(accounts)s - 1) n
 """
-_TABLES = ("jobs", "attempts", "job_events", "webhook_messages", "campaigns", "circuit_breakers", "account_turns")
+_TABLES = (
+    *("jobs", "attempts", "job_events", "webhook_messages", "campaigns", "circuit_breakers", "account_turns"),
+    *("campaign_rows", "uploads", "upload_uses", "batches", "batch_lines"),
+    *("job_counts", "campaign_sums", "ended_sums", "row_counts", "message_counts"),
+)
 
 
 def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:

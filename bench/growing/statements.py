@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from celery import Celery
 
+from bench.growing.pages import pages
+from bench.growing.statement import Statement
+from storage import heartbeats
+from storage.accounts.keys import delete_unused
 from storage.admission.grants import grants
-from storage.campaigns.rows import count_rows
-from storage.campaigns.summaries import campaign_summaries
+from storage.batches.batches import claim_batch
+from storage.bucket.sweeps import held_transfers
 from storage.database import Connection, Database
-from storage.jobs import callbacks, claims, history, queries, search
-from storage.jobs.events.log import EventLog, position_now
-from storage.jobs.events.positions import Position
+from storage.jobs import callbacks, claims
+from storage.jobs.deletion.removals import claim_removals
+from storage.jobs.events import partitions
 from storage.jobs.playable_copies import claim_copies
-from storage.jobs.states import JobState
-from storage.metrics.kept import read_metrics
-from storage.reporting import costs, overview
-from storage.reporting.gauges import read_gauges
-from storage.reporting.waiting import waiting_in_campaign
+from storage.metrics.kept import merge_metrics
+from storage.reporting import count_checks
+from storage.reporting.job_counts import merge_counts
 from storage.settings import Settings
+from storage.uploads.removal import expire_uploads, removed_uploads
 from storage.webhooks.delivery import claim_messages
-from storage.webhooks.messages import MessageFilter, list_messages, message_counts
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
@@ -37,35 +37,16 @@ from worker.scheduling.batches import (
 from worker.scheduling.dispatch import Dispatcher
 from worker.webhooks import deliver
 
-TENANT, BIG_CAMPAIGN, SMALL_CAMPAIGN = "t0", "campaign 0", "campaign 200"
-LEASE_S, PAGE = 90.0, 50
+LEASE_S = 90.0
 TICK, FULL_TICK = "usual", "everything free"
 USUAL_ROOM = {"submit": 2, "poll": 4, "transfer": 3, "notify": 3}
 """The messages that workers take between two ticks, at twice the pace of 10 M jobs a day. In the full tick all queues
 are empty and each account has eight slots more: as many jobs as a tick claims at most."""
-Kind = Literal["tick", "claim", "duty", "page"]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One thing to measure. A tick is several transactions; everything else is one."""
-
-    kind: Kind
-    name: str
-    run: tuple[Callable[[Connection], object], ...]
 
 
 def statements(db: Database, settings: Settings) -> list[Statement]:
     """Everything that is measured."""
-    with db.begin() as conn:
-        big, small = (_campaign(conn, name) for name in (BIG_CAMPAIGN, SMALL_CAMPAIGN))
-    return [*_ticks(db, settings), *_claims(settings), *_duties(settings), *_pages(settings, big, small)]
-
-
-def _campaign(conn: Connection, name: str) -> UUID:
-    found = overview.campaign(conn, TENANT, name)
-    assert found is not None
-    return found.id
+    return [*_ticks(db, settings), *_claims(settings), *_duties(settings), *_sweeps(), *pages(db, settings)]
 
 
 def _ticks(db: Database, settings: Settings) -> list[Statement]:
@@ -139,39 +120,20 @@ def _duties(settings: Settings) -> list[Statement]:
     return [Statement("duty", duty.__name__.replace("_", " "), _with(duty, settings)) for duty in duties]
 
 
-def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:
-    by_text = search.Search(TENANT, text="lighthouse keeper")
-    newest, queued = queries.JobFilter(TENANT), queries.JobFilter(TENANT, [JobState.QUEUED])
-    by_key = queries.JobFilter(TENANT, idempotency_key="key 200")
+def _sweeps() -> list[Statement]:
+    """What workers and API processes do besides jobs, without the store."""
     wanted: list[tuple[str, Callable[[Connection], object]]] = [
-        ("/metrics", lambda conn: read_gauges(conn, settings.unconfirmed_grace_seconds)),
-        ("counts of a tenant", lambda conn: overview.counts(conn, TENANT)),
-        ("ends of the last day", lambda conn: overview.finished_lately(conn, TENANT, 3600, 24)),
-        ("held jobs", lambda conn: overview.held(conn, TENANT, PAGE)),
-        ("expiring videos", lambda conn: overview.expiring(conn, TENANT, PAGE)),
-        ("list of jobs", lambda conn: queries.page_of_jobs(conn, newest, limit=PAGE)),
-        ("search, newest", lambda conn: search.find(conn, search.Search(TENANT), limit=PAGE)),
-        ("search, words that occur nowhere", lambda conn: search.find(conn, by_text, limit=PAGE)),
-        ("list of campaigns with counts", lambda conn: campaign_summaries(conn, TENANT, limit=PAGE)),
-        ("counts of the big campaign", lambda conn: overview.campaign_counts(conn, [big])),
-        ("ends in the big campaign", lambda conn: overview.finished_in_campaign(conn, big, (60, 3600, 86400), 100)),
-        ("costs of the big campaign", lambda conn: costs.campaign_costs(conn, TENANT, BIG_CAMPAIGN)),
-        ("why the big campaign waits", lambda conn: waiting_in_campaign(conn, big)),
-        ("counts of a small campaign", lambda conn: overview.campaign_counts(conn, [small])),
-        ("rows of a small campaign", lambda conn: count_rows(conn, small)),
-        ("jobs to cancel in the big campaign", lambda conn: queries.live_ids(conn, big)),
-        ("costs of the last day", lambda conn: costs.recent_costs(conn, TENANT, 86_400.0)),
-        ("list of queued jobs", lambda conn: queries.page_of_jobs(conn, queued, limit=PAGE)),
-        ("one job by its key", lambda conn: queries.page_of_jobs(conn, by_key, limit=PAGE)),
-        ("webhook messages of a tenant", lambda conn: list_messages(conn, MessageFilter(TENANT), limit=PAGE)),
-        ("counts of webhook messages", message_counts),
-        ("new events, none", lambda conn: EventLog(Position(history.last_event(conn))).read(conn)),
-        ("beginning of the page's stream", position_now),
-        ("counters of /metrics", read_metrics),
-        ("links that end soon", lambda conn: overview.ending_links(conn, 7200.0)),
-        (
-            "export, first page",
-            lambda conn: queries.jobs_in_order(conn, queries.JobFilter(TENANT, campaign=BIG_CAMPAIGN), limit=500),
-        ),
+        ("files of deleted jobs", lambda conn: claim_removals(conn, 500)),
+        ("expired uploads", lambda conn: expire_uploads(conn, 30 * retention.DAY_S, 500)),
+        ("removed uploads", lambda conn: removed_uploads(conn, 500)),
+        ("uploads that workers hold", lambda conn: held_transfers(conn, [UUID(int=n) for n in range(100)])),
+        ("the next partition of timelines", lambda conn: partitions.next_partition(conn, 1)),
+        ("a look at kept counts", lambda conn: count_checks.look(conn, count_checks.tenants(conn))),
+        ("a look at the counts of messages", count_checks.look_at_messages),
+        ("merge of kept counts", merge_counts),
+        ("merge of metrics", merge_metrics),
+        ("a batch", claim_batch),
+        ("a heartbeat", lambda conn: heartbeats.beat(conn, heartbeats.API, "bench:1")),
+        ("replaced keys", lambda conn: delete_unused(conn, LEASE_S)),
     ]
-    return [Statement("page", name, (run,)) for name, run in wanted]
+    return [Statement("sweep", name, (run,)) for name, run in wanted]

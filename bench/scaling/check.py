@@ -11,190 +11,182 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import httpx
 import psycopg
 
+from bench.scaling.comparing import Compared, Measured, Observer, compare, measured, predicted, show, spent
 from bench.scaling.costs import Costs, load_costs
 from bench.scaling.cpu import PaceWatch
 from bench.scaling.machinery import Layout
-from bench.scaling.messages import TICK_S, accounts_setting, small_stack, stack_cpu
-from bench.scaling.run import simulate
+from bench.scaling.messages import accounts_setting, small_stack, stack_cpu
 from bench.scaling.workload import Latency, Workload
 from bench.transfer_rig import simulated_gateway
 from producer.client import Producer
 from simulator.tasks.timing import Timing
-from storage.database import connect
 from storage.settings import Settings
 from worker.polling.forecasts import REFRESH_S
 
 SEED, SIZE = 7, 256 * 1024
 SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
-WITHIN, RUNS = 0.15, 10
-IN_TICKS = ("detection_p50_s",)
-"""These figures may also be off by half a tick, because jobs are claimed once per tick."""
+REPORTED_S = 1.5
+"""After this time every backend has reported its transactions."""
 _WAIT_S = 240.0
-_JOBS = """
-SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM submitted_at)::float8,
-       extract(epoch FROM generated_at)::float8, extract(epoch FROM finished_at)::float8, polls, gateway_task_id
-FROM jobs WHERE request ->> 'duration' = '5'
-"""
+ROLES = {"scheduler": "scheduler", "worker-submit-poll": "submit_poll", "worker-transfer": "transfer"}
+"""The role of each process; the database and the broker are the servers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The figures of the real run, named as in `Figures`."""
+class Trial:
+    """The jobs of a real run. `seed` and `sigma` of the generation times are the same in all."""
 
-    makespan_s: float
-    jobs_per_s: float
-    polls_per_job: float
-    detection_p50_s: float
-    detection_p99_s: float
-    queue_wait_p50_s: float
-    queue_wait_p99_s: float
-    cpu_ms_per_job: float
-    servers_ms_per_job: float
-    scheduler_ms: float
-    submit_poll_ms: float
-    transfer_ms: float
-    pace_ms: float
+    jobs: int
+    accounts: int = 1
+    slots: int = SLOTS
+    """Of each account."""
+    median_s: float = MEDIAN_S
+    away_s: float = 0.0
+    """How much later than at once the gateway answers."""
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(median_s=self.median_s, sigma=SIGMA)
+
+    def simulator_options(self) -> tuple[str, ...]:
+        """For the simulated gateway."""
+        given = {
+            "time": "lognormal",
+            "median-seconds": self.median_s,
+            "sigma": SIGMA,
+            "seed": SEED,
+            "video-bytes": SIZE,
+        }
+        return tuple(part for name, value in given.items() for part in (f"--{name}", str(value)))
+
+    def account_fields(self, gateway: str) -> list[dict[str, object]]:
+        """The accounts, at a gateway with this URL."""
+        return [
+            {
+                "name": f"sim{number}",
+                "gateway": "evolink",
+                "base_url": f"{gateway}/evolink",
+                "api_key": f"sk-bench-{number}",
+                "max_in_flight": self.slots,
+                "callbacks": False,
+            }
+            for number in range(self.accounts)
+        ]
+
+    def in_model(self, costs: Costs) -> Workload:
+        """The same jobs for the model."""
+        # The same times as the simulator draws: they are an input, not part of the prediction.
+        numbers = range(WARM + 1, WARM + self.jobs + 1)
+        times = tuple(self.timing.draw(random.Random(f"{SEED}/{number}")) for number in numbers)
+        mib = SIZE / 2**20
+        return Workload(
+            self.jobs,
+            generation=self.timing,
+            generation_s=times,
+            video_mib=(mib, mib),
+            submit=Latency(costs.worker.post_wall_s + self.away_s, 0.3),
+            query=Latency(costs.worker.query_wall_s + self.away_s, 0.3),
+        )
 
 
-COMPARED = tuple(name for name in Measured.__slots__ if name != "pace_ms")
-LOOSE = ("detection_p99_s", "scheduler_ms", "submit_poll_ms", "transfer_ms")
-"""Shown, but not judged. With a few hundred jobs the first depends on the three slowest; the others are parts of
-`cpu_ms_per_job`."""
-
-
-def real_run(jobs: int) -> Measured:
+def real_run(trial: Trial) -> Measured:
     """Run the jobs through a real stack."""
-    options = (
-        "--time",
-        "lognormal",
-        "--median-seconds",
-        str(MEDIAN_S),
-        "--sigma",
-        str(SIGMA),
-        "--seed",
-        str(SEED),
-        "--video-bytes",
-        str(SIZE),
-    )
-    with TemporaryDirectory(prefix="reelq-bench-") as name, simulated_gateway(Path(name), *options) as gateway:
-        account = {"name": "sim", "gateway": "evolink", "base_url": f"{gateway}/evolink", "api_key": "sk-bench"}
-        setting = accounts_setting(account | {"max_in_flight": SLOTS, "callbacks": False})
+    with (
+        TemporaryDirectory(prefix="reelq-bench-") as name,
+        simulated_gateway(Path(name), *trial.simulator_options()) as gateway,
+    ):
+        accounts = trial.account_fields(gateway)
         pacing = {"REELQ_POLL_MIN_SECONDS": str(POLL_MIN_S), "REELQ_POLL_MAX_SECONDS": str(POLL_MAX_S)}
-        with small_stack(**setting, **pacing) as stack:
+        with small_stack(**accounts_setting(*accounts), **pacing) as stack:
             url = str(stack.content()["database_url"])
-            # Warm up processes and connections with jobs of another duration, whose generation times are kept apart.
-            _enqueue(url, account, WARM, duration=4)
-            _wait_until_ended(url, WARM)
-            time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
-            before = stack_cpu(stack)
-            with PaceWatch() as pace:
-                _enqueue(url, account, jobs, duration=5)
-                _wait_until_ended(url, WARM + jobs)
-            spent = stack_cpu(stack).since(before)
-            with connect(url) as conn:
-                rows = conn.execute(_JOBS).fetchall()
-        ledger = httpx.get(f"{gateway}/_sim/ledger?sha256=0", timeout=60.0).raise_for_status().json()
-    ends = {task["id"]: task["created_at"] + task["generation_s"] for task in ledger["tasks"]}
-    return _measured(rows, ends, spent, pace.ms)
+            with psycopg.connect(url, autocommit=True) as conn:
+                observer = Observer(conn)
+                warm_up(url, accounts, observer)
+                calm, calm_cpu = observer.read(), stack_cpu(stack)
+                time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
+                before, cpu = observer.read(), stack_cpu(stack)
+                idle = spent(calm, before, _by_role(cpu.since(calm_cpu)))
+                with PaceWatch() as pace:
+                    enqueue(url, accounts, trial.jobs, duration=5)
+                    wait_until_ended(observer, WARM + trial.jobs)
+                used = _by_role(stack_cpu(stack).since(cpu))
+                time.sleep(REPORTED_S)
+                return measured(conn, task_ends(gateway), spent(before, observer.read(), used), idle, pace.ms)
 
 
-def _enqueue(url: str, account: Mapping[str, object], jobs: int, duration: int) -> None:
-    settings = Settings.model_validate({"database_url": url, "accounts": [account]})
+def _by_role(cpu_s: Mapping[str, float]) -> dict[str, float]:
+    roles = {role: cpu_s[name] for name, role in ROLES.items()}
+    return roles | {"servers": cpu_s["postgres"] + cpu_s["valkey"]}
+
+
+def warm_up(url: str, accounts: Sequence[Mapping[str, object]], observer: Observer) -> None:
+    """Warm up processes and connections with jobs of another duration, whose generation times are kept apart."""
+    enqueue(url, accounts, WARM, duration=4)
+    wait_until_ended(observer, WARM)
+    time.sleep(REPORTED_S)
+
+
+def task_ends(gateway: str) -> dict[str, float]:
+    """When each generation ended, by its task."""
+    ledger = httpx.get(f"{gateway}/_sim/ledger?sha256=0", timeout=60.0).raise_for_status().json()
+    return {task["id"]: task["created_at"] + task["generation_s"] for task in ledger["tasks"]}
+
+
+def enqueue(url: str, accounts: Sequence[Mapping[str, object]], jobs: int, duration: int) -> None:
+    """Enqueue jobs at once."""
+    settings = Settings.model_validate({"database_url": url, "accounts": list(accounts)})
     with Producer(settings) as producer:
         producer.enqueue_many([{"prompt": f"wave {number}", "duration": duration} for number in range(jobs)])
 
 
-def _wait_until_ended(url: str, jobs: int) -> None:
+def wait_until_ended(observer: Observer, jobs: int) -> None:
+    """Wait until this number of jobs has succeeded.
+
+    Raises:
+        RuntimeError: they did not in time.
+    """
     until = time.monotonic() + _WAIT_S
-    with psycopg.connect(url, autocommit=True) as conn:
-        while True:
-            row = conn.execute("SELECT count(*) FROM jobs WHERE state = 'succeeded'").fetchone()
-            if row is not None and row[0] == jobs:
-                return
-            if time.monotonic() > until:
-                raise RuntimeError(f"only {row and row[0]} of {jobs} jobs succeeded within {_WAIT_S:g} s")
-            time.sleep(2.0)  # rarely, because each query costs CPU of the database
+    while (ended := observer.succeeded()) != jobs:
+        if time.monotonic() > until:
+            raise RuntimeError(f"only {ended} of {jobs} jobs succeeded within {_WAIT_S:g} s")
+        time.sleep(2.0)  # rarely, because each query costs CPU of the database
+        observer.read()
 
 
-def _measured(
-    rows: Sequence[tuple[float, float, float, float, int, str]],
-    ends: dict[str, float],
-    spent: dict[str, float],
-    pace: float,
-) -> Measured:
-    count = len(rows)
-    created_s, finished_s = min(row[0] for row in rows), max(row[3] for row in rows)
-    waits = sorted(row[1] - row[0] for row in rows)
-    late = sorted(row[2] - ends[row[5]] for row in rows)
-    ours = sum(spent[name] for name in ("scheduler", "worker-submit-poll", "worker-transfer"))
-    servers = spent["postgres"] + spent["valkey"]
-    return Measured(
-        makespan_s=finished_s - created_s,
-        jobs_per_s=count / (finished_s - created_s),
-        polls_per_job=sum(row[4] for row in rows) / count,
-        detection_p50_s=median(late),
-        detection_p99_s=late[int(count * 0.99)],
-        queue_wait_p50_s=median(waits),
-        queue_wait_p99_s=waits[int(count * 0.99)],
-        cpu_ms_per_job=ours / count * 1000,
-        servers_ms_per_job=servers / count * 1000,
-        scheduler_ms=spent["scheduler"] / count * 1000,
-        submit_poll_ms=spent["worker-submit-poll"] / count * 1000,
-        transfer_ms=spent["worker-transfer"] / count * 1000,
-        pace_ms=pace,
-    )
-
-
-def predict(jobs: int, costs: Costs) -> dict[str, float]:
-    """The same run in the model: means of several runs, because polls have jitter and each run learns separately."""
-    timing = Timing(median_s=MEDIAN_S, sigma=SIGMA)
-    # The same times as the simulator draws: they are an input, not part of the prediction.
-    times = tuple(timing.draw(random.Random(f"{SEED}/{number}")) for number in range(WARM + 1, WARM + jobs + 1))
-    mib = SIZE / 2**20
-    work = Workload(
-        jobs,
-        generation=timing,
-        generation_s=times,
-        video_mib=(mib, mib),
-        submit=Latency(costs.worker.post_wall_s, 0.3),
-        query=Latency(costs.worker.query_wall_s, 0.3),
-    )
-    layout = Layout(
-        accounts=1,
-        max_in_flight=SLOTS,
+def layout_of(trial: Trial, costs: Costs) -> Layout:
+    """One process of each kind on this machine."""
+    return Layout(
+        accounts=trial.accounts,
+        max_in_flight=trial.slots,
         machine_cores=2,
         connection_mib_s=1e6,
-        store_s=costs.worker.copy_wall_s,
+        store_s=costs.worker.copy_wall_s + trial.away_s,
         poll_min_s=POLL_MIN_S,
         poll_max_s=POLL_MAX_S,
     )
-    runs = [simulate(work, layout, costs, seed=seed) for seed in range(RUNS)]
-    return {name: sum(getattr(run, name) for run in runs) / RUNS for name in COMPARED}
+
+
+def check(jobs: int, costs: Costs) -> tuple[list[Compared], Measured]:
+    """Run both."""
+    trial = Trial(jobs)
+    real = real_run(trial)
+    scaled = costs.at_pace(real.pace_ms)
+    model = predicted(trial.in_model(scaled), layout_of(trial, scaled), scaled, real.round_transactions)
+    return compare(model, real), real
 
 
 def main(jobs: int, costs: Costs | None = None) -> int:
     """Run both and print them side by side. Returns 1 if a figure is off by more than allowed."""
-    measured = real_run(jobs)
     costs = costs or load_costs()
-    predicted = predict(jobs, costs.at_pace(measured.pace_ms))
+    figures, real = check(jobs, costs)
     print(
         f"{jobs} jobs of {SIZE // 1024} KiB, generation median {MEDIAN_S:g} s, {SLOTS} slots; "
-        f"pace {measured.pace_ms:.2f} ms ({costs.pace_ms:.2f} ms when the costs were measured)"
+        f"pace {real.pace_ms:.2f} ms ({costs.pace_ms:.2f} ms when the costs were measured)"
     )
-    print(f"{'':24}{'predicted':>12}{'measured':>12}{'off by':>10}")
-    worst = 0.0
-    for name in COMPARED:
-        model, real = predicted[name], float(getattr(measured, name))
-        off = model / real - 1
-        if name not in LOOSE and not (name in IN_TICKS and abs(model - real) <= TICK_S / 2):
-            worst = max(worst, abs(off))
-        print(f"{name:24}{model:12.3f}{real:12.3f}{off:+10.1%}{'   (not judged)' if name in LOOSE else ''}")
-    print(f"largest judged deviation: {worst:.1%} (allowed: {WITHIN:.0%})")
-    return 0 if worst <= WITHIN else 1
+    return show(figures)

@@ -89,6 +89,9 @@ class OtherCosts:
     account_ms: float
     """Each further account in a round, which is locked and whose usage is counted."""
     account_database_ms: float
+    claim_account_ms: float
+    """Each further account whose jobs a round claims for submits."""
+    claim_account_database_ms: float
     message_broker_ms: float
     message_bytes: float
     """Size of a waiting message with 50 jobs in the broker."""
@@ -96,6 +99,10 @@ class OtherCosts:
     """Share of a core that an idle worker process uses."""
     idle_database_share: float
     idle_broker_share: float
+    scheduler_mib: float
+    """Memory of an idle process; pages that several share count in parts."""
+    submit_poll_mib: float
+    transfer_mib: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Layout:
 
     accounts: int = 1
     max_in_flight: int = 10
+    schedulers: int = 1
     submit_poll: int = 1
     transfer: int = 1
     database_cores: float = 4

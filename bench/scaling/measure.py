@@ -17,7 +17,7 @@ from bench.scaling.costs import COSTS_FILE, Costs, OtherCosts, WorkerCosts, save
 from bench.scaling.cpu import PaceWatch
 from bench.scaling.messages import measure_messages
 from bench.scaling.requests import SMALL, measure_copies, measure_requests
-from bench.scaling.statements import measure_accounts, measure_transactions
+from bench.scaling.statements import measure_accounts, measure_claims, measure_transactions
 from bench.transfer_rig import rig
 
 HOW = (
@@ -34,6 +34,7 @@ def measure(*, quick: bool = False) -> Costs:
             url, postgres = servers.settings.require_database_url(), _postgres_pid()
             transactions, tables = measure_transactions(url, postgres, 2000 // share)
             accounts = measure_accounts(url, postgres, 200, 100 // share)
+            claims = measure_claims(url, postgres, 20, 100 // share)
             with servers.gateway(SMALL) as gateway:
                 requests = measure_requests(servers, gateway, transactions, 200 // share)
             copies = measure_copies(servers, transactions, 120 // share)
@@ -46,7 +47,7 @@ def measure(*, quick: bool = False) -> Costs:
         pace.ms,
         transactions,
         WorkerCosts(**worker),
-        OtherCosts(**messages, **accounts),
+        OtherCosts(**messages, **accounts, **claims),
         tables,
     )
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 from celery import Celery
 from redis import Redis
 
+from bench.metering import pss_bytes
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from producer.local.background import BackgroundStack, running_stack
 from storage.settings import Settings
@@ -62,6 +63,7 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
         before = stack_cpu(stack)
         time.sleep(idle_s)
         idle = {name: spent / idle_s for name, spent in stack_cpu(stack).since(before).items()}
+        memory_mib = {name: pss_bytes([int(pid)]) / 2**20 for name, pid in stack.content()["processes"].items()}
         broker = str(stack.content()["broker_url"])
         before, began_s = stack_cpu(stack), time.monotonic()
         _send(broker, "poll", count, 0, PAUSE_S)
@@ -82,6 +84,9 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
         # Nearly all of PostgreSQL's idle CPU belongs to the rounds, and it cannot be separated from them.
         "idle_database_share": 0.0,
         "idle_broker_share": idle["valkey"],
+        "scheduler_mib": memory_mib["scheduler"],
+        "submit_poll_mib": memory_mib["worker-submit-poll"],
+        "transfer_mib": memory_mib["worker-transfer"],
     }
 
 

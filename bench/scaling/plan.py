@@ -1,4 +1,4 @@
-"""What to run for a number of videos per day, and the effect of an hour without one part."""
+"""What to run for a number of videos per day, and the effect of an hour without one part, in the model."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Size:
 
 SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 10), Size("10M", 10_000_000, 500, 200))
 LIVES = (43200.0, 86400.0)
+BEHIND = ((1.0, 0.9), (6.0, 0.6), (6.0, 0.9), (10.0, 0.9))
+"""Hours without the object store, and the load of the transfer workers in normal operation."""
 
 
 def workload(size: Size, seconds: float) -> Workload:
@@ -126,117 +128,3 @@ def transfers_behind(size: Size, layout: Layout, costs: Costs, busy: float, hour
     layout = replace(in_lots(layout, 1.0), transfer=max(1, ceil(needed / busy)))
     outages = [Outage("store", HOUR_S, hours * HOUR_S)]
     return layout.transfer, simulate(work, layout, costs, outages=outages, weight=2 * size.weight)
-
-
-Row = Sequence[str]
-
-
-def _print(head: Row, rows: Iterator[Row]) -> None:
-    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |", flush=True)
-    print()
-
-
-STEADY_HEAD = (
-    *("per day", "accounts x slots", "submit-poll", "transfer", "database cores", "jobs/s", "polls/job", "found p50"),
-    *(
-        "queue p99",
-        "scheduler",
-        "submit-poll",
-        "busy threads",
-        "transfer",
-        "database",
-        "broker",
-        "messages/s",
-        "transactions/job",
-    ),
-)
-
-
-def show_steady(costs: Costs, sizes: Sequence[Size]) -> list[tuple[Size, Layout]]:
-    """Print what to run for each size, and its load in cores."""
-    found: list[tuple[Size, Layout]] = []
-
-    def rows() -> Iterator[Row]:
-        for size, layout, f in steady(costs, sizes):
-            found.append((size, layout))
-            copying = f.transfer_share + f.decoder_share
-            shares = (f.scheduler_share, f.submit_poll_share, copying, f.database_share, f.broker_share)
-            yield (
-                size.name,
-                f"{layout.accounts} x {layout.max_in_flight}",
-                str(layout.submit_poll),
-                str(layout.transfer),
-                f"{layout.database_cores:g}",
-                f"{f.jobs_per_s:.2f}",
-                f"{f.polls_per_job:.2f}",
-                f"{f.detection_p50_s:.1f} s",
-                f"{f.queue_wait_p99_s:.1f} s",
-                *(f"{share:.2f}" for share in shares[:2]),
-                f"{f.submit_poll_threads:.0f}",
-                *(f"{share:.2f}" for share in shares[2:]),
-                f"{f.messages_per_s:.1f}",
-                f"{f.transactions_per_job:.1f}",
-            )
-
-    _print(STEADY_HEAD, rows())
-    return found
-
-
-OUTAGE_HEAD = (
-    *("per day", "an hour without", "most queued", "most to copy", "failed POSTs", "total WAL", "caught up after"),
-    *("largest share of a URL's life used", "failed or held"),
-)
-
-
-def show_outages(costs: Costs, planned: Sequence[tuple[Size, Layout]]) -> None:
-    """Print the effect of an hour without each part."""
-
-    def rows() -> Iterator[Row]:
-        parts: tuple[Part, ...] = ("gateway", "store", "broker", "database")
-        for size, layout in planned:
-            for part in parts:
-                seen = outage(size, layout, costs, part)
-                f = seen.figures
-                yield (
-                    size.name,
-                    part,
-                    f"{f.most_queued:,}",
-                    f"{f.most_copies_waiting:,}",
-                    f"{seen.failed_posts:,}",
-                    f"{f.wal_bytes_per_job * f.ended / 1e9:.1f} GB",
-                    f"{seen.caught_up_s / 60:.0f} min",
-                    f"{f.life_used_most:.1%}",
-                    f"{f.failed:,}",
-                )
-
-    _print(OUTAGE_HEAD, rows())
-
-
-BEHIND_HEAD = (
-    "store down for",
-    "load of transfer processes",
-    "processes",
-    "most to copy",
-    "largest share of a URL's life used",
-    "lost",
-)
-
-
-def show_behind(costs: Costs, size: Size, layout: Layout) -> None:
-    """Print how near videos come to their expiry during an outage of the object store."""
-
-    def rows() -> Iterator[Row]:
-        for hours, busy in ((1.0, 0.9), (6.0, 0.6), (6.0, 0.9), (10.0, 0.9)):
-            count, f = transfers_behind(size, layout, costs, busy, hours)
-            yield (
-                f"{hours:g} h",
-                f"{busy:.0%}",
-                str(count),
-                f"{f.most_copies_waiting:,}",
-                f"{f.life_used_most:.0%}",
-                f"{f.failed:,}",
-            )
-
-    _print(BEHIND_HEAD, rows())

@@ -53,6 +53,9 @@ class Figures:
     """CPU of PostgreSQL and the broker."""
     messages_per_s: float
     transactions_per_job: float
+    """Without those of rounds."""
+    rounds: int
+    """Rounds of all schedulers, from the start on."""
     wal_bytes_per_job: float
     posts: int
     most_queued: int
@@ -79,7 +82,9 @@ def simulate(
     """
     system = System(work, layout, costs, Outages(outages), seed=seed, weight=weight, warm_s=warm_s)
     system.env.process(_arrivals(system))
-    system.env.process(scheduler(system, system.scheduler))
+    for number, cpu in enumerate(system.schedulers):
+        # Several have their rounds at different times.
+        system.env.process(scheduler(system, cpu, layout.tick_s * number / layout.schedulers))
     for cpu in system.submit_poll:
         SubmitPollWorker(system, cpu)
     for cpu in system.transfer:
@@ -106,6 +111,7 @@ def _arrivals(system: System) -> Steps:
             yield system.env.timeout(system.rng.expovariate(work.per_second / weight))
         low, high = work.video_mib
         life_s = work.url_life_s[number % len(work.url_life_s)]
+        system.enqueued()
         system.table.add(Job(system.now_s, system.rng.uniform(low, high), life_s))
 
 
@@ -115,7 +121,7 @@ Spent = tuple[float, ...]
 def _spent(system: System) -> Spent:
     return (
         system.now_s,
-        system.scheduler.busy_s,
+        sum(cpu.busy_s for cpu in system.schedulers),
         sum(cpu.busy_s for cpu in system.submit_poll),
         sum(cpu.busy_s for cpu in system.transfer),
         system.decoder_busy_s,
@@ -171,6 +177,7 @@ def _figures(system: System, before: Spent | None) -> Figures:
         servers_ms_per_job=(database_s + broker_s) / per * 1000,
         messages_per_s=span[11] / seconds,
         transactions_per_job=span[9] / per,
+        rounds=tally.rounds,
         wal_bytes_per_job=span[10] / per,
         posts=tally.posts,
         most_queued=tally.most_queued,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
@@ -12,9 +12,9 @@ from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
 
 
-def scheduler(system: System, cpu: Cpu) -> Steps:
-    """Run rounds forever; the first round sees the jobs enqueued at the start."""
-    yield system.env.timeout(0.0)
+def scheduler(system: System, cpu: Cpu, first_s: float = 0.0) -> Steps:
+    """Run rounds forever from `first_s` on; the first round sees the jobs enqueued at the start."""
+    yield system.env.timeout(first_s)
     while True:
         yield from _round(system, cpu)
         yield system.env.timeout(system.layout.tick_s)
@@ -24,6 +24,7 @@ def _round(system: System, cpu: Cpu) -> Steps:
     other, now_s = system.costs.other, system.now_s
     if system.outages.down("database", now_s):
         return
+    system.tally.rounds += 1
     more = len(system.quotas) - 1
     database_s = (other.tick_database_ms + other.account_database_ms * more) / 1000
     done_s = system.database.book(cpu.book(now_s, (other.tick_ms + other.account_ms * more) / 1000), database_s)
@@ -31,9 +32,13 @@ def _round(system: System, cpu: Cpu) -> Steps:
     if system.outages.down("broker", now_s):
         yield system.until(done_s)
         return
-    messages, claims = _claim(system)
+    messages, claims, further = _claim(system)
     for name, calls, rows in claims:
         done_s = system.transact(name, rows, cpu, done_s, calls)
+    if further:
+        database_s = other.claim_account_database_ms * further / 1000
+        done_s = system.database.book(cpu.book(done_s, other.claim_account_ms * further / 1000), database_s)
+        system.database_busy_s += database_s
     units = sum(message.units for message in messages)
     done_s = cpu.book(done_s, units * other.send_ms / 1000)
     system.broker_busy_s += units * other.message_broker_ms / 1000
@@ -44,9 +49,9 @@ def _round(system: System, cpu: Cpu) -> Steps:
         system.queues["copies" if message.kind == "transfer" else "work"].put(message)
 
 
-def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]]]:
-    """The messages of this round, and its claims as transaction, calls and rows. Calls that find nothing are part of
-    the cost of an idle round."""
+def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]], int]:
+    """The messages of this round; its claims as transaction, calls and rows; and the number of accounts beyond the
+    first whose jobs were claimed. Calls that find nothing are part of the cost of an idle round."""
     table, lease_s, now_s, weight = system.table, system.layout.lease_s, system.now_s, system.weight
     room = batches.room(system.waiting)
     messages: list[Message] = []
@@ -55,13 +60,14 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
         urgent = table.claim_transfers(now_s, _lots(TRANSFER_BATCH, weight), lease_s, urgent=True)
         limit = batches.transfers_to_claim(room["transfer"])
         others = table.claim_transfers(now_s, _lots(limit, weight), lease_s, urgent=False) if limit else []
-        messages += _messages(system, "transfer", urgent, TRANSFER_BATCH)
-        messages += _messages(system, "transfer", others, TRANSFER_BATCH)
+        for copies in (urgent, others):
+            messages += _messages(system, "transfer", batches.mixed_messages(copies, _lots(TRANSFER_BATCH, weight)))
         claims.append(("claim_transfers", 0, len(urgent) + len(others)))
     if room["poll"]:
         polls = table.claim_polls(now_s, _lots(batches.polls_to_claim(room["poll"]), weight), lease_s)
-        messages += _messages(system, "poll", polls, POLL_BATCH)
+        messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
         claims.append(("claim_polls", 0, len(polls)))
+    served = jobs = 0
     left = _lots(batches.submits_to_claim(room["submit"], SUBMIT_BATCH), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
@@ -74,18 +80,24 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
             continue
         claimed = table.claim_submits(number, now_s, min(free // weight, left), lease_s)
         quota.claim(len(claimed) * weight)
-        claims.append(("claim_submits", 1, len(claimed)))
         left -= len(claimed)
-        messages += _messages(system, "submit", claimed, SUBMIT_BATCH)
-    return messages, claims
+        messages += _messages(system, "submit", _of_one_account(claimed, SUBMIT_BATCH, weight))
+        served += 1
+        jobs += len(claimed)
+    if served:
+        # One claim for all accounts; what each further one adds is not its own call.
+        claims.append(("claim_submits", 1, jobs))
+    return messages, claims, max(0, served - 1)
 
 
 def _lots(jobs: int, weight: int) -> int:
     return max(1, jobs // weight)
 
 
-def _messages(system: System, kind: str, jobs: Sequence[Job], size: int) -> list[Message]:
-    return [
-        Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size))
-        for batch in batches.messages(jobs, _lots(size, system.weight))
-    ]
+def _of_one_account(jobs: Sequence[Job], size: int, weight: int) -> Iterator[Sequence[Job]]:
+    return batches.messages(jobs, _lots(size, weight))
+
+
+def _messages(system: System, kind: str, split: Iterable[Sequence[Job]]) -> list[Message]:
+    size = {"submit": SUBMIT_BATCH, "poll": POLL_BATCH, "transfer": TRANSFER_BATCH}[kind]
+    return [Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size)) for batch in split]

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from statistics import median
 from typing import LiteralString, TypeVar
 from uuid import UUID
 
@@ -60,6 +61,7 @@ class Meter:
     def __init__(self, db: Database, postgres: int) -> None:
         self._db, self._postgres = db, postgres
         self._sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 6)
+        self._walls_ms: dict[str, list[float]] = defaultdict(list)
 
     def _wal(self) -> float:
         with self._db.begin() as conn:
@@ -70,16 +72,15 @@ class Meter:
     def run(self, name: str, batches: Sequence[Sequence[T]], work: Callable[[Connection, Sequence[T]], object]) -> None:
         """Run one transaction per batch."""
         before = self._wal(), tree_cpu_s(self._postgres), time.process_time()
-        wall_s = 0.0
         for batch in batches:
             time.sleep(PAUSE_S)
             begun_s = time.perf_counter()
             with self._db.begin() as conn:
                 work(conn, batch)
-            wall_s += time.perf_counter() - begun_s
+            self._walls_ms[name].append((time.perf_counter() - begun_s) * 1000)
         client_s = time.process_time() - before[2]
         database_s = tree_cpu_s(self._postgres) - before[1]
-        took = (client_s * 1000, database_s * 1000, wall_s * 1000, self._wal() - before[0])
+        took = (client_s * 1000, database_s * 1000, 0.0, self._wal() - before[0])
         for index, value in enumerate((*took, sum(map(len, batches)), len(batches))):
             self._sums[name][index] += value
 
@@ -88,9 +89,11 @@ class Meter:
         return sum(sums[3] for sums in self._sums.values())
 
     def per_call(self, name: str) -> tuple[list[float], float]:
-        """Client, database and wall-clock milliseconds and bytes of WAL per call, and the rows per call."""
+        """Client, database and wall-clock milliseconds and bytes of WAL per call, and the rows per call. The clock's
+        are medians: one pause of a machine with other work would be more than all calls together."""
         sums = self._sums[name]
-        return [value / sums[5] for value in sums[:4]], sums[4] / sums[5]
+        client, database, _, wal = (value / sums[5] for value in sums[:4])
+        return [client, database, median(self._walls_ms[name]), wal], sums[4] / sums[5]
 
 
 def measure_transactions(url: str, postgres: int, lives: int) -> tuple[dict[str, Transaction], TableCosts]:
@@ -149,7 +152,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
 
     new = [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
     meter.run("enqueue", cut(new), enqueue_jobs)
-    held = claim("claim_submits", lambda conn, n: claim_for(conn, [Grant(_account(0), n)], n, LEASE_S))
+    held = claim("claim_submits", lambda conn, n: claim_for(conn, [Grant(_ACCOUNT, n)], n, LEASE_S))
     load("load", JobState.QUEUED, held)
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)
@@ -189,7 +192,7 @@ def _still(conn: Connection, batch: Leases, works: Works) -> None:
 def _found(conn: Connection, batch: Leases, works: Works) -> None:
     report = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url=_URL, usage={"total_tokens": 108900}, seed=7)
     cost = {"amount": 0.7, "currency": "CNY", "as_of": "2026-01-01", "tokens": 108900}
-    decided = {i: decide_poll(report, works[i], _account(0).dialect, PACING, DAY_S) for i, _ in batch}
+    decided = {i: decide_poll(report, works[i], _ACCOUNT.dialect, PACING, DAY_S) for i, _ in batch}
     moves = [
         Move(
             i,
@@ -232,6 +235,32 @@ def measure_accounts(url: str, postgres: int, accounts: int, rounds: int) -> dic
     return {"account_database_ms": more[0], "account_ms": more[1]}
 
 
+def measure_claims(url: str, postgres: int, accounts: int, rounds: int) -> dict[str, float]:
+    """CPU per further account whose jobs one claim takes, from as many jobs of one account and of several."""
+    found = []
+    with closing(Database(url, name="bench", size=1)) as db:
+        for grants_ in ([Grant(_account(0), accounts)], [Grant(_account(number), 1) for number in range(accounts)]):
+            with db.begin() as conn:
+                count = accounts * (rounds + 2)
+                enqueue_jobs(conn, [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)])
+            meter = Meter(db, postgres)
+            for name, times in (("warm", 2), ("claim", rounds)):
+                meter.run(
+                    name,
+                    [range(accounts)] * times,
+                    lambda conn, batch, given=grants_: claim_for(conn, given, len(batch), LEASE_S),  # type: ignore[misc] # mypy cannot type the default
+                )
+            found.append(meter.per_call("claim")[0])
+            with db.begin() as conn:
+                conn.execute("DELETE FROM jobs WHERE state = 'queued'")
+    client_ms, database_ms, *_ = (max(0.0, many - one) / (accounts - 1) for one, many in zip(*found, strict=True))
+    return {"claim_account_ms": client_ms, "claim_account_database_ms": database_ms}
+
+
 def _account(number: int) -> Account:
     account = {"name": f"a{number}", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": 9}
     return Account.model_validate(account)
+
+
+_ACCOUNT = _account(0)
+"""Made once: to check an account takes as long as many a transaction."""

@@ -32,6 +32,7 @@ from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
 CONNECT_TIMEOUT_S = 30.0  # a worker's wait for a database connection; after it the message is lost
+ENQUEUED_TOGETHER = 50
 SAMPLES = 20
 """Number of separate samples of generation times; accounts share them."""
 
@@ -63,6 +64,7 @@ class Tally:
     polls: int = 0
     posts: int = 0
     transactions: int = 0
+    rounds: int = 0
     wal_bytes: float = 0.0
     messages: int = 0
     lost_outcomes: int = 0
@@ -88,7 +90,7 @@ class System:
         self.database = Cores(layout.database_cores) if machine is None else machine
         self.database_busy_s = 0.0
         self.broker_busy_s = self.decoder_busy_s = self.submit_poll_threads_s = 0.0
-        self.scheduler = Cpu(machine)
+        self.schedulers = [Cpu(machine) for _ in range(layout.schedulers)]
         self.submit_poll = [Cpu(machine) for _ in range(layout.submit_poll)]
         self.transfer = [Cpu(machine) for _ in range(layout.transfer)]
         self.quotas = [Quota(layout, weight) for _ in range(layout.accounts)]
@@ -121,6 +123,15 @@ class System:
         self.database_busy_s += database_ms / 1000
         sent_s = cpu.book(self.outages.up_at("database", at_s), client_ms / 1000)
         return self.database.book(sent_s, database_ms / 1000) + waits_ms / 1000
+
+    def enqueued(self) -> None:
+        """Count what the database does to store a simulated job, in batches of `ENQUEUED_TOGETHER`; the client's part
+        is not of reelq's processes here."""
+        cost, calls = self.costs.transactions["enqueue"], self.weight / ENQUEUED_TOGETHER
+        self.tally.wal_bytes += cost.wal_bytes.of(self.weight, calls)
+        database_s = cost.database_ms.of(self.weight, calls) / 1000
+        self.database_busy_s += database_s
+        self.database.book(self.now_s, database_s)
 
     def batches(self, jobs: int, size: int) -> int:
         """Number of messages of `size` jobs for `jobs` simulated ones."""
@@ -206,17 +217,18 @@ class System:
         write: Callable[[list[tuple[float, Job, Any]]], float],
         apply: Callable[[Job, Any], None],
         lost: Callable[[Job], None],
+        gather_s: float = GATHER_S,
     ) -> Steps:
-        """Write outcomes as they arrive, those within a few milliseconds together, as `worker.batch` does."""
+        """Write outcomes as they arrive, those within `gather_s` together, as `worker.batch` does."""
         outcomes.sort(key=lambda outcome: outcome[0])
         at = 0
         while at < len(outcomes):
             first_s = max(self.now_s, outcomes[at][0])
             upto = at + 1
-            while upto < len(outcomes) and outcomes[upto][0] <= first_s + GATHER_S:
+            while upto < len(outcomes) and outcomes[upto][0] <= first_s + gather_s:
                 upto += 1
             group = outcomes[at:upto]
-            yield self.until(max(first_s, group[-1][0]) if upto == len(outcomes) else first_s + GATHER_S)
+            yield self.until(max(first_s, group[-1][0]) if upto == len(outcomes) else first_s + gather_s)
             if self.outages.up_at("database", self.now_s) - self.now_s > WRITE_FOR_S:
                 yield self.env.timeout(WRITE_FOR_S)
                 self.tally.lost_outcomes += len(group)

@@ -21,9 +21,10 @@ from worker.polling.decisions import decide_poll
 from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
 from worker.submitting.decisions import decide_submit, refusals_of
-from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES
+from worker.transferring.capacity import LINE_AT_MOST, ONE_HOST_BYTES, ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES
 from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
+from worker.transferring.transfer import GATHER_S as COPIES_GATHER_S
 from worker.transferring.upload import Stored, held_bytes
 
 Outcome = tuple[float, Job, Any]
@@ -169,7 +170,8 @@ class SubmitPollWorker:
 
 
 class TransferWorker:
-    """A worker process of the transfer queue; its threads share one core and the limits on copies and bytes at once."""
+    """A worker process of the transfer queue. Its threads hand batches over as long as the line has room; the copies
+    share one core and the limits on copies and bytes at once."""
 
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
@@ -179,6 +181,8 @@ class TransferWorker:
         self._slots = simpy.Resource(system.env, self._lots)
         self._urgent = simpy.Resource(system.env, max(1, ONE_HOST_URGENT_COPIES // system.weight))
         self._bytes = simpy.Container(system.env, init=ONE_HOST_BYTES / MIB)
+        self._waiting = 0
+        self._left = system.env.event()
         # A lot that is larger than a batch represents several messages, which would use as many threads.
         threads = max(1, min(THREADS["copies"], THREADS["copies"] * TRANSFER_BATCH // system.weight))
         self._messages = intake(system, "copies", threads)
@@ -192,28 +196,47 @@ class TransferWorker:
             worker = system.costs.worker
             own_ms = worker.receive_ms + worker.transfer_message_ms
             yield system.until(self._cpu.book(system.now_s, message.units * own_ms / 1000))
-            if system.outages.down("database", system.now_s):
-                yield system.env.timeout(CONNECT_TIMEOUT_S)
-                continue
-            yield system.until(
-                system.transact("load_transfers", len(message.items), self._cpu, system.now_s, message.units)
-            )
-            held = message.held(JobState.TRANSFERRING, system.now_s)
-            done = simpy.Store(system.env)
-            for job in held:
-                job.due_s = float("inf")  # the lease is renewed while the copy runs
-                system.env.process(self._copy(job, done))
-            left = len(held)
-            while left:
-                group = [(yield done.get())]
-                group += done.items
-                done.items.clear()
-                left -= len(group)
-                yield from system.write_out(
-                    [(system.now_s, job, stored) for job, stored in group], self._write, self._copied, self._not_written
-                )
+            while self._waiting >= LINE_AT_MOST:
+                yield self._left
+            self._waiting += len(message.items)
+            if system.weight == 1:
+                system.env.process(self._batch(message))
+            else:  # a lot takes minutes: others that waited in the process would outlive their leases
+                yield from self._batch(message)
 
-    def _copy(self, job: Job, done: simpy.Store) -> Steps:
+    def _leave_line(self, count: int = 1) -> None:
+        self._waiting -= count
+        self._left.succeed()
+        self._left = self._system.env.event()
+
+    def _batch(self, message: Message) -> Steps:
+        system = self._system
+        if system.outages.down("database", system.now_s):
+            yield system.env.timeout(CONNECT_TIMEOUT_S)
+            self._leave_line(len(message.items))
+            return
+        yield system.until(
+            system.transact("load_transfers", len(message.items), self._cpu, system.now_s, message.units)
+        )
+        held = message.held(JobState.TRANSFERRING, system.now_s)
+        self._leave_line(len(message.items) - len(held))
+        done, all_done = simpy.Store(system.env), system.env.event()
+        left = [len(held)]
+        for job in held:
+            job.due_s = float("inf")  # the lease is renewed while the copy runs
+            system.env.process(self._copy(job, done, left, all_done))
+        unwritten = len(held)
+        while unwritten:
+            group = [(yield done.get())]
+            yield all_done | system.env.timeout(COPIES_GATHER_S)
+            group += done.items
+            done.items.clear()
+            unwritten -= len(group)
+            yield from system.write_out(
+                [(system.now_s, job, stored) for job, stored in group], self._write, self._copied, self._not_written
+            )
+
+    def _copy(self, job: Job, done: simpy.Store, left: list[int], all_done: simpy.Event) -> Steps:
         system, layout, worker, weight = (
             self._system,
             self._system.layout,
@@ -225,6 +248,7 @@ class TransferWorker:
         held_mib = held_bytes(int(job.mib * MIB)) / MIB
         with slots.request() as slot:
             yield slot
+            self._leave_line()
             if weight == 1:
                 yield self._bytes.get(held_mib)
             down = system.outages.down("store", system.now_s)
@@ -240,7 +264,11 @@ class TransferWorker:
             yield system.until(ends_s)
             if weight == 1:
                 yield self._bytes.put(held_mib)
+        left[0] -= 1
+        is_last = not left[0]
         yield done.put((job, not system.outages.down("store", system.now_s) and not down))
+        if is_last:
+            all_done.succeed()
 
     def _write(self, group: list[Outcome]) -> float:
         system = self._system

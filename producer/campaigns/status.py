@@ -16,9 +16,9 @@ from storage import decisions
 from storage.admission.campaign_pace import FREE, Pace, pace_of
 from storage.admission.spending import budgets
 from storage.campaigns import controls
-from storage.campaigns.completion import complete
+from storage.campaigns.completion import SOON, complete
 from storage.campaigns.controls import subject_of
-from storage.campaigns.rows import count_rows
+from storage.campaigns.rows import count_states
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import claims, queries, transitions
@@ -90,12 +90,12 @@ def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int
 
 def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
     for row in rows:
-        complete(conn, row["id"])
+        complete(conn, row["id"], most=SOON)
     found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
     known = {item.campaign: item.as_dict() for item in found}
     return [
         CampaignStatus(
-            **{**row, "counts": count_rows(conn, row["id"]).by_state or row["counts"]},
+            **{**row, "counts": count_states(conn, row["id"])},
             costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
             budget=known.get(row["name"]),
             notify=recipients_of(conn, tenant, row["id"]),

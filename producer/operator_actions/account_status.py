@@ -78,7 +78,9 @@ def _account(
         "state": state,
         "suspended_until": own.open_until if own is not None and paused else None,
         "suspended_since": own.since if own is not None and paused else None,
-        "throttled_until": max(model["until"] for model in throttled) if state == "throttled" else None,
+        "throttled_until": max((model["until"] for model in throttled), default=None if own is None else own.open_until)
+        if state == "throttled"
+        else None,
         "error": own.error if own is not None and paused else None,
         "models": [model for model in models if model["state"] != OK or model["limit_since"] is not None],
     }

@@ -3,17 +3,14 @@ does whatever must prove that it works."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import StreamWriter
 from yarl import URL
 
-from seedance.network import sessions
+from seedance.network import direct, sessions
 from seedance.network.outbound import Outbound
 from storage.bucket.answers import Answer
 from storage.bucket.exchanges import MOVES, Exchange
@@ -57,37 +54,43 @@ async def follow(session: aiohttp.ClientSession, exchange: Exchange[T], chunks: 
 
 
 async def send(session: aiohttp.ClientSession, request: SignedRequest, chunks: Sequence[memoryview] = ()) -> Answer:
-    """Send a signed request and read the response. `chunks` are its body if it has none of its own.
-
-    Raises:
-        StoreUnavailable: no response.
-    """
-    async with stream(session, request, chunks) as response:
-        try:
-            return await answer_of(response)
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise _no_response(request, exc) from exc
-
-
-@asynccontextmanager
-async def stream(
-    session: aiohttp.ClientSession, request: SignedRequest, chunks: Sequence[memoryview] = ()
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The response to a signed request, whose body is still to be read. Redirects are not followed: the signature is
-    for one host.
+    """Send a signed request and read the response. `chunks` are its body if it has none of its own. Redirects are not
+    followed: the signature is for one host.
 
     Raises:
         StoreUnavailable: no response.
     """
     parts = chunks if request.body is None else [memoryview(request.body)] if request.body else ()
-    body = _Body(parts) if parts else None
     url = URL(request.url, encoded=True)
+    pieces = partial(_pieces, parts) if parts else None
     try:
-        response = await session.request(request.method, url, data=body, headers=request.headers, allow_redirects=False)
+        wire = await direct.request(session, request.method, url, request.headers, pieces)
+        try:
+            return Answer(wire.status, wire.headers, await wire.read(ANSWER_BYTES) if wire.left != 0 else b"")
+        finally:
+            wire.close()
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise _no_response(request, exc) from exc
-    async with response:
-        yield response
+
+
+def _pieces(chunks: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
+    """The bytes of chunks in pieces of about 512 KiB, so that a large write does not block the event loop."""
+    small: list[memoryview] = []
+    held = 0
+    for chunk in chunks:
+        if len(chunk) < SMALL_BYTES:
+            small.append(chunk)
+            held += len(chunk)
+            if held < PIECE_BYTES:
+                continue
+        if small:
+            yield b"".join(small)
+            small, held = [], 0
+        if len(chunk) >= SMALL_BYTES:
+            for start in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[start : start + PIECE_BYTES]
+    if small:
+        yield b"".join(small)
 
 
 async def open_object(
@@ -131,50 +134,3 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     while len(body) < ANSWER_BYTES and (chunk := await content.read(ANSWER_BYTES - len(body))):
         body += chunk
     return body
-
-
-class _Body(aiohttp.Payload):
-    """Chunks sent in pieces of about 512 KiB, so that a large write does not block the event loop.
-
-    They can be sent again when a kept connection turns out to be closed.
-    """
-
-    def __init__(self, chunks: Sequence[memoryview]) -> None:
-        super().__init__(chunks)
-        self._size = sum(map(len, chunks))
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._value).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        small: list[memoryview] = []
-        held = 0
-        for chunk in self._value:
-            if len(chunk) < SMALL_BYTES:
-                small.append(chunk)
-                held += len(chunk)
-                if held < PIECE_BYTES:
-                    continue
-            if small:
-                await _write(writer, b"".join(small))
-                small, held = [], 0
-            if len(chunk) >= SMALL_BYTES:
-                for start in range(0, len(chunk), PIECE_BYTES):
-                    await _write(writer, chunk[start : start + PIECE_BYTES])
-        if small:
-            await _write(writer, b"".join(small))
-
-
-async def _write(writer: AbstractStreamWriter, piece: bytes | memoryview) -> None:
-    """Send a piece. aiohttp's own time limits begin after the last one.
-
-    Raises:
-        TimeoutError: the store does not take it.
-    """
-    try:
-        async with asyncio.timeout(STALL_S):
-            await writer.write(piece)
-    except TimeoutError:
-        if isinstance(writer, StreamWriter) and writer.transport is not None:
-            writer.transport.abort()  # to close it would wait for the store to take what it was sent
-        raise

@@ -14,9 +14,12 @@ from storage.database import Connection
 
 _AT_ONCE = 50_000
 """Rows in one statement: it must end within the time limit of a statement, however large the campaign is."""
-_IS_WHOLE: LiteralString = """
-SELECT (SELECT count(*) FROM jobs WHERE campaign_id = %(campaign)s)
-    <= coalesce((SELECT sum(versions) FROM campaign_rows WHERE campaign_id = %(campaign)s), 0)
+SOON = 1_000
+"""So many rows are made while a person or the scheduler waits."""
+_LACKING: LiteralString = """
+SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
+                 WHERE c.id = %(campaign)s), 0)
+     - coalesce((SELECT sum(versions) FROM row_counts WHERE campaign_id = %(campaign)s), 0)
 """
 # An enqueue holds the campaign's row until its jobs and rows are stored.
 _LOCK: LiteralString = "SELECT 1 FROM campaigns WHERE id = %(campaign)s FOR UPDATE SKIP LOCKED"
@@ -49,11 +52,13 @@ _VERSIONS: LiteralString = f"""
 """  # noqa: S608 - as above
 
 
-def complete(conn: Connection, campaign_id: UUID) -> None:
-    """Make the rows that a campaign lacks. Does nothing while another session stores jobs of the campaign."""
+def complete(conn: Connection, campaign_id: UUID, *, most: int | None = None) -> None:
+    """Make the rows that a campaign lacks, unless it lacks more than `most`. Does nothing while another session stores
+    jobs of the campaign."""
     values = {"campaign": campaign_id}
-    row = conn.execute(_IS_WHOLE, values).fetchone()
-    if (row is not None and row[0]) or conn.execute(_LOCK, values).fetchone() is None:
+    row = conn.execute(_LACKING, values).fetchone()
+    lacking = 0 if row is None else int(row[0])
+    if lacking <= 0 or (most is not None and lacking > most) or conn.execute(_LOCK, values).fetchone() is None:
         return
     while conn.execute(_ADD_ROWS, values | {"limit": _AT_ONCE}).rowcount == _AT_ONCE:
         pass

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from storage.campaigns.completion import complete
+from storage.campaigns.completion import SOON, complete
 from storage.campaigns.notices import announce_drafts, campaign_document
-from storage.campaigns.rows import count_rows
+from storage.campaigns.rows import count_states
 from storage.database import Connection
 from storage.jobs.states import LIVE
 from storage.webhooks.outbox import EventType, tell_campaign
@@ -57,8 +57,8 @@ def end_campaigns(conn: Connection, limit: int, *, mail: bool = False) -> list[E
         jobs = sum(row["counts"].values())
         conn.execute(_MARK, {"id": row["id"], "jobs": jobs})
         if jobs != row["settled_jobs"]:
-            complete(conn, row["id"])
-            counts = count_rows(conn, row["id"]).by_state or row["counts"]
+            complete(conn, row["id"], most=SOON)
+            counts = count_states(conn, row["id"])
             data = campaign_document(conn, row, counts)
             tell_campaign(conn, EventType.CAMPAIGN_FINISHED, row["id"], row["tenant"], str(jobs), data, mail=mail)
             announce_drafts(conn, row, jobs, mail=mail)

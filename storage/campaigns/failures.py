@@ -36,17 +36,24 @@ class FailureGroup:
     said: list[Words] = field(default_factory=list)
 
 
-# Rows of which an earlier version stands are not lost.
-_LOST: LiteralString = """
+_ENDED_BADLY: LiteralString = """(j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))
+    AND r.kept_job_id IS NULL"""
+_SAID: LiteralString = """r.number, j.state, coalesce(j.error ->> 'code', j.reason, '') AS code,
+           j.error ->> 'stage' AS stage, j.error ->> 'modality' AS modality,
+           coalesce(j.error ->> 'message', '') AS message,
+           coalesce(j.error ->> 'gateway_code', '') AS gateway_code"""
+# Rows of which an earlier version stands are not lost. The others with one version are found from their jobs, whose ids
+# they have, so that the number of rows does not count.
+_LOST: LiteralString = f"""
 WITH lost AS (
-    SELECT r.number, j.state, coalesce(j.error ->> 'code', j.reason, '') AS code, j.error ->> 'stage' AS stage,
-           j.error ->> 'modality' AS modality, coalesce(j.error ->> 'message', '') AS message,
-           coalesce(j.error ->> 'gateway_code', '') AS gateway_code
-    FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
-    WHERE r.campaign_id = %(campaign)s AND r.kept_job_id IS NULL
-      AND (j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))
+    SELECT {_SAID} FROM jobs j JOIN campaign_rows r ON r.id = j.id
+    WHERE j.campaign_id = %(campaign)s AND j.state IN ('failed', 'cancelled', 'unconfirmed') AND r.job_id = r.id
+      AND {_ENDED_BADLY}
+    UNION ALL
+    SELECT {_SAID} FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
+    WHERE r.campaign_id = %(campaign)s AND r.job_id <> r.id AND {_ENDED_BADLY}
 )
-"""
+"""  # noqa: S608 - put together from constants
 _GROUPS: LiteralString = f"""
 {_LOST}
 SELECT state, code, stage, modality, count(*), (array_agg(number ORDER BY number))[1:{SHOWN_ROWS}]

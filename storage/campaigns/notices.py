@@ -15,8 +15,8 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.admission.spending.budgets import WHOLE_TENANT, budgets_of
-from storage.campaigns.completion import complete
-from storage.campaigns.rows import KEPT, count_rows
+from storage.campaigns.completion import SOON, complete
+from storage.campaigns.rows import KEPT, count_states
 from storage.database import Connection
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting.costs import campaign_costs
@@ -140,8 +140,8 @@ def _announced(
     noted = {"campaign": campaign["id"], "event": event, "occasion": occasion}
     if conn.execute(_NOTE, noted).fetchone() is None:
         return False
-    complete(conn, campaign["id"])
-    data = campaign_document(conn, campaign, count_rows(conn, campaign["id"]).by_state)
+    complete(conn, campaign["id"], most=SOON)
+    data = campaign_document(conn, campaign, count_states(conn, campaign["id"]))
     if event is EventType.CAMPAIGN_REVIEW_READY and "review" not in more:
         data["review"] = {"ready": data["counts"].get(JobState.SUCCEEDED, 0), "drafts": 0}
     data |= more

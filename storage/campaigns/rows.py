@@ -107,11 +107,6 @@ class RowCounts:
     states: dict[JobState, int] = field(default_factory=dict)
     reviews: dict[Review, int] = field(default_factory=dict)
 
-    @property
-    def by_state(self) -> dict[str, int]:
-        """`states` with plain texts."""
-        return {str(state): number for state, number in self.states.items()}
-
 
 KEPT: LiteralString = "(r.kept_job_id IS NOT NULL AND j.state IN ('failed', 'cancelled'))"
 STATE: LiteralString = f"CASE WHEN {KEPT} THEN 'succeeded' ELSE j.state END"
@@ -146,13 +141,30 @@ _PAGE: LiteralString = f"""
   AND (r.number, r.id) > (%(number)s, %(id)s)
 ORDER BY r.number, r.id LIMIT %(limit)s
 """
-_COUNTS: LiteralString = f"""
-SELECT {STATE} AS state, r.review, count(*) {_FROM} GROUP BY 1, 2
+# From kept counts, because a campaign may have very many rows. The job of a row with one version has the row's id, so
+# all jobs but those of rows with several versions are counted as they are.
+_STATES: LiteralString = f"""
+WITH several AS MATERIALIZED (
+    SELECT id, job_id, kept_job_id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
+), parts AS (
+    SELECT n.state, sum(n.jobs) AS jobs FROM campaigns c
+    JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id WHERE c.id = %(campaign)s GROUP BY 1
+    UNION ALL
+    SELECT j.state, -1 FROM several r JOIN jobs j ON j.id = r.id
+    UNION ALL
+    SELECT j.state, -1 FROM several r JOIN campaign_versions v ON v.row_id = r.id JOIN jobs j ON j.id = v.job_id
+    UNION ALL
+    SELECT {STATE}, 1 FROM several r JOIN jobs j ON j.id = r.job_id
+)
+SELECT state, sum(jobs)::bigint FROM parts GROUP BY 1 HAVING sum(jobs) > 0
+"""  # noqa: S608 - put together from constants
+_REVIEWS: LiteralString = """
+SELECT review, sum(rows)::bigint FROM row_counts WHERE campaign_id = %(campaign)s GROUP BY 1 HAVING sum(rows) > 0
 """
 _COUNT: LiteralString = f"SELECT count(*) {_FROM}{_CHOSEN}"
-_SHEET_ROWS: LiteralString = (
-    "SELECT count(DISTINCT (sheet, number)) FROM campaign_rows WHERE campaign_id = %(campaign)s"
-)
+_SHEET_ROWS: LiteralString = """
+SELECT count(*) FROM (SELECT DISTINCT sheet, number FROM campaign_rows WHERE campaign_id = %(campaign)s) r
+"""
 _FIRST_PLACE: Place = (-1, UUID(int=0))
 
 
@@ -182,16 +194,22 @@ def count_chosen(conn: Connection, campaign_id: UUID, wanted: RowFilter) -> int:
     return 0 if row is None else int(row[0])
 
 
+def count_states(conn: Connection, campaign_id: UUID) -> dict[str, int]:
+    """How many rows of a campaign are in each state. A job that has no row yet counts as a row of its own."""
+    return dict(conn.execute(_STATES, {"campaign": campaign_id}).fetchall())
+
+
 def count_rows(conn: Connection, campaign_id: UUID) -> RowCounts:
-    """How many rows a campaign has, by state and by review."""
+    """The same, with reviews and with rows of sheets, for which all rows are read."""
     values = {"campaign": campaign_id}
-    states: dict[JobState, int] = {}
-    reviews: dict[Review, int] = {}
-    for state, review, number in conn.execute(_COUNTS, values):
-        states[JobState(state)] = states.get(JobState(state), 0) + number
-        reviews[Review(review)] = reviews.get(Review(review), 0) + number
+    states = {JobState(state): number for state, number in count_states(conn, campaign_id).items()}
+    reviews = {Review(review): number for review, number in conn.execute(_REVIEWS, values)}
+    without = sum(states.values()) - sum(reviews.values())
+    if without > 0:
+        reviews[Review.OPEN] = reviews.get(Review.OPEN, 0) + without
     row = conn.execute(_SHEET_ROWS, values).fetchone()
-    return RowCounts(sum(states.values()), 0 if row is None else int(row[0]), states, reviews)
+    sheet_rows = max(without, 0) + (0 if row is None else int(row[0]))
+    return RowCounts(sum(states.values()), sheet_rows, states, reviews)
 
 
 def _view(row: dict[str, Any]) -> RowView:

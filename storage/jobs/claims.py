@@ -182,8 +182,11 @@ HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transfe
 URGENT_AT: LiteralString = "((generated_at AT TIME ZONE 'UTC') + (video_expires_at - generated_at) * 0.75::float8)"
 """When no more than `URGENT_SHARE` of a URL's life is left, in UTC: the index `jobs_urgent_idx` needs a value that
 depends on no setting."""
-_EVERY: LiteralString = "ORDER BY video_expires_at, due_at"
-_URGENT: LiteralString = f"AND {URGENT_AT} < (now() AT TIME ZONE 'UTC') ORDER BY {URGENT_AT}, due_at"
+_EVERY: LiteralString = "AND due_at <= now() ORDER BY video_expires_at, due_at"
+# The due time as an expression: PostgreSQL expects few jobs that are due and many that are urgent, although it is the
+# other way round, and would read all that waits by the index of due times.
+_URGENT: LiteralString = f"""AND due_at + interval '0 s' <= now() AND {URGENT_AT} < (now() AT TIME ZONE 'UTC')
+        ORDER BY {URGENT_AT}, due_at"""
 
 
 # Source hosts alternate, so that a stalled host does not delay the videos of the others; of each host the video whose
@@ -200,7 +203,7 @@ WITH RECURSIVE hosts AS (
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
     FROM hosts h CROSS JOIN LATERAL (
         SELECT id, video_expires_at, due_at FROM jobs
-        WHERE state = 'transferring' AND {HOST} = h.host AND due_at <= now() {whose} LIMIT %(limit)s) d
+        WHERE state = 'transferring' AND {HOST} = h.host {whose} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
@@ -252,9 +255,11 @@ LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
+# The state is compared as an expression, so that no index of queued jobs fits: without statistics, PostgreSQL would
+# read all of them by one.
 _PAST_DEADLINE: LiteralString = """
 SELECT id, claim FROM jobs
-WHERE deadline_at <= now() AND due_at IS NOT NULL AND state = 'queued'
+WHERE deadline_at <= now() AND due_at IS NOT NULL AND state || '' = 'queued'
 ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 

@@ -10,10 +10,17 @@ from psycopg.rows import dict_row
 
 from storage.database import Connection
 
+# By name: a prepared `SELECT *` fails once a migration has added a column, while this program still runs.
+_ATTEMPTS: LiteralString = """
+SELECT job_id, number, account, model, started_at, finished_at, outcome, seed, callback_hash, reported_task_id,
+       http_status, gateway_task_id, error, model_key, gateway, mark, look_at, surplus, candidates, key_id
+FROM attempts WHERE job_id = %(id)s ORDER BY number
+"""
+
 
 def attempts_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
     """Every attempt (POST) of a job, in order."""
-    return _dicts(conn, "SELECT * FROM attempts WHERE job_id = %(id)s ORDER BY number", job_id)
+    return _dicts(conn, _ATTEMPTS, job_id)
 
 
 def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:

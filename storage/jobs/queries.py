@@ -122,6 +122,13 @@ class JobFilter:
     deleted: bool = True
     """Whether to include jobs whose files were deleted."""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether some condition cannot be answered from an index, so that the jobs must be looked at."""
+        return self.idempotency_key is None and (
+            self.account is not None or self.created_after is not None or self.created_before is not None
+        )
+
     def as_parameters(self) -> dict[str, Any]:
         return asdict(self) | {"tags": list(self.tags), "states": list(dict.fromkeys(self.states or JobState))}
 
@@ -134,6 +141,23 @@ WHERE j.id = ANY(ARRAY(
     ORDER BY p.id {order} LIMIT %(limit)s))
 ORDER BY j.id {order}
 """
+# The newest of each state by index, of which the conditions are then checked: bounded, however few jobs meet them.
+_LOOK: LiteralString = """
+WITH looked AS MATERIALIZED (
+    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+        SELECT f.id FROM jobs f WHERE f.state = s.state {whose} AND f.id < %(before)s
+        ORDER BY f.id DESC LIMIT %(look)s) p
+    ORDER BY p.id DESC LIMIT %(look)s
+), hits AS (
+    SELECT f.id FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) f  -- each by its id
+    WHERE true {conditions} ORDER BY f.id DESC LIMIT %(limit)s
+)
+SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
+       (SELECT id FROM looked ORDER BY id LIMIT 1)
+"""
+LOOKED_AT, LOOKS = 10_000, 2
+"""How many jobs one look checks, and how many looks a page takes at most."""
+_LAST = UUID(int=2**128 - 1)
 _OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
 _OF_CAMPAIGN: LiteralString = (
     "AND f.campaign_id = (SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
@@ -162,6 +186,38 @@ def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = N
     """Jobs, newest first; `before` is the last job of the previous page."""
     beyond: LiteralString = "" if before is None else " AND f.id < %(last)s"
     return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJobs:
+    """A page of jobs, newest first. `next_before`: where the next page continues; None: this is the last one."""
+
+    jobs: list[JobView]
+    next_before: UUID | None
+
+
+def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> FoundJobs:
+    """The same with a bounded effort: a page of a narrow filter may have fewer jobs than `limit`, or none, although
+    more follow."""
+    if not wanted.is_narrow:
+        found = page_of_jobs(conn, wanted, before=before, limit=limit + 1)
+        return FoundJobs(found[:limit], found[limit - 1].id if len(found) > limit else None)
+    sql = _LOOK.format(whose=_OF_TENANT if wanted.campaign is None else _OF_CAMPAIGN, conditions=_conditions(wanted))
+    parameters = wanted.as_parameters() | {"look": LOOKED_AT, "limit": limit + 1}
+    ids: list[UUID] = []
+    place = before
+    for _ in range(LOOKS):
+        row = conn.execute(sql, parameters | {"before": place or _LAST}).fetchone()
+        hits, looked, oldest = row if row is not None else ([], 0, None)
+        ids += hits
+        if len(ids) > limit:
+            place = ids[limit - 1]
+            break
+        place = oldest if looked == LOOKED_AT else None
+        if place is None:
+            break
+    known = get_jobs(conn, wanted.tenant, ids[:limit])
+    return FoundJobs([known[job_id] for job_id in ids[:limit] if job_id in known], place)
 
 
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:

@@ -13,7 +13,7 @@ from seedance.lanes import lane_of
 from storage.actors import current_actor
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
-from storage.logs.context import fields_now
+from storage.logs.context import current_celery_task, fields_now
 from storage.logs.story import Story, story
 from storage.tenants.tenants import DEFAULT_TENANT
 from storage.tracing.context import current_traceparent
@@ -203,6 +203,8 @@ class Move:
     patch: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
     actor: str | None = field(default_factory=current_actor)
+    celery_task: UUID | None = field(default_factory=current_celery_task)
+    """The Celery task that does it; None: none does."""
 
     def __post_init__(self) -> None:
         for source in self.sources:
@@ -224,6 +226,7 @@ class Move:
             "patch": self.patch,
             "detail": self.detail,
             "actor": self.actor,
+            "celery_task": self.celery_task,
         }
 
 
@@ -232,7 +235,8 @@ class Postponement:
     """A job that becomes due later, in the same state; `polls` is the number of polls made.
 
     `missing` is what its gateway has just reported as missing; "": it clearly reported something else; None: it
-    reported neither.
+    reported neither. `polled_at`: when its task was last found unfinished, by the database's clock, if that was before
+    now and is not written yet.
     """
 
     id: UUID
@@ -242,6 +246,7 @@ class Postponement:
     setbacks: int = 0
     polls: int = 0
     missing: str | None = None
+    polled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ ORDER BY id DESC LIMIT %(look)s
 """
 _HITS: LiteralString = """
 ), hits AS (
-    SELECT j.id FROM looked l JOIN jobs j ON j.id = l.id
+    SELECT j.id FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) j  -- each by its id
     WHERE j.tenant = %(tenant)s AND (%(account)s::text IS NULL OR j.account = %(account)s)
       AND (%(text)s::text IS NULL OR strpos(lower(j.request ->> 'prompt'), lower(%(text)s)) > 0)
     ORDER BY j.id DESC LIMIT %(limit)s

@@ -12,7 +12,7 @@ from storage.database import Connection
 from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
-from storage.logs.context import about, current_celery_task
+from storage.logs.context import about
 from storage.logs.story import story
 from storage.metrics.ended import COUNT_ENDED
 from storage.waking.hints import Due, note_due
@@ -32,7 +32,7 @@ _MOVE: LiteralString = f"""
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(
         id uuid, sources text[], target text, reason text, claim bigint, attempt int, due_in float8,
-        expires_in float8, patch jsonb, detail jsonb, actor text)
+        expires_in float8, patch jsonb, detail jsonb, actor text, celery_task uuid)
 ), locked AS (
     -- In the order of the ids, so that two batches with the same jobs wait for each other instead of deadlocking.
     SELECT j.id, j.state AS source FROM jobs j JOIN input i ON i.id = j.id
@@ -55,23 +55,24 @@ WITH input AS (
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
         (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
          object_key, size_bytes, sha256, video_format, last_frame_key, poster_key, cost, error, cancel_request,
-         barred_accounts, draft_ends_at, video_expires_at) = (
+         barred_accounts, draft_ends_at, polled_at, video_expires_at) = (
             SELECT p.account, p.gateway, p.model, p.gateway_task_id, p.refusals, p.setbacks, p.polls, p.video_url,
                    p.last_frame_url, p.usage, p.seed, p.object_key, p.size_bytes, p.sha256, p.video_format,
                    p.last_frame_key,
                    p.poster_key, p.cost, p.error, p.cancel_request, p.barred_accounts,
-                   p.draft_ends_at, coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
+                   p.draft_ends_at, p.polled_at,
+                   coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
-    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url,
-              j.ark, j.campaign_id, j.account, j.gateway_task_id, j.cost, j.estimate, j.generated_at
+    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, i.celery_task, j.tenant,
+              j.webhook_url, j.ark, j.campaign_id, j.account, j.gateway_task_id, j.cost, j.estimate, j.generated_at
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail, actor, celery_task)
-    SELECT id, source, target, reason, detail, actor, %(celery_task)s::uuid FROM moved
+    SELECT id, source, target, reason, detail, actor, celery_task FROM moved
     WHERE source <> target OR detail IS NOT NULL
 ), notified AS ({TELL_MOVED} RETURNING 1), counted AS ({COUNT_ENDED})
-SELECT id, source, target, claim, attempt, reason, tenant,
+SELECT id, source, target, claim, attempt, reason, celery_task, tenant,
        (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id,
        EXISTS (SELECT FROM notified)
 FROM moved
@@ -87,8 +88,8 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
         return []
     done = []
     at_once = {item.id for item in moves if item.due_in_s == 0.0}
-    for job_id, source, target, claim, attempt, reason, tenant, campaign, account, task_id, notifies in conn.execute(
-        _MOVE, {"moves": dumps([item.as_row() for item in moves]), "celery_task": current_celery_task()}
+    for job_id, source, target, claim, attempt, reason, celery_task, *place, notifies in conn.execute(
+        _MOVE, {"moves": dumps([item.as_row() for item in moves])}
     ):
         done.append(Moved(job_id, JobState(source), JobState(target), claim, attempt, reason))
         if job_id in at_once and target in DUE_IN:
@@ -96,7 +97,9 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
         if notifies:
             note_due(conn, Due.NOTIFY)
         if source != target:
-            job = about(story(job_id, tenant, campaign, account, task_id, attempt))
+            by = {} if celery_task is None else {"celery_task": str(celery_task)}
+            tenant, campaign, account, task_id = place
+            job = about(by | story(job_id, tenant, campaign, account, task_id, attempt))
             log.info("job.moved job_id=%s from=%s to=%s reason=%s", job_id, source, target, reason, extra=job)
     return done
 
@@ -104,7 +107,7 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 _POSTPONE: LiteralString = """
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
                   polls = j.polls + i.polls,
-                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END,
+                  polled_at = coalesce(i.polled_at, CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END),
                   missing = CASE WHEN i.missing IS NULL THEN j.missing ELSE nullif(i.missing, '') END,
                   missing_since = CASE WHEN i.missing IS NULL OR i.missing = j.missing THEN j.missing_since
                                        WHEN i.missing <> '' THEN now() END,
@@ -112,7 +115,7 @@ UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i
                                        WHEN i.missing = j.missing THEN least(j.missing_times + 1, 30000)
                                        WHEN i.missing <> '' THEN 1 ELSE 0 END
 FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
-                                               setbacks int, polls int, missing text)
+                                               setbacks int, polls int, missing text, polled_at timestamptz)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 RETURNING j.id
 """

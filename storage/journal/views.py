@@ -43,18 +43,31 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class JournalView:
-    """Everything to show. `lost` are the newest of them; `unconfirmed` jobs were sent before a restore."""
+    """Everything to show. `lost` are the newest of them; `unconfirmed` jobs were sent before a restore. `waiting`: of
+    the first of the `queued` jobs, if there are very many."""
 
     state: JournalState
+    queued: int
     waiting: Sequence[Waiting]
     unconfirmed: int
     lost: Sequence[Lost]
 
 
+# A bounded look: of each tenant the oldest.
 _WAITING: LiteralString = """
-SELECT price_currency AS currency, count(*) AS jobs, sum(least_price) AS cost FROM jobs WHERE state = 'queued'
-GROUP BY price_currency ORDER BY price_currency
+WITH tenants AS (
+    SELECT tenant FROM job_counts WHERE state = 'queued' GROUP BY 1 HAVING sum(jobs) > 0
+), looked AS (
+    SELECT q.* FROM tenants t CROSS JOIN LATERAL (
+        SELECT price_currency, least_price FROM jobs WHERE tenant = t.tenant AND state = 'queued'
+        ORDER BY id LIMIT %(of_each)s) q
+    LIMIT %(looked_at)s
+)
+SELECT price_currency AS currency, count(*) AS jobs, sum(least_price) AS cost FROM looked GROUP BY 1 ORDER BY 1
 """
+_QUEUED: LiteralString = "SELECT coalesce(sum(jobs), 0)::bigint FROM job_counts WHERE state = 'queued'"
+OF_EACH, LOOKED_AT = 2_000, 10_000
+"""Of how many queued jobs the cost is added up, of each tenant and of all."""
 _UNCONFIRMED: LiteralString = """
 SELECT count(*) FROM jobs j WHERE state = 'unconfirmed' AND EXISTS (
     SELECT FROM job_events e WHERE e.job_id = j.id AND e.reason = 'sent_before_restore')
@@ -69,11 +82,12 @@ def journal_view(conn: Connection) -> JournalView:
     """The journal's state, and what a restore has left."""
     found = state.read_state(conn)
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        waiting = cursor.execute(_WAITING).fetchall()
+        waiting = cursor.execute(_WAITING, {"of_each": OF_EACH, "looked_at": LOOKED_AT}).fetchall()
+    queued = conn.execute(_QUEUED).fetchone()
     row = conn.execute(_UNCONFIRMED).fetchone()
     with conn.cursor(row_factory=class_row(Lost)) as cursor:
         lost = cursor.execute(_LOST, {"limit": MOST_LOST}).fetchall()
-    return JournalView(found, waiting, 0 if row is None else row[0], lost)
+    return JournalView(found, 0 if queued is None else queued[0], waiting, 0 if row is None else row[0], lost)
 
 
 def confirm_journal(conn: Connection, place: str) -> bool:

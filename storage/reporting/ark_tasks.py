@@ -16,6 +16,7 @@ from seedance.tokens import FRAMES_PER_SECOND
 from storage.ark_status import ArkStatus, ark_status, status_sql
 from storage.database import Connection
 from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 
 Link = Callable[[UUID, str, str], str]
 """Makes a URL from a job's id, what the file is (video, last-frame), and its key."""
@@ -25,15 +26,22 @@ LISTED_DAYS = 7
 """Ark lists tasks for this long. Ours can be read for as long as they are kept."""
 _USAGE = ("completion_tokens", "total_tokens", "tool_usage")
 _FACTS: LiteralString = "SELECT id, ark FROM jobs WHERE id = ANY(%(ids)s) AND ark IS NOT NULL"
+LISTED_TASKS = 10_000
+"""The newest of them are listed and counted, however many there are."""
 _LISTED: LiteralString = f"""
-SELECT id, count(*) OVER () FROM jobs
-WHERE tenant = %(tenant)s AND deleted_at IS NULL AND created_at > now() - make_interval(days => %(days)s)
-  AND id >= %(first)s
-  AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
-  AND (%(status)s::text IS NULL OR {status_sql("state", "reason")} = %(status)s)
-  AND (%(model)s::text IS NULL OR ark ->> 'model' = %(model)s OR (ark IS NULL
-       AND coalesce(request ->> 'model', '') = %(neutral)s AND coalesce(request ->> 'tier', 'standard') = %(tier)s))
-ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
+WITH looked AS MATERIALIZED (
+    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+        SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = s.state AND id >= %(first)s
+          AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+        ORDER BY id DESC LIMIT %(look)s) p
+    ORDER BY p.id DESC LIMIT %(look)s
+)
+SELECT j.id, count(*) OVER () FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) j
+WHERE j.tenant = %(tenant)s AND j.deleted_at IS NULL AND j.created_at > now() - make_interval(days => %(days)s)
+  AND (%(status)s::text IS NULL OR {status_sql("j.state", "j.reason")} = %(status)s)
+  AND (%(model)s::text IS NULL OR j.ark ->> 'model' = %(model)s OR (j.ark IS NULL
+       AND coalesce(j.request ->> 'model', '') = %(neutral)s AND coalesce(j.request ->> 'tier', 'standard') = %(tier)s))
+ORDER BY j.id DESC LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - put together from constants
 
 
@@ -55,7 +63,7 @@ def facts_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]
 
 
 def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int) -> tuple[list[UUID], int]:
-    """A page of the tasks of the last days, newest first, and how many there are in total."""
+    """A page of the newest tasks of the last days, and how many of these there are in total."""
     parameters = {
         "tenant": wanted.tenant,
         "status": wanted.status,
@@ -64,6 +72,8 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
         "neutral": wanted.neutral,
         "tier": wanted.tier,
         "days": LISTED_DAYS,
+        "states": list(JobState),
+        "look": LISTED_TASKS,
         "first": _first_id(conn),
     }
     rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()

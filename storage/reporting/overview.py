@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.counted.campaigns import ENDED_S
+from storage.counted.ended import PIECE_S
 from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.claims import HOST
@@ -50,6 +51,11 @@ WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs =
 _FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
 WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) GROUP BY 1, 2
+"""
+# Kept, because many jobs may have ended in a day or a week.
+_FINISHED_KEPT: LiteralString = """
+SELECT floor(extract(epoch FROM ended) / %(step_s)s)::bigint, labels[1], sum(jobs)::bigint FROM ended_sums
+WHERE tenant = %(tenant)s AND ended >= to_timestamp(%(since)s) GROUP BY 1, 2 HAVING sum(jobs) <> 0
 """
 _CAMPAIGN_FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
@@ -139,7 +145,7 @@ def finished_lately(conn: Connection, tenant: str, step_s: int, pieces: int) -> 
     last = int((now[0] if now else 0.0) // step_s)
     first = last - pieces + 1
     parameters = {"tenant": tenant, "step_s": step_s, "since": float(first * step_s)}
-    return _rate(conn, _FINISHED, parameters, first, last)
+    return _rate(conn, _FINISHED if step_s % PIECE_S else _FINISHED_KEPT, parameters, first, last)
 
 
 def finished_in_campaign(conn: Connection, campaign: UUID, steps_s: Sequence[int], pieces: int) -> Rate | None:

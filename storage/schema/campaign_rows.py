@@ -56,6 +56,8 @@ class CampaignRow(SQLModel, table=True):
         CheckConstraint("versions > 0", name="campaign_rows_versions_check"),
         # Pages in the order of the sheet, and rows by their numbers.
         Index("campaign_rows_number_idx", "campaign_id", "number", "id"),
+        # Rows with several versions: few. The states of all others are those of the campaign's jobs.
+        Index("campaign_rows_several_idx", "campaign_id", postgresql_where=text("job_id <> id")),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))

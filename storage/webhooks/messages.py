@@ -67,13 +67,16 @@ def parse_webhook_id(text: str) -> UUID:
 
 _WHERE: LiteralString = f"""
 (%(tenant)s::text IS NULL OR m.tenant = %(tenant)s) AND (%(ids)s::uuid[] IS NULL OR m.id = ANY(%(ids)s))
-AND (%(states)s::text[] IS NULL OR {MESSAGE_STATE} = ANY(%(states)s))
+AND (%(states)s::text[] IS NULL OR {MESSAGE_STATE} = ANY(%(states)s)) {{open}}
 AND (%(endpoint_id)s::uuid IS NULL OR m.endpoint_id = %(endpoint_id)s)
 AND (%(job_id)s::uuid IS NULL OR m.job_id = %(job_id)s)
 AND (%(type)s::text IS NULL OR m.type = %(type)s)
 AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
 AND (%(tests)s OR m.type <> 'webhook.test')
 """
+# Messages that were given up, and those that wait, have indexes of their own, and most others were delivered.
+_DEAD: LiteralString = "AND m.dead_at IS NOT NULL"
+_WAITING: LiteralString = "AND m.due_at IS NOT NULL"
 _LIST: LiteralString = f"""
 SELECT m.id, m.tenant, m.type, {MESSAGE_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url,
        m.attempts, m.replays, m.last_status, m.last_error, m.last_answer, m.created_at, m.due_at, m.last_attempt_at,
@@ -108,6 +111,14 @@ class MessageFilter:
     tests: bool = True
     """Whether test messages are included."""
 
+    @property
+    def by_index(self) -> LiteralString:
+        """What the states mean, as the condition of an index."""
+        wanted = set(self.states or MessageState)
+        if wanted == {MessageState.DEAD}:
+            return _DEAD
+        return _WAITING if wanted <= {MessageState.PENDING, MessageState.RETRYING} else ""
+
     def parameters(self) -> dict[str, Any]:
         return {
             "tenant": self.tenant,
@@ -132,13 +143,13 @@ def list_messages(
     at, last = before or (None, None)
     parameters = wanted.parameters() | {"before_at": at, "before": last, "limit": limit}
     with conn.cursor(row_factory=class_row(MessageView)) as cursor:
-        return cursor.execute(_LIST, parameters).fetchall()
+        return cursor.execute(_LIST.format(open=wanted.by_index), parameters).fetchall()
 
 
 def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:
     """Send messages again under the same ids, with their attempts counted from 0; gives the ids. Messages of removed
     or disabled endpoints and messages that are being sent are left out."""
-    ids = [row[0] for row in conn.execute(_REPLAY, wanted.parameters())]
+    ids = [row[0] for row in conn.execute(_REPLAY.format(open=wanted.by_index), wanted.parameters())]
     wake_receivers(conn, ids)
     return ids
 

@@ -17,7 +17,7 @@ REFRESH_S = 10.0
 
 
 class Forecasts:
-    """Forecasts by kind of video. Any thread may ask: one of them reads, the others use the last values."""
+    """Forecasts by kind of video. Any thread may use it: one of them reads, the others use the last values."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,8 +27,7 @@ class Forecasts:
         self._reading = threading.Lock()
 
     def get(self, kind: Kind) -> Forecast | None:
-        """The forecast for a kind; None until enough of it have been seen."""
-        self._refresh()
+        """The forecast for a kind as of the last `refresh`; None until enough of it have been seen."""
         sample = self._samples.get(kind, ())
         if len(sample) < MIN_SAMPLE:
             return None
@@ -37,7 +36,8 @@ class Forecasts:
             cached = self._cached[kind] = (sample, Forecast(sample))
         return cached[1]
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the generation times again if the last ones are old. Not on the event loop."""
         due = self._read_at is None or time.monotonic() - self._read_at > REFRESH_S
         if not due or not self._reading.acquire(blocking=False):
             return

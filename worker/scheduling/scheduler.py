@@ -37,6 +37,7 @@ from worker.scheduling.restores import RestoreWatch
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
+DATABASE_CONNECTIONS = 3
 LIMITS = replace(PROMPT, lock_s=2.0)
 """A tick does not wait long for what is locked: the next one tries again."""
 
@@ -51,7 +52,7 @@ class DueScheduler(Scheduler):
             self.database = Database(
                 self.settings.require_database_url(),
                 name="reelq scheduler",
-                size=3,
+                size=DATABASE_CONNECTIONS,
                 wait_s=5.0,
                 limits=LIMITS,
                 prepared=self.settings.database_prepared_statements,
@@ -109,14 +110,14 @@ class DueScheduler(Scheduler):
             if now < paused_until:
                 time.sleep(min(until, paused_until) - now)
                 continue
-            queues = self._hints.wait(until - now) & self.dispatcher.awaited
-            began = time.monotonic()
-            if queues:
-                self._works = False
-                with self._going_on():
+            self._works = False
+            with self._going_on():
+                queues = self._hints.wait(until - now) & self.dispatcher.awaited
+                began = time.monotonic()
+                if queues:
                     self.dispatcher.run(self._restores.may_submit, queues)
-                    self._works = True
-            self._pace.note(began, time.monotonic())
+                self._pace.note(began, time.monotonic())
+                self._works = True
 
     def _show_alive(self) -> None:
         """Ticks go on, with or without the servers: a restart would not bring these back."""

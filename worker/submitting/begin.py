@@ -39,7 +39,8 @@ class Ready:
     request: GenerationRequest
     attempt: int
     started_at: datetime
-    """The attempt's, by the database's clock."""
+    """The attempt's, by the database's clock; and when it was begun, on the boot clock."""
+    begun_at: float
     model_key: str
     """The model under which its health and limits are kept."""
     sent_with: AttemptOptions
@@ -100,6 +101,7 @@ def begin(
             prepared[work.id].request,
             begun[work.id].attempt,
             started[work.id],
+            begun_at,
             prepared[work.id].correlation.model_key,
             replace(prepared[work.id].sent_with, mark=begun[work.id].mark),
             post_before,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -18,7 +18,7 @@ from storage.database import Connection
 from storage.jobs import attempts, claims, transitions
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, Move, Work
+from storage.jobs.records import AttemptOutcome, Move, Moved, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import fitting, load_work
 from storage.journal import rows
@@ -42,6 +42,7 @@ from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
+from worker.submitting.take import take, to_take
 from worker.watching.lag import count_lag
 from worker.watching.tally import current_tally
 
@@ -103,7 +104,8 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
     settings = runtime.settings
     serves, paused = settings.serves(client.account), client.account.name in settings.book.paused
     granted = [work for work in held if not paused and work.tenant in serves]
-    claims.release(conn, [(work.id, work.claim) for work in held if work not in granted])
+    kept = {work.id for work in granted}
+    claims.release(conn, [(work.id, work.claim) for work in held if work.id not in kept])
     return granted
 
 
@@ -141,17 +143,21 @@ async def _post_once(runtime: Runtime, client: GatewayClient, ready: Ready, file
 
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
+    runtime.part(PollPlan).forecasts.refresh()
     pacings = [runtime.part(PollPlan).pacing_for(client, item.ready.work.request) for item in posted]
     decisions = {
         item.ready.work.id: _decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)
     }
+    leased_at = boottime_s()
     with runtime.database.begin() as conn:
         # The account before its jobs: the order in which schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
         report(conn, client.account, outcomes)
         refused = [item.ready for item in posted if not isinstance(item.result, Submitted)]
         decisions |= accepted_before(conn, [ready.work.id for ready in refused if ready.doubtful])
-        moves = [_outcome_move(item, decisions[item.ready.work.id]) for item in posted]
+        taken = to_take(runtime, client, [item.ready for item in posted], decisions)
+        written = decisions | taken
+        moves = [_outcome_move(item, written[item.ready.work.id]) for item in posted]
         moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         lineage, answered = rows.answered(conn, [(item.ready.work.id, item.ready.attempt) for item in posted])
@@ -166,12 +172,30 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         log.warning("submit.attempts_lost jobs=%d: the database is older than they are", len(without_row))
         runtime.part(Journal).note(theirs, without_row)
     failpoint("submit.after_outcome")
+    generating = {item.id: item for item in moved if item.id in taken and item.target is JobState.GENERATING}
+    _take(runtime, client, posted, generating, decisions, leased_at)
     tally = current_tally()
     for item in posted:
         if isinstance(item.result, Submitted):
             tally.good("accepted")
         else:
             tally.bad(item.ready.work.id, item.result.code)
+
+
+def _take(
+    runtime: Runtime,
+    client: GatewayClient,
+    posted: Sequence[Posted],
+    moved: Mapping[UUID, Moved],
+    decisions: Mapping[UUID, Decision],
+    leased_at: float,
+) -> None:
+    accepted = [
+        (item.ready, item.result, found, decisions[found.id].due_in_s)
+        for item in posted
+        if isinstance(item.result, Submitted) and (found := moved.get(item.ready.work.id)) is not None
+    ]
+    take(runtime, client, accepted, leased_at)
 
 
 def _count(account: str, posted: Sequence[Posted]) -> Measures:

@@ -97,9 +97,9 @@ class PosterOf:
         tried_whole = self._made is not None and stored.size_bytes <= PART_BYTES
         if self._posters.enabled and not tried_whole and not isinstance(self._made, bytes):
 
-            def fetch(offset: int, size: int) -> bytes:
+            async def fetch(offset: int, size: int) -> bytes:
                 try:
-                    return objects.read_range(stored.key, offset, size)
+                    return await asyncio.to_thread(objects.read_range, stored.key, offset, size)
                 except StoreUnavailable as exc:
                     raise Unreadable(str(exc)) from exc
 

@@ -14,9 +14,9 @@ import aiohttp
 from yarl import URL
 
 from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of
+from seedance.network.wire import Wire
 from storage.bucket.objects import PART_BYTES
 from worker.retry import DOWNLOAD_RESUME
-from worker.transferring.direct_body import DirectBody
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
 from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.part_buffer import SLAB_BYTES, Slabs
@@ -43,11 +43,11 @@ class _Validator:
     value: str
 
     @classmethod
-    def of(cls, response: aiohttp.ClientResponse) -> _Validator | None:
-        etag = response.headers.get("ETag", "")
+    def of(cls, response: Wire) -> _Validator | None:
+        etag = response.headers.get("etag", "")
         if etag and not etag.startswith("W/"):
             return cls(etag)
-        modified = response.headers.get("Last-Modified")
+        modified = response.headers.get("last-modified")
         return cls(modified) if modified else None
 
 
@@ -101,7 +101,7 @@ class VideoSource:
         self._encoding = ""
         self._offset = 0
         self._validator: _Validator | None = None
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Wire | None = None
 
     async def open(self) -> None:
         """Send the request and read the head of the response.
@@ -121,11 +121,11 @@ class VideoSource:
             raise
         self._response = response
 
-    def _accept(self, response: aiohttp.ClientResponse) -> None:
+    def _accept(self, response: Wire) -> None:
         if response.status in _GONE:
             raise UrlRefused(f"HTTP {response.status}")
         if self._offset:
-            span, _, whole = response.headers.get("Content-Range", "").partition("/")
+            span, _, whole = response.headers.get("content-range", "").partition("/")
             if response.status != 206 or span.removeprefix("bytes ").split("-")[0] != str(self._offset):
                 raise DownloadFailed(f"cannot resume at byte {self._offset}: HTTP {response.status}")
             if whole.isdecimal():  # a range may end before the file does
@@ -134,12 +134,12 @@ class VideoSource:
                 self.length = int(whole)
                 self._check_size()
             return
-        self.length = response.content_length
+        self.length = response.length
         if response.status == 206:
             self.length = _whole_length(response)
         elif response.status != 200:
             raise DownloadFailed(f"HTTP {response.status}")
-        self._encoding = response.headers.get("Content-Encoding", "")
+        self._encoding = response.headers.get("content-encoding", "")
         self._check_size()
         self._validator = _Validator.of(response)
 
@@ -187,30 +187,20 @@ class VideoSource:
         if self.length is not None and self._offset < self.length:
             raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
 
-    async def _received(self, response: aiohttp.ClientResponse) -> AsyncIterator[Chunk]:
-        """The bytes of one response: those that aiohttp has received already, and the rest into slabs if its length is
-        known."""
-        pace, content, left, body = _Pace(self.length, self._within_s), response.content, response.content_length, None
-        while body is None:
-            # The connection is taken before these bytes are passed on: more would arrive in that time.
-            held = list(iter(content.read_nowait, b""))
-            if left is not None:
-                left -= sum(map(len, held))
-                body = DirectBody.take_over(response, left)
-            for chunk in held:
-                yield chunk
-            if body is None and not held:
-                if not (last := await pace.read(content.readany())):
-                    return
-                left = None if left is None else left - len(last)
-                yield last
+    async def _received(self, response: Wire) -> AsyncIterator[Chunk]:
+        """The bytes of one response, into slabs if its length is known."""
+        pace = _Pace(self.length, self._within_s)
+        if response.length is None:
+            while piece := await pace.read(response.read_some()):
+                yield piece
+            return
         slab, used = memoryview(b""), 0
-        while body.left:
+        while left := response.left:
             if used == len(slab):
                 # A slab of two parts would be given back with the first.
-                size = min(SLAB_BYTES, body.left, PART_BYTES - self._offset % PART_BYTES)
+                size = min(SLAB_BYTES, left, PART_BYTES - self._offset % PART_BYTES)
                 slab, used = self._slabs.take(size), 0
-            filled = await pace.read(body.receive(slab[used:]))
+            filled = await pace.read(response.receive(slab[used:]))
             used += len(filled)
             yield filled
 
@@ -234,20 +224,20 @@ class VideoSource:
     def close(self) -> None:
         """Close the connection; keep it for the next download if the body was read to its end."""
         if self._response is not None:
-            self._response.release()
+            self._response.close()
             self._response = None
 
 
-def _whole_length(response: aiohttp.ClientResponse) -> int:
+def _whole_length(response: Wire) -> int:
     """The length of a file that was sent as a range although none was asked for.
 
     Raises:
         DownloadFailed: it is not the range of the whole file.
     """
-    said = response.headers.get("Content-Range", "")
+    said = response.headers.get("content-range", "")
     found = _CONTENT_RANGE.fullmatch(said.strip())
     first, last, length = map(int, found.groups()) if found is not None else (0, 0, 0)
-    if found is None or first != 0 or last != length - 1 or response.content_length not in (None, length):
+    if found is None or first != 0 or last != length - 1 or response.length not in (None, length):
         raise DownloadFailed(f"HTTP 206 with Content-Range {said!r}, which is not the whole file")
     return length
 

@@ -9,10 +9,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from seedance.network import direct
 from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions
 from seedance.network.sessions import failure_text
+from seedance.network.wire import Wire
 from seedance.public_addresses import is_public
 from worker.transferring.own_origin import OwnOrigin
 
@@ -64,9 +66,7 @@ class Fetcher:
             headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
         )
 
-    async def get(
-        self, url: str, headers: Mapping[str, str] | None = None, own: OwnOrigin | None = None
-    ) -> aiohttp.ClientResponse:
+    async def get(self, url: str, headers: Mapping[str, str] | None = None, own: OwnOrigin | None = None) -> Wire:
         """The response to a GET with any status, its body unread; the caller closes it.
 
         A signed URL is sent exactly as given. `own`: the gateway that gave the URL. Its host may have any address if
@@ -86,20 +86,18 @@ class Fetcher:
                 # Not every gateway wants its key with a file; a store behind the same name refuses any key.
                 response.close()
                 response = await self._get(target, headers, trusted_host)
-            location = response.headers.get("Location")
+            location = response.headers.get("location")
             if response.status not in _REDIRECTS or location is None:
                 return response
             response.close()
             target, key = next_hop(target, location), {}
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _get(
-        self, url: URL, headers: Mapping[str, str] | None, trusted_host: str | None
-    ) -> aiohttp.ClientResponse:
+    async def _get(self, url: URL, headers: Mapping[str, str] | None, trusted_host: str | None) -> Wire:
         trusted = _same_host(url.host, trusted_host)
         try:
             session = self._sessions.for_url(url, trusted=trusted)
-            return await session.get(url, headers=headers, allow_redirects=False)
+            return await direct.request(session, "GET", url, headers)
         except AddressNotPublic as exc:
             raise UrlNotPublic(str(exc)) from exc
         except aiohttp.InvalidURL as exc:

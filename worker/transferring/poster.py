@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, cast
 
-from worker.transferring.poster_process import BLOCK_BYTES, LENGTH, MESSAGE, PICTURE, READ, SIZE, ReadAt
+from worker.transferring.poster_process import BLOCK_BYTES, LENGTH, MESSAGE, PICTURE, READ, SIZE
 
 log = logging.getLogger("reelq.poster")
 
@@ -28,36 +28,41 @@ class Unreadable(Exception):
     """A part of the video that the decoder needs cannot be read; the text says why."""
 
 
+Source = Callable[[int, int], bytes | Awaitable[bytes]]
+"""From an offset and a size: those bytes of a file, fewer at its end. May raise `Unreadable`."""
+
+
 class Posters:
-    """Makes posters, one at a time: a decoder holds several frames, and 4K frames are large."""
+    """Makes posters, one at a time: a decoder holds several frames, and 4K frames are large. Use it on one event loop
+    only.
+
+    Bytes in memory go to the decoder from the loop itself: to hand them to a thread that waits for the decoder costs as
+    much CPU as to store the poster.
+    """
 
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
         self._decoder = find_spec("av") is not None
         if enabled and not self._decoder:
             log.warning("poster.no_decoder %s", NO_DECODER)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="reelq-poster")
+        self._turn = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
 
-    async def make(self, read_at: ReadAt, size: int) -> bytes | str:
-        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled.
-
-        `read_at` is called from another thread and may raise `Unreadable`.
-        """
+    async def make(self, source: Source, size: int) -> bytes | str:
+        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled."""
         if not self._decoder:
             return NO_DECODER
         try:
-            async with asyncio.timeout(LIMIT_S):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, read_at, size)
+            async with asyncio.timeout(LIMIT_S), self._turn:
+                return await self._make(source, size)
         except TimeoutError:
-            if (process := self._process) is not None:
-                process.kill()  # this frees the thread that waits for it
             return f"not made within {LIMIT_S:g} s"
 
-    def _make(self, read_at: ReadAt, size: int) -> bytes | str:
-        process = self._process or self._start()
+    async def _make(self, source: Source, size: int) -> bytes | str:
+        channel = self._channel or self._start()
         try:
-            return _converse(cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout), read_at, size)
+            return await _converse(channel, source, size)
         except (OSError, EOFError):
             status = self._end()
             log.warning("poster.process_ended status=%s", status)
@@ -69,52 +74,69 @@ class Posters:
             self._end()
             log.exception("poster.failed")
             return f"{type(exc).__name__}: {exc}"
+        except BaseException:  # it may be in the middle of an answer
+            self._end()
+            raise
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        )
-        return self._process
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_PROGRAM)],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            )
+        ours.setblocking(False)
+        self._channel = ours
+        return ours
 
     def _end(self) -> int | None:
+        channel, self._channel = self._channel, None
         process, self._process = self._process, None
+        if channel is not None:
+            channel.close()
         if process is None:
             return None
         process.kill()
-        with process:  # closes the pipes and waits
-            pass
-        return process.returncode
+        return process.wait()
 
     def close(self) -> None:
-        """Make no more posters, and end the process."""
-        if (process := self._process) is not None:
-            process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the process."""
         self._end()
 
 
-def _converse(sink: IO[bytes], source: IO[bytes], read_at: ReadAt, size: int) -> bytes | str:
-    head = read_at(0, min(size, BLOCK_BYTES))
-    sink.write(SIZE.pack(size, len(head)) + head)
-    sink.flush()
+async def _converse(channel: socket.socket, source: Source, size: int) -> bytes | str:
+    loop, head = asyncio.get_running_loop(), await _part(source, 0, min(size, BLOCK_BYTES))
+    await loop.sock_sendall(channel, SIZE.pack(size, len(head)) + head)
+    data = b""
     while True:
-        kind, offset, length = MESSAGE.unpack(_exactly(source, MESSAGE.size))
+        data = await _at_least(channel, data, MESSAGE.size)
+        kind, offset, length = MESSAGE.unpack_from(data)
         if kind == READ:
-            part = read_at(offset, length)
-            sink.write(LENGTH.pack(len(part)))
-            sink.write(part)
-            sink.flush()
+            data = data[MESSAGE.size :]
+            part = await _part(source, offset, length)
+            await loop.sock_sendall(channel, LENGTH.pack(len(part)) + part)
             continue
-        answer = _exactly(source, length)
+        answer = (await _at_least(channel, data, MESSAGE.size + length))[MESSAGE.size :]
         return answer if kind == PICTURE else answer.decode("utf-8", "replace")
 
 
-def _exactly(source: IO[bytes], size: int) -> bytes:
-    data = source.read(size)
-    if len(data) < size:
-        raise EOFError
+async def _part(source: Source, offset: int, size: int) -> bytes:
+    found = source(offset, size)
+    return found if isinstance(found, bytes) else await found
+
+
+async def _at_least(channel: socket.socket, data: bytes, size: int) -> bytes:
+    """`data` and what arrives after it, until there are `size` bytes.
+
+    Raises:
+        EOFError: the decoder has ended.
+    """
+    while len(data) < size:
+        piece = await asyncio.get_running_loop().sock_recv(channel, 64 * 1024)
+        if not piece:
+            raise EOFError
+        data += piece
     return data

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the worker reads the names above and below without loading 
 MAX_WIDTH = 480
 MAX_PIXELS = 4096 * 4096
 MAX_PACKETS = 64
-BLOCK_BYTES = 60 * 1024  # a block and its header fit into a pipe at once
+BLOCK_BYTES = 60 * 1024  # a block and its header fit into the buffer of the socket at once
 MAX_BLOCKS = 16 * 2**20 // BLOCK_BYTES + 1
 MEMORY_BYTES = 2 * 2**30  # of address space; most of it is never touched
 _KEPT_BLOCKS = 32
@@ -136,7 +136,7 @@ def _jpeg(frame: av.VideoFrame, scaler: VideoReformatter) -> bytes:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Make posters, one file after another, until the worker closes the pipe."""
+    """Make posters, one file after another, until the worker closes the socket."""
     from av.video.reformatter import VideoReformatter
 
     scaler = VideoReformatter()

@@ -52,4 +52,4 @@ class CopyResources(Part):
         await self.fetcher.close()
         if self._store is not None:
             await self._store.close()
-        await asyncio.to_thread(self.posters.close)
+        self.posters.close()

@@ -41,7 +41,7 @@ from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
 
-GATHER_S = 0.05
+GATHER_S = 0.2
 """How long a stored video may wait for others before their rows are written together. If the process dies, its copy is
 repeated, which is free."""
 FALLBACK_LIFE_S = 86400.0  # of a video whose account is no longer configured

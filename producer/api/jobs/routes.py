@@ -147,7 +147,8 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         cursor: Cursor = None,
     ) -> Response:
         """List jobs, newest first. Data URIs in their requests are cut short; `GET /v1/jobs/{job_id}` has them
-        whole."""
+        whole. A page that is filtered by account or by time may have fewer jobs than `limit`, or none: the last page is
+        the one without `next_cursor`."""
         tenant = principal_of(request).tenant
         wanted = queries.JobFilter(
             tenant,
@@ -163,18 +164,13 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         if id_prefix is not None:
             beginning = await service.read(partial(_beginning, wanted.tenant, id_prefix))
             return answer(JobPage([shortened(as_resource(job)) for job in beginning[:limit]], None))
-        found = await service.read(
-            lambda conn: with_obstacles(
-                conn, service.settings_for(tenant), queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
-            )
-        )
-        page = found[:limit]
-        following = page[-1].id.hex if len(found) > limit else None
+        jobs, next_before = await service.read(partial(_found, service.settings_for(tenant), wanted, before, limit))
+        following = None if next_before is None else next_before.hex
         links = {}
         if following is not None:
             kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
             links["Link"] = f'<{request.url.path}?{urlencode([*kept, ("cursor", following)])}>; rel="next"'
-        return answer(JobPage([shortened(as_resource(job)) for job in page], following), headers=links)
+        return answer(JobPage([shortened(as_resource(job)) for job in jobs], following), headers=links)
 
     @router.get(
         "/v1/jobs/{job_id}",
@@ -291,6 +287,14 @@ def _beginning(tenant: str, prefix: str, conn: Connection) -> list[JobView]:
     ids = search.by_id(conn, tenant, prefix, MAX_PAGE)
     found = queries.get_jobs(conn, tenant, ids)
     return [found[job_id] for job_id in ids if job_id in found]
+
+
+def _found(
+    settings: Settings, wanted: queries.JobFilter, before: UUID | None, limit: int, conn: Connection
+) -> tuple[list[JobView], UUID | None]:
+    """A page with what keeps its jobs waiting, and where the next one begins."""
+    found = queries.find_page(conn, wanted, before=before, limit=limit)
+    return with_obstacles(conn, settings, found.jobs), found.next_before
 
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:

@@ -37,6 +37,7 @@ _DATE = re.compile(
     r"\d{1,4}[-/.年]\d{1,2}[-/.月](?:\d{1,4}日?)?|\d{1,2}月\d{1,2}日|\d{1,2}[- ][a-z]{3}(?:[- ]\d{2,4})?"
 )
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?[ T]+(\d{1,2}:\d{2}(?::\d{2})?)")
+_DATE_ALONE = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?")
 _LIST_MARKS = re.compile(r"[|\n]"), re.compile(r"[,，、;；]")
 _MEDIA_ENDINGS = frozenset(ending for endings in MEDIA_TYPES.values() for ending in endings)
 
@@ -150,6 +151,8 @@ def _deadline(cell: Cell, *, decimal_comma: bool) -> Any:
         text = f"{found[1]}.{found[2]}"
     if found := _YEAR_FIRST.fullmatch(text):  # 2026/12/4 9:30, as spreadsheets in China write it into CSV
         return f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}T{found[4].zfill(8 if found[4].count(':') == 2 else 5)}"
+    if _DATE_ALONE.fullmatch(text):
+        raise ValueError(f"is a date without its time ({text}); write both, such as 2030-01-31 18:00")
     return float(text) if text.replace(".", "", 1).isdecimal() else text
 
 

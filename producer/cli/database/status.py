@@ -60,6 +60,7 @@ def _document(view: JournalView) -> dict[str, object]:
         "behind": found.behind_error if found.behind else None,
         "restored": found.restored,
         "unconfirmed": view.unconfirmed,
+        "queued_jobs": view.queued,
         "queued": [asdict(item) | {"cost": float(item.cost)} for item in view.waiting],
         "lost_jobs": [asdict(item) | {"job_id": str(item.job_id)} for item in view.lost],
     }
@@ -106,6 +107,5 @@ def _lost(item: Lost) -> str:
 
 def _waiting(view: JournalView) -> str:
     """`12 jobs, at least CNY 31.20`."""
-    jobs = sum(item.jobs for item in view.waiting)
     costs = [amount(item.cost, item.currency) for item in view.waiting if item.currency]
-    return plural(jobs, "job") + (f", at least {' and '.join(costs)}" if costs else "")
+    return plural(view.queued, "job") + (f", at least {' and '.join(costs)}" if costs else "")

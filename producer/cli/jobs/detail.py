@@ -223,7 +223,9 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
                 "--adopt TASK_ID, --resubmit (may pay twice) or --abandon"
             )
         case "polled":
-            return f"next poll in {duration(found['seconds'])}" + (f" ({found['reason']})" if found["reason"] else "")
+            return f"next poll within {duration(found['seconds'])}" + (
+                f" ({found['reason']})" if found["reason"] else ""
+            )
         case "copied":
             return f"retry of the copy in {duration(found['seconds'])}: {found['reason']}"
         case "parts_silent":

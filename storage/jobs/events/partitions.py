@@ -19,7 +19,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from storage.database import Connection, Limits, limit
+from storage.database import Connection, Limits, LocksHeld, limit
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 
@@ -148,9 +148,11 @@ def create(begin: Begin, partition: Partition) -> None:
     proves = row is not None and row[0] > _SMALL_PAGES
     try:
         if proves:
-            _prove(begin, names)
+            _prove(begin, partition, names)
         with _changing(begin) as conn:
             if partition not in partitions(conn):  # another process may be quicker
+                if proves:
+                    _check_guard(conn, names)
                 _make(conn, names, proved=proves)
             _free(conn)
     except BaseException:
@@ -169,8 +171,8 @@ def _free(conn: Connection) -> None:
 def _make(conn: Connection, names: dict[str, sql.Composable], *, proved: bool) -> None:
     conn.execute(sql.SQL("CREATE TABLE {new} (LIKE job_events INCLUDING DEFAULTS)").format(**names))
     if proved:  # no further rows can come
-        if conn.execute(sql.SQL(_MOVE).format(**names)).rowcount:
-            conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
+        conn.execute(sql.SQL(_MOVE).format(**names))
+        conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
         _lock(conn)
     else:
         _lock(conn)
@@ -196,16 +198,33 @@ ALTER TABLE {default} DROP CONSTRAINT IF EXISTS without_next,
     ADD CONSTRAINT without_next CHECK (job_id < {low} OR job_id >= {high}) NOT VALID
 """
 _ANY: LiteralString = "SELECT FROM {default} WHERE job_id >= {low} AND job_id < {high} LIMIT 1"
+_GUARD: LiteralString = """
+SELECT FROM pg_constraint WHERE conrelid = 'job_events_default'::regclass AND conname = 'without_next'
+   AND pg_get_constraintdef(oid) LIKE '%' || {low} || '%' || {high} || '%'
+"""
 
 
-def _prove(begin: Begin, names: dict[str, sql.Composable]) -> None:
+def _prove(begin: Begin, partition: Partition, names: dict[str, sql.Composable]) -> None:
     """Prove that the default partition has nothing of the new one; if it has something, `create` moves that first."""
     with _changing(begin) as conn:
         conn.execute(_BRIEF)
         conn.execute(sql.SQL(_WITHOUT).format(**names))
     with _changing(begin) as conn:
+        if partition in partitions(conn):
+            return
+        _check_guard(conn, names)
         if conn.execute(sql.SQL(_ANY).format(**names)).fetchone() is None:
             conn.execute(sql.SQL("ALTER TABLE {default} VALIDATE CONSTRAINT without_next").format(**names))
+
+
+def _check_guard(conn: Connection, names: dict[str, sql.Composable]) -> None:
+    """Check that the constraint is still there: between two transactions another process may have removed it.
+
+    Raises:
+        LocksHeld: it is not.
+    """
+    if conn.execute(sql.SQL(_GUARD).format(**names)).fetchone() is None:
+        raise LocksHeld("another process makes partitions of the timelines")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from alembic import op
 from storage.counted.ahead import KEPT_COUNTS
 
 revision = "0050"
-down_revision = "0046"
+down_revision = "0047"
 branch_labels = None
 depends_on = None
 oldest_program = "0037"  # programs do not call them

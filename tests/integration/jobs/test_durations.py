@@ -58,6 +58,7 @@ def test_a_worker_forecasts_after_enough_times_are_known(postgres_url: str) -> N
     with database.begin() as conn:
         finished(conn, 10.0, 10.0)
     forecasts = Forecasts(database)
+    forecasts.refresh()
     forecast = forecasts.get(KIND)
     assert forecast is not None
     assert forecast.next_age_s(0.0) == pytest.approx(10.0)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -19,6 +22,7 @@ from storage.jobs.events.partitions import Partition, id_at
 from storage.settings import Settings
 from tests.integration.jobs.test_migrations import migrate
 from tests.integration.jobs.test_retention import a_job
+from tests.waiting import PATIENCE_S
 from worker.cleaning import timelines
 from worker.scheduling.retention import what_is_long_over
 
@@ -28,7 +32,7 @@ GUARDS = "SELECT count(*) FROM pg_constraint WHERE conname = 'without_next'"
 
 @pytest.fixture
 def db(postgres_url: str) -> Iterator[Database]:
-    db = Database(postgres_url, name="test", size=2)
+    db = Database(postgres_url, name="test", size=3)
     yield db
     db.close()
 
@@ -68,6 +72,23 @@ def test_a_new_partition_takes_over_what_the_default_one_has_of_it(db: Database)
         assert [event["id"] for event, _ in read] == sorted(event["id"] for events in before for event in events)
         newest = history.last_event(conn)
         assert history.events_of(conn, a_job(conn, 0))[0]["id"] > newest
+        assert conn.execute(GUARDS).fetchone() == (0,)
+
+
+def test_processes_that_prove_the_same_partition_do_not_fail(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "_SMALL_PAGES", -1)
+
+    def make(partition: Partition, together: threading.Barrier) -> None:
+        together.wait(PATIENCE_S)
+        with suppress(LocksHeld):  # the next sweep tries again
+            partitions.create(db.begin, partition)
+
+    with ThreadPoolExecutor(3) as pool:
+        for days_ago in range(0, 40, 4):
+            partition, together = around(days_ago), threading.Barrier(3)
+            for done in [pool.submit(make, partition, together) for _ in range(3)]:
+                done.result(PATIENCE_S)
+    with db.begin() as conn:
         assert conn.execute(GUARDS).fetchone() == (0,)
 
 

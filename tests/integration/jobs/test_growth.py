@@ -15,6 +15,8 @@ from storage.admission import circuit_breaker, usage
 from storage.admission.grants import Grant
 from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
+from storage.campaigns import failures, rows
+from storage.campaigns.completion import complete
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
 from storage.jobs import claims, history, queries
@@ -36,7 +38,7 @@ LEASE_S = 90.0
 A_CLAIM = 300
 """Rows that a claim may read: one of each of 200 tenants, and a few of each share of those that it serves."""
 _READ = """SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-           WHERE relname IN ('jobs', 'attempts', 'job_events', 'webhook_messages')"""
+           WHERE relname IN ('jobs', 'attempts', 'job_events', 'webhook_messages', 'campaign_rows')"""
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +121,13 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
         300,
     ),
     "the newest jobs of a tenant": (lambda conn: queries.page_of_jobs(conn, queries.JobFilter("t0"), limit=100), 300),
+    "how many rows a campaign has": (lambda conn: rows.count_states(conn, campaign_of(conn)), 20),
+    "why rows of a campaign failed": (lambda conn: failures.failures_of(conn, campaign_of(conn)), 20),
+    "whether a campaign lacks rows": (lambda conn: complete(conn, campaign_of(conn), most=1), 20),
     "live jobs of a campaign": (lambda conn: queries.live_ids(conn, campaign_of(conn), limit=100), 100),
     "costs of a campaign": (lambda conn: costs.campaign_costs(conn, "t0", "campaign 0"), 0),
+    "costs of the last days of a tenant": (lambda conn: costs.recent_costs(conn, "t0", 90 * 86_400.0), 0),
+    "when jobs of a tenant ended": (lambda conn: overview.finished_lately(conn, "t0", 10_800, 720), 0),
     "why a campaign waits": (lambda conn: waiting_in_campaign(conn, campaign_of(conn)), 20),
     "when jobs of a campaign ended": (
         lambda conn: overview.finished_in_campaign(conn, campaign_of(conn), (60, 86400), 60),
@@ -160,6 +167,15 @@ def test_what_an_account_cannot_serve_is_not_walked_again(filled: Database) -> N
     walked, _, remembered = (rows_read(filled, in_vain) for _ in range(3))
     assert walked > 700
     assert remembered <= 200
+
+
+def test_a_page_of_a_narrow_list_looks_at_a_bounded_number_of_jobs(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tenant has three thousand."""
+    monkeypatch.setattr(queries, "LOOKED_AT", 25)
+    wanted = queries.JobFilter("t0", account="none")
+    assert rows_read(filled, lambda conn: queries.find_page(conn, wanted, limit=3)) <= 8 * 25 * queries.LOOKS
 
 
 def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Database) -> None:

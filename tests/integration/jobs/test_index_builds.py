@@ -24,6 +24,10 @@ SELECT gen_random_uuid(), 't0', '{}', 'h', '{anyfast}', 'fast/text/720p', 'gener
 FROM generate_series(1, 30) n"""
 _MESSAGES = """INSERT INTO webhook_messages (id, tenant, type, url, target)
 SELECT gen_random_uuid(), 't0', 'job.succeeded', 'https://h.example/', 'h.example' FROM generate_series(1, 20) n"""
+_ROWS = """
+INSERT INTO campaign_rows (id, campaign_id, number, job_id)
+SELECT id, campaign_id, row_number() OVER (), id FROM jobs WHERE campaign_id IS NOT NULL
+"""
 _WRITES = (
     "INSERT INTO campaigns (id, tenant, name) VALUES (gen_random_uuid(), 't1', 'spring')",
     "UPDATE jobs SET reason = 'throttled', campaign_id = (SELECT id FROM campaigns) WHERE tenant = 't1'",
@@ -33,6 +37,10 @@ _WRITES = (
     """UPDATE webhook_messages SET due_at = NULL, delivered_at = now()
        WHERE id IN (SELECT id FROM webhook_messages LIMIT 5)""",
     _MESSAGES,
+    """UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now()
+       WHERE id IN (SELECT id FROM jobs WHERE tenant = 't0' LIMIT 5)""",
+    _ROWS,
+    "UPDATE campaign_rows SET review = 'approved' WHERE number < 5",
 )
 _VALID = "SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indisvalid"
 

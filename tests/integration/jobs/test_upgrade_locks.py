@@ -12,8 +12,12 @@ import pytest
 from psycopg import sql
 
 from storage import database, revisions
+from storage.jobs import history, queries
+from storage.jobs.events import log
+from storage.jobs.events.positions import Position
 from storage.large_indexes import build_ahead
 from storage.upgrades import steps
+from tests.integration.jobs.test_jobs import a_job, enqueue
 from tests.integration.jobs.test_migrations import migrate
 
 _JOB = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
@@ -109,3 +113,23 @@ def test_a_migration_may_be_run_by_another_process_while_this_one_prepares_it(
     database.upgrade(url)
     with psycopg.connect(url) as conn:
         assert revisions.current_revision(conn) == revisions.newest_revision()
+
+
+def test_a_program_that_runs_goes_on_reading_when_a_migration_adds_columns(postgres_url: str) -> None:
+    [job_id] = enqueue(postgres_url, a_job("a"))
+    db = database.Database(postgres_url, name="test", size=1)
+
+    def read() -> None:
+        with db.begin() as conn:
+            history.attempts_of(conn, job_id)
+            assert len(history.events_of(conn, job_id)) == 1
+            assert list(queries.get_jobs(conn, "default", [job_id])) == [job_id]
+            assert len(log.EventLog(Position(0, ())).read(conn)) == 1
+
+    for _ in range(10):  # until the driver has prepared the statements
+        read()
+    with psycopg.connect(postgres_url) as conn:
+        for table in steps.LARGE_TABLES:
+            conn.execute(sql.SQL("ALTER TABLE {} ADD COLUMN later int").format(sql.Identifier(table)))
+    read()
+    db.close()

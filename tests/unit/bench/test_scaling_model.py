@@ -9,7 +9,7 @@ from statistics import mean
 
 import pytest
 
-from bench.scaling.check import COMPARED
+from bench.scaling.comparing import COMPARED, Compared
 from bench.scaling.costs import COSTS_FILE, TRANSACTIONS, Linear, load_costs, save_costs
 from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
@@ -214,7 +214,32 @@ def test_a_slower_machine_uses_more_cpu_but_writes_the_same_bytes() -> None:
 
 
 def test_every_compared_figure_is_a_figure_of_the_model() -> None:
-    assert set(COMPARED) <= set(Figures.__slots__)
+    assert set(COMPARED) - {"transactions_per_s"} <= set(Figures.__slots__)
+
+
+def test_a_figure_may_be_off_by_its_own_share() -> None:
+    def is_good(name: str, off: float) -> bool:
+        return Compared(name, 100.0 * (1 + off), 100.0).is_good
+
+    assert is_good("jobs_per_s", 0.14) and not is_good("jobs_per_s", -0.16)
+    assert is_good("wal_bytes_per_job", -0.24) and not is_good("wal_bytes_per_job", 0.26)
+    assert is_good("detection_p99_s", 0.9), "it is not judged"
+    assert Compared("detection_p50_s", 0.2, 0.1).is_good, "half a tick"
+
+
+def test_two_schedulers_claim_each_job_once() -> None:
+    alone, both = run(), run(layout=replace(SMALL, schedulers=2))
+    assert (both.succeeded, both.posts) == (300, 300)
+    assert both.rounds > 1.5 * alone.rounds * both.makespan_s / alone.makespan_s
+
+
+def test_a_transfer_worker_copies_while_more_batches_wait_than_it_has_threads() -> None:
+    """Batches are handed over: what a slow copy holds is its place among the copies, not a thread."""
+    work = Workload(400, generation=Timing(median_s=1.0, sigma=0.0), video_mib=(0.5, 0.5), submit=Latency(0.1, 0.0))
+    layout = Layout(accounts=8, max_in_flight=50, connection_mib_s=0.5, store_s=1.0)
+    seen = simulate(work, layout, COSTS)
+    assert seen.succeeded == 400
+    assert seen.makespan_s < 400 / 16 * 2.0 + 15.0, "16 copies of 2 s each run all the time"
 
 
 def test_latencies_are_drawn_around_their_median() -> None:

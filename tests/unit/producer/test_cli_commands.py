@@ -297,6 +297,7 @@ LAZY = {
     ("doors/accounts.py", "producer.cli.doors.there.translated"),
     ("doors/keys.py", "producer.cli.doors.there.translated"),
     ("doors/webhooks.py", "producer.cli.doors.there.translated"),
+    ("doors/webhooks.py", "producer.cli.doors.there.pages"),
     ("doors/results.py", "producer.cli.doors.here.results"),
     ("doors/results.py", "producer.cli.doors.there.results"),
     ("doors/results.py", "producer.cli.shared.access"),

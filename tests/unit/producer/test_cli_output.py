@@ -91,6 +91,6 @@ def test_wait_reasons_are_sentences() -> None:
     assert why(ready, Hold("requests_per_minute", {"most": 5})) == "main has used up its requests_per_minute (5)"
     assert why(ready) == ""
     assert "reelq jobs resolve" in why(a_job(JobState.UNCONFIRMED))
-    assert why(a_job(JobState.GENERATING, reason="generating")) == "next poll in 30 s (generating)"
+    assert why(a_job(JobState.GENERATING, reason="generating")) == "next poll within 30 s (generating)"
     assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "retry of the copy in 30 s: download_failed"
     assert "not seen for a minute: scheduler" in why(ready, silent=("scheduler",))

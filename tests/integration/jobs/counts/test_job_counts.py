@@ -20,7 +20,7 @@ from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.merging import merge_sql
 from storage.reporting import overview
-from storage.reporting.costs import campaign_costs
+from storage.reporting.costs import campaign_costs, recent_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
 from tests.integration.jobs.counts.kept_counts import miscounted
@@ -249,6 +249,31 @@ def test_an_upgrade_replaces_the_functions_of_the_counts(empty_postgres_url: str
         row = conn.execute(source).fetchone()
     assert row is not None
     assert "LOCK TABLE job_counts" in row[0]
+
+
+def test_sums_of_a_tenant_follow_what_another_program_writes(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        campaign = controls.ensure_campaign(conn, "a", "spring")
+        conn.execute(_STRANGE, {"campaign": campaign})
+        yuan, dollars = (sums.as_dict() for sums in recent_costs(conn, "a", 60.0) if sums.currency)
+        assert (yuan["estimated_jobs"], yuan["estimated_low"], yuan["estimated_high"]) == (2, 5, 7)
+        assert (yuan["reported"], yuan["compared"], yuan["compared_low"], yuan["compared_high"]) == (1.5, 1.5, 1, 2)
+        assert (dollars["estimated_jobs"], dollars["reported_jobs"], dollars["compared"]) == (0, 1, 0)
+        assert recent_costs(conn, "b", 60.0) == []
+        rate = overview.finished_lately(conn, "a", 1800, 48)
+        assert sum(piece.get("cancelled", 0) for piece in rate.pieces) == 2
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute(
+            "UPDATE jobs SET finished_at = finished_at - interval '2 days', cost = NULL WHERE state = 'cancelled'"
+        )
+        assert recent_costs(conn, "a", 60.0) == []
+        assert [sums.reported_jobs for sums in recent_costs(conn, "a", 3 * 86_400.0)] == [0]
+    check(postgres_url)
+    with connect(postgres_url) as conn:
+        conn.execute("DELETE FROM jobs WHERE state = 'cancelled'")
+        assert recent_costs(conn, "a", 3 * 86_400.0) == []
+    check(postgres_url)
 
 
 def test_slots_in_use_are_right_again_after_a_session_without_triggers(postgres_url: str) -> None:

@@ -38,6 +38,8 @@ REFUSED: list[tuple[str, Cell, str]] = [
     ("ratio", timedelta(hours=25), "is a time of day"),
     ("duration", date(2027, 1, 5), "is a date or a time (2027-01-05), not a number"),
     ("duration", "5-Jan", "is a date (5-jan), not a number"),
+    ("deadline", date(2027, 1, 5), "is a date without its time (2027-01-05); write both"),
+    ("deadline", "2027年1月5日", "is a date without its time"),
     ("seed", "1.23E+09", "has lost digits (1.23e+09)"),
     ("metadata", '{"a": 1, "a": 2}', "the key 'a' occurs twice"),
     ("tags", "[1, NaN]", "NaN is not JSON"),

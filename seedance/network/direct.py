@@ -1,0 +1,91 @@
+"""Requests over the connections of an aiohttp session, for many files: without aiohttp's own cost of each request.
+
+The session's connector makes the connections, so proxies, TLS, checks of addresses, limits and keep-alive are the
+session's. What is sent is the same, too: its usual headers, and the proxy's login where a proxy forwards plain HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from yarl import URL
+
+from seedance.network.http_messages import write_head
+from seedance.network.wire import Wire
+
+_MOST_ORIGINS = 256
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+Pieces = Callable[[], Iterable[bytes | memoryview]]
+
+
+class _Origin:
+    """What all requests of a session to one origin share."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: URL) -> None:
+        make = session._request_class
+        # Without the session, which would keep itself alive through it.
+        self.request = make("GET", url.origin(), headers=session.headers, loop=asyncio.get_running_loop())
+        self.usual = {name.lower(): value for name, value in self.request.headers.items()}
+        self.is_forwarded = self.request.proxy is not None and url.scheme == "http"
+
+
+_ORIGINS: WeakKeyDictionary[aiohttp.ClientSession, dict[tuple[str, str | None, int | None], _Origin]] = (
+    WeakKeyDictionary()
+)
+
+
+async def request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    headers: Mapping[str, str] | None = None,
+    pieces: Pieces | None = None,
+) -> Wire:
+    """Send a request and return the exchange with the head of the response; the caller closes it. Redirects are not
+    followed. A request that does no harm twice is sent again if its connection was closed before a response began, as
+    kept ones may be.
+
+    `pieces`: the body, which may be asked for twice; its length is in `headers`.
+
+    Raises:
+        aiohttp.ClientError, OSError, TimeoutError: no response.
+        ValueError: the URL or a header cannot be sent.
+    """
+    origins = _ORIGINS.setdefault(session, {})
+    name = (url.scheme, url.raw_host, url.port)
+    if (origin := origins.get(name)) is None:
+        if len(origins) >= _MOST_ORIGINS:
+            origins.clear()
+        origin = origins[name] = _Origin(session, url)
+    head = _head(origin, method, url, headers or {})
+    may_repeat = method in _REPEATABLE
+    while True:
+        connector = session.connector
+        if connector is None:
+            raise RuntimeError("the session is closed")
+        connection = await connector.connect(origin.request, [], session.timeout)
+        wire = Wire(connection, method, session.timeout.sock_read)
+        try:
+            await wire.exchange(head, pieces() if pieces is not None else ())
+            return wire
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+            wire.close()
+            if not may_repeat or wire.has_begun or isinstance(exc, TimeoutError):
+                raise
+            may_repeat = False
+        except BaseException:
+            wire.close()
+            raise
+
+
+def _head(origin: _Origin, method: str, url: URL, headers: Mapping[str, str]) -> bytes:
+    mine = {name.lower(): value for name, value in headers.items()}
+    if url.raw_user is not None or url.raw_password is not None:
+        login = aiohttp.BasicAuth.from_url(url)
+        mine.setdefault("authorization", "" if login is None else login.encode())
+        url = url.with_user(None)
+    target = str(url.with_fragment(None)) if origin.is_forwarded else url.raw_path_qs
+    return write_head(f"{method} {target} HTTP/1.1", {**origin.usual, **mine})

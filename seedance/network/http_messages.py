@@ -1,0 +1,151 @@
+"""Heads and bodies of HTTP/1.1 messages as bytes. Pure.
+
+Source: RFC 9112 (messages), RFC 9110 (fields).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+MOST_HEAD_BYTES = 32 * 1024
+"""A larger head is refused."""
+_STATUS = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_MOST_LINE = 8 * 1024
+
+
+class NotHttp(aiohttp.ClientError):
+    """The other side sent something that is not a response of HTTP/1.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a response. Names of `headers` are in lower case; lines of one name are joined.
+
+    `length`: of its body in bytes; None: the body is `chunked`, or ends with the connection. `keeps`: the connection
+    may be used again once the body was read.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    length: int | None
+    chunked: bool
+    keeps: bool
+
+
+def find_end(data: bytearray, start: int, end: int) -> int:
+    """Where the head that begins at `start` ends, -1 if it is not complete. Some servers end lines with LF alone."""
+    usual = data.find(b"\n\r\n", start, end)
+    bare = data.find(b"\n\n", start, end if usual < 0 else usual)
+    if bare >= 0:
+        return bare + 2
+    return usual + 3 if usual >= 0 else -1
+
+
+def read_head(text: str, method: str) -> Head:
+    """The head of a response to a request with this method.
+
+    Raises:
+        NotHttp: it is not one, or says two things about its body.
+    """
+    first, *lines = text.rstrip("\r\n").split("\n")
+    status = _STATUS.fullmatch(first.rstrip("\r"))
+    if status is None:
+        raise NotHttp(f"not a response of HTTP/1.1: {first[:80]!r}")
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if line[:1] in (" ", "\t") and name:  # an old way to continue a line
+            headers[name] = f"{headers[name]} {line.strip()}"
+            continue
+        word, colon, value = line.partition(":")
+        if not colon or _NAME.fullmatch(word) is None:
+            raise NotHttp(f"not a header of a response: {line[:80]!r}")
+        name, value = word.lower(), value.strip()
+        headers[name] = value if name not in headers else f"{headers[name]}, {value}"
+    code, words = int(status[2]), headers.get("connection", "").lower()
+    keeps = "close" not in words if status[1] == "1" else "keep-alive" in words
+    length, chunked = _framing(code, headers, method)
+    return Head(code, headers, length, chunked, keeps and (length is not None or chunked))
+
+
+def _framing(status: int, headers: Mapping[str, str], method: str) -> tuple[int | None, bool]:
+    if method == "HEAD" or status < 200 or status in (204, 304):
+        return 0, False
+    coding = headers.get("transfer-encoding")
+    if coding is not None:
+        if "content-length" in headers:  # a proxy on the way may have believed the other one
+            raise NotHttp("the response has both Transfer-Encoding and Content-Length")
+        return None, coding.lower().rpartition(",")[2].strip() == "chunked"
+    said = headers.get("content-length")
+    if said is None:
+        return None, False
+    lengths = {part.strip() for part in said.split(",")}
+    only = lengths.pop()
+    if lengths or not only.isascii() or not only.isdecimal():
+        raise NotHttp(f"not a Content-Length: {said[:80]!r}")
+    return int(only), False
+
+
+def write_head(first: str, headers: Mapping[str, str]) -> bytes:
+    """The head of a request from its first line and its headers.
+
+    Raises:
+        ValueError: one of them has a line break or NUL in it.
+    """
+    text = "".join([first, *(f"\r\n{name}: {value}" for name, value in headers.items()), "\r\n\r\n"])
+    if text.count("\n") != len(headers) + 2 or text.count("\r") != len(headers) + 2 or "\0" in text:
+        raise ValueError("a header has a line break or NUL in it")
+    return text.encode("utf-8", "surrogateescape")
+
+
+class Chunks:
+    """Decodes a chunked body, piece by piece."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.excess = False
+        """More came than the body."""
+        self._line = b""
+        self._left = 0
+        self._expects = "size"
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The next bytes of the body.
+
+        Raises:
+            NotHttp: it is not a chunked body.
+        """
+        while data and not self.ended:
+            if self._left:
+                piece, data = data[: self._left], data[self._left :]
+                self._left -= len(piece)
+                yield piece
+                continue
+            line, newline, data = data.partition(b"\n")
+            self._line += line
+            if len(self._line) > _MOST_LINE:
+                raise NotHttp("a line of a chunked body is too long")
+            if newline:
+                whole, self._line = self._line.removesuffix(b"\r"), b""
+                self._read_line(whole)
+        self.excess = self.excess or bool(data)
+
+    def _read_line(self, line: bytes) -> None:
+        if self._expects == "size":
+            size = line.partition(b";")[0].strip()
+            if _SIZE.fullmatch(size) is None:
+                raise NotHttp(f"not the size of a chunk: {line[:80]!r}")
+            self._left = int(size, 16)
+            self._expects = "end" if self._left else "trailer"
+        elif self._expects == "end":
+            if line:
+                raise NotHttp(f"a chunk is longer than it says: {line[:80]!r}")
+            self._expects = "size"
+        else:
+            self.ended = not line

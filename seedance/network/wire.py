@@ -1,0 +1,351 @@
+"""One request and its response on a connection that aiohttp has made.
+
+aiohttp's own request, writer, parser and response take several times the CPU of the kernel for a video of 256 KiB, and
+its parser copies each byte of a larger one twice. Here the transport writes a body where its reader wants it. The
+connection is taken from aiohttp for one exchange and then given back, if it can be used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Iterable
+from typing import cast
+
+import aiohttp
+from aiohttp.connector import Connection
+
+from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
+
+STORE_BYTES = 256 * 1024
+"""The store for a body whose length is not known."""
+PATIENCE_S = 1.0
+"""After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
+
+
+class Wire(asyncio.BufferedProtocol):
+    """The connection during one exchange. Use it on its event loop only.
+
+    What arrives goes to the window of a reader that waits, else to a small store, and when that is full, nothing more
+    is received.
+    """
+
+    def __init__(self, connection: Connection, method: str, stall_s: float | None) -> None:
+        """`stall_s`: how long the other side may send nothing, or take nothing, before the exchange fails.
+
+        Raises:
+            aiohttp.ServerDisconnectedError: the connection has ended.
+        """
+        inner = connection.protocol
+        if inner is None or inner.transport is None:
+            connection.close()
+            raise aiohttp.ServerDisconnectedError
+        self.has_begun = False
+        """Whether a byte of the response has come."""
+        self._connection, self._inner, self._method, self._stall_s = connection, inner, method, stall_s
+        self._transport: asyncio.Transport = inner.transport
+        self._loop = asyncio.get_running_loop()
+        self._store = bytearray(MOST_HEAD_BYTES)
+        self._start = self._end = 0  # of what is in the store
+        self._window = memoryview(b"")
+        self._filled = 0
+        self._waiter: asyncio.Future[bool] | None = None
+        self._failure: BaseException | None = None
+        self._is_paused = self._cannot_write = self._excess = self._is_over = False
+        self._head: Head | None = None
+        self._chunks: Chunks | None = None
+        self._left: int | None = 0
+        self._transport.set_protocol(self)
+
+    @property
+    def status(self) -> int:
+        """The status of the response."""
+        return self._got.status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response, with lower-case names."""
+        return cast("dict[str, str]", self._got.headers)
+
+    @property
+    def length(self) -> int | None:
+        """The length of the body in bytes, None if it is not known."""
+        return self._got.length
+
+    @property
+    def left(self) -> int | None:
+        """The bytes of the body still to be received, None if they are not known."""
+        return self._left
+
+    @property
+    def _got(self) -> Head:
+        if self._head is None:
+            raise RuntimeError("there is no response yet")
+        return self._head
+
+    async def exchange(self, head: bytes, pieces: Iterable[bytes | memoryview] = ()) -> None:
+        """Send a request and wait for the head of the response. Its body is not sent to the end if the response comes
+        before that.
+
+        Raises:
+            aiohttp.ClientError, OSError: no response.
+            aiohttp.SocketTimeoutError: the other side has stalled.
+        """
+        self._write(head)
+        for piece in pieces:
+            if self._cannot_write and not await self._can_write():
+                break
+            self._write(piece)
+        while not self._has_head():
+            await self._wait()
+        found = self._got
+        self._left = found.length
+        self._chunks = Chunks() if found.chunked else None
+        if found.length is None:  # there is no window for it
+            waiting = self._store[self._start : self._end]
+            self._store = waiting + bytearray(max(STORE_BYTES - len(waiting), 0))
+            self._start, self._end = 0, len(waiting)
+            self._make_room()
+        if self._left == 0:
+            await self._end_body()
+
+    def _write(self, data: bytes | memoryview) -> None:
+        if self._failure is None:  # else asyncio would log it
+            self._transport.write(data)
+
+    async def _can_write(self) -> bool:
+        while self._cannot_write:
+            if self._has_head():
+                self._excess = True  # the rest of the request is missing
+                return False
+            await self._wait()
+        return True
+
+    def _has_head(self) -> bool:
+        """Whether the head of the response is there; interim responses (1xx) are passed over."""
+        while self._head is None:
+            end = find_end(self._store, self._start, self._end)
+            if end < 0:
+                if self._end == len(self._store):
+                    raise NotHttp(f"the head of the response is larger than {MOST_HEAD_BYTES} bytes")
+                return False
+            text = self._store[self._start : end].decode("utf-8", "surrogateescape")
+            self._start = end
+            head = read_head(text, self._method)
+            if head.status == 101:
+                raise NotHttp("the other side changes the protocol")
+            if head.status >= 200:
+                self._head = head
+        return True
+
+    async def receive(self, into: memoryview) -> memoryview:
+        """Receive into `into`, which is not empty, and return the part that was filled: less than all at the end of the
+        body, after `PATIENCE_S`, or if the connection ends. The length of the body must be known.
+
+        Raises:
+            aiohttp.ClientError, OSError: the connection has ended.
+            aiohttp.SocketTimeoutError: the other side has stalled.
+        """
+        left = self._left
+        if left is None:
+            raise RuntimeError("the length of the body is not known")
+        into = into[:left]
+        filled = self._take(into)
+        if filled < len(into):
+            if self._failure is not None and not filled:
+                raise self._failure
+            filled = await self._fill(into, filled)
+        if not filled:
+            raise self._failure or self._ended_early()
+        self._left = left - filled
+        if not self._left:
+            await self._end_body()
+        return into[:filled]
+
+    def _take(self, into: memoryview) -> int:
+        """Move what is in the store."""
+        count = min(len(into), self._end - self._start)
+        if count:
+            into[:count] = self._store[self._start : self._start + count]
+            self._start += count
+            self._make_room()
+        return count
+
+    def _make_room(self) -> None:
+        if self._start == self._end:
+            self._start = self._end = 0
+        if self._is_paused and self._end < len(self._store):
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    async def _fill(self, into: memoryview, filled: int) -> int:
+        self._window, self._filled = into, filled
+        waited_s = 0.0
+        try:
+            while self._filled < len(into) and self._failure is None:
+                if await self._pause(PATIENCE_S):
+                    continue
+                if self._filled:
+                    break
+                waited_s += PATIENCE_S
+                if self._stall_s is not None and waited_s >= self._stall_s:
+                    raise aiohttp.SocketTimeoutError(f"nothing arrived for {waited_s:.0f} s")
+            return self._filled
+        finally:
+            self._window, self._filled = memoryview(b""), 0
+
+    async def read_some(self) -> bytes:
+        """The next bytes of the body, empty at its end.
+
+        Raises:
+            aiohttp.ClientError, OSError: as `receive`.
+        """
+        while self._left != 0:
+            if self._left is not None:
+                return bytes(await self.receive(memoryview(bytearray(min(self._left, 64 * 1024)))))
+            if self._start == self._end:
+                if self._failure is not None and self._chunks is None and isinstance(self._failure, _Ended):
+                    self._left = 0  # the end of the connection is that of the body
+                    break
+                await self._wait()
+                continue
+            data = bytes(self._store[self._start : self._end])
+            self._start = self._end
+            self._make_room()
+            if self._chunks is None:
+                return data
+            data = b"".join(self._chunks.feed(data))
+            if self._chunks.ended:
+                self._left = 0
+                self._excess = self._excess or self._chunks.excess
+                await self._end_body()
+            if data:
+                return data
+        return b""
+
+    async def read(self, most: int) -> bytes:
+        """The body, or as many bytes of it."""
+        body = b""
+        while len(body) < most and (data := await self.read_some()):
+            body += data
+        return body[:most]
+
+    def close(self) -> None:
+        """End the exchange: the connection is used again if the body was read to its end."""
+        if not self._is_over:
+            self._is_over = True
+            self._failure = self._failure or aiohttp.ClientConnectionError("the exchange was ended here")
+            self._transport.abort()  # to close it would wait for the other side to take what it was sent
+            self._connection.close()
+
+    async def _end_body(self) -> None:
+        """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the
+        response to the next request."""
+        if self._head is not None and self._head.keeps and not self._excess:
+            self._make_room()
+            if self._start == self._end and self._may_have_more():
+                for _ in ("the loop looks at the socket", "the transport reads"):
+                    await asyncio.sleep(0)
+        usable = self._head is not None and self._head.keeps and self._failure is None
+        if not usable or self._excess or self._start < self._end or self._cannot_write or self._is_over:
+            self.close()
+            return
+        self._is_over = True
+        self._transport.set_protocol(self._inner)
+        self._connection.release()
+
+    def _may_have_more(self) -> bool:
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return True
+        look = select.poll()
+        look.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(look.poll(0))
+
+    async def _wait(self) -> None:
+        """Wait until something happens on the connection.
+
+        Raises:
+            aiohttp.ClientError, OSError: it has ended.
+            aiohttp.SocketTimeoutError: nothing has happened for `stall_s`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not await self._pause(self._stall_s):
+            raise aiohttp.SocketTimeoutError(f"nothing happened for {self._stall_s:g} s")
+
+    async def _pause(self, limit_s: float | None) -> bool:
+        """Wait for a wake-up; False: none came within the limit."""
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        timer = None if limit_s is None else self._loop.call_later(limit_s, _give_up, waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    # What the transport calls.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the transport writes what it receives."""
+        if self._filled < len(self._window):
+            return self._window[self._filled :]
+        if self._end < len(self._store):
+            return memoryview(self._store)[self._end :]
+        return memoryview(bytearray(1024))  # for what a TLS connection still reads while it closes
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Count what the transport has written."""
+        self.has_begun = True
+        if self._filled < len(self._window):
+            self._filled += nbytes
+            if self._filled == len(self._window):
+                self._wake()
+        elif self._end < len(self._store):
+            self._end += nbytes
+            if self._end == len(self._store):
+                self._is_paused = True
+                self._transport.pause_reading()
+            self._wake()
+        else:
+            self._excess = True
+
+    def eof_received(self) -> None:
+        """The other side sends no more."""
+        self._fail(_Ended(self._ended_early().args[0]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._fail(aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc or _Ended("it was closed"))
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The other side takes no more for now."""
+        self._cannot_write = True
+
+    def resume_writing(self) -> None:
+        """The other side takes more."""
+        self._cannot_write = False
+        self._wake()
+
+    def _fail(self, why: BaseException) -> None:
+        self._failure = self._failure or why
+        self._wake()
+
+    def _ended_early(self) -> aiohttp.ClientPayloadError:
+        missing = "" if self._left is None or self._head is None else f"{self._left - self._filled} bytes are missing"
+        return aiohttp.ClientPayloadError(missing or "the connection was closed before the end of the response")
+
+
+class _Ended(aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
+    """The other side has ended the connection."""
+
+
+def _give_up(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)

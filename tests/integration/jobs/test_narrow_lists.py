@@ -1,0 +1,63 @@
+"""Lists with a filter that no index answers: each page looks at a bounded number of jobs, and all pages miss none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from storage.database import Connection, connect
+from storage.jobs import queries
+from storage.jobs.queries import JobFilter, find_page
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
+
+_JOBS = """
+INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at, account, created_at)
+SELECT ('f' || substr(gen_random_uuid()::text, 2))::uuid, tenant, '{}', 'h', '{ark}', 'cancelled', NULL, now(),
+       'a' || n % 10, now() - make_interval(days => n % 20)
+FROM generate_series(1, 100) n, unnest(ARRAY['a', 'b']) tenant
+"""
+
+
+def pages_of(conn: Connection, wanted: JobFilter) -> tuple[list[UUID], int]:
+    """The ids on all pages, and the number of pages."""
+    found: list[UUID] = []
+    before, number = None, 0
+    while True:
+        page = find_page(conn, wanted, before=before, limit=3)
+        found += [job.id for job in page.jobs]
+        before, number = page.next_before, number + 1
+        if before is None:
+            return found, number
+
+
+@pytest.mark.parametrize("looked_at", [7, 30, 10_000])
+def test_all_pages_together_have_every_job_once(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, looked_at: int
+) -> None:
+    monkeypatch.setattr(queries, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(queries, "LOOKS", 2)
+    then = datetime.now(UTC) - timedelta(days=9, hours=12)
+    with connect(postgres_url) as conn:
+        conn.execute(_JOBS)
+        for wanted, count in (
+            (JobFilter("a", account="a7"), 10),
+            (JobFilter("a", account="nobody"), 0),
+            (JobFilter("a", created_after=then), 50),
+            (JobFilter("a", created_before=then, account="a3"), 5),
+            (JobFilter("c", account="a7"), 0),
+        ):
+            found, pages = pages_of(conn, wanted)
+            assert len(found) == len(set(found)) == count
+            assert found == sorted(found, reverse=True)
+            assert pages <= count // 3 + 100 // (2 * looked_at) + 2
+
+
+def test_tasks_of_ark_are_those_of_the_tenant(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        conn.execute(_JOBS)
+        found, total = list_tasks(conn, TaskFilter("a"), offset=0, limit=10)
+        assert (len(found), total) == (10, 35)
+        assert list_tasks(conn, TaskFilter("a", ids=found[:2]), offset=0, limit=10) == (found[:2], 2)
+        assert list_tasks(conn, TaskFilter("a", status="succeeded"), offset=0, limit=10) == ([], 0)

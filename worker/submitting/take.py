@@ -1,0 +1,75 @@
+"""Keep the tasks of accepted jobs in this process, if it polls: nobody needs to claim and to read them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from seedance.client import GatewayClient
+from seedance.gateways.base import Submitted
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Moved
+from storage.jobs.states import JobState
+from storage.logs.context import current_celery_task
+from worker.decisions import Decision
+from worker.polling.ask import Task
+from worker.polling.held import HeldPolls
+from worker.runtime import Runtime
+from worker.submitting.begin import Ready
+
+
+def to_take(
+    runtime: Runtime, client: GatewayClient, ready: Sequence[Ready], decisions: Mapping[UUID, Decision]
+) -> dict[UUID, Decision]:
+    """The decisions of the jobs that this process may poll by itself: their rows get a lease instead of a due time."""
+    holder, lease_s = runtime.part(HeldPolls), runtime.settings.lease_seconds
+    return {
+        item.work.id: replace(decision, due_in_s=lease_s)
+        for item in ready
+        if (decision := decisions[item.work.id]).target is JobState.GENERATING
+        and holder.may_take(client.account, decision.due_in_s)
+        and not _has_files(item)
+    }
+
+
+def take(
+    runtime: Runtime,
+    client: GatewayClient,
+    accepted: Sequence[tuple[Ready, Submitted, Moved, float]],
+    leased_at: float,
+) -> None:
+    """Poll these tasks from now on: each with its row's move, and in how many seconds. `leased_at`: on the boot clock,
+    before their rows were written."""
+    if not accepted:
+        return
+    celery_task, lease_s = current_celery_task(), runtime.settings.lease_seconds
+    tasks = []
+    for ready, result, moved, due_in_s in accepted:
+        work, age_s = ready.work, leased_at - ready.begun_at
+        work = replace(
+            work,
+            state=JobState.GENERATING,
+            reason=Reason.ACCEPTED,
+            claim=moved.claim,
+            attempt=ready.attempt,
+            refusals=0,
+            setbacks=0,
+            gateway_task_id=result.task_id,
+            key_id=client.account.key_id,
+            submitted_age_s=age_s,
+            unfinished_age_s=None,
+            deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - age_s,
+            read_at=ready.started_at + timedelta(seconds=age_s),
+            lease_left_s=lease_s,
+        )
+        tasks.append((Task(work, client, leased_at, celery_task), due_in_s))
+    runtime.start(runtime.part(HeldPolls).take(tasks))
+
+
+def _has_files(ready: Ready) -> bool:
+    """Whether the request holds files, each up to 8 MiB, which nobody needs any more."""
+    values = ready.work.request.values()
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return any(isinstance(text, str) and text.startswith("data:") for text in texts)

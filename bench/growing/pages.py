@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from storage.ark_tasks import TaskFilter, list_tasks
-
 from bench.growing.statement import BIG_CAMPAIGN, SMALL_CAMPAIGN, TENANT, Statement
 from producer.campaigns.status import campaign_page
 from producer.health.journal import check_journal
@@ -26,6 +24,7 @@ from storage.jobs.states import JobState
 from storage.journal.views import journal_view
 from storage.metrics.kept import read_metrics
 from storage.reporting import costs, overview
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
 from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings

@@ -57,14 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def refresh(jobs: int, quick: bool) -> int:
-    """Measure and compare everything, and write the page. What was measured is kept, whatever fails later."""
+    """Measure and compare everything, and write the page. What was measured is kept, whatever fails later. Returns 1 if
+    the model is off by more than allowed: then measure again on a quieter machine, or correct the model."""
     measure.main(quick)
     costs = load_costs()
     figures.keep(checks=figures.checks(costs, jobs))
     figures.keep(spread=figures.spread(costs, jobs))
-    figures.keep(model=figures.model(costs))
+    kept = figures.keep(model=figures.model(costs))
     print(f"written to {page.write()}")
-    return 0
+    wrong = figures.too_far_off(kept)
+    print(f"the model is off by more than allowed in: {', '.join(wrong) or 'nothing'}")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

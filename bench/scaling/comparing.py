@@ -21,7 +21,7 @@ BY_TIME_WITHIN = 0.25
 """These figures contain what is done by time: rounds, which take longer while there is work, autovacuum, statistics,
 counters."""
 RUNS = 10
-IN_TICKS = ("detection_p50_s",)
+IN_TICKS = ("detection_p50_s", "queue_wait_p50_s", "queue_wait_p99_s")
 """These figures may also be off by half a tick, because jobs are claimed once per tick."""
 LOOSE = ("detection_p99_s", "scheduler_ms", "submit_poll_ms", "transfer_ms")
 """Shown, but not judged. With a few hundred jobs the first depends on the three slowest; the others are parts of

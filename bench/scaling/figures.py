@@ -119,4 +119,10 @@ def _when() -> Stored:
 
 
 def _listed(figures: Sequence[Compared]) -> list[Stored]:
-    return [asdict(one) | {"off": one.off, "judged": one.name not in LOOSE} for one in figures]
+    return [asdict(one) | {"off": one.off, "judged": one.name not in LOOSE, "good": one.is_good} for one in figures]
+
+
+def too_far_off(kept: Stored) -> list[str]:
+    """The figures of real runs from which the model is off by more than allowed."""
+    runs = [*kept["checks"], kept["spread"]]
+    return sorted({one["name"] for run in runs for one in run["figures"] if not one["good"]})

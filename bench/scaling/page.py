@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,7 @@ def number(value: float, digits: int = 2) -> str:
     if value == 0:
         return "0"
     rounded = float(f"{value:.{digits}g}")
-    if abs(rounded) >= 10 ** (digits - 1):
-        return f"{rounded:,.0f}"
-    return f"{rounded:,.{max(0, digits - len(f'{abs(rounded):.0f}'.lstrip('0')))}f}"
+    return f"{rounded:,.{max(0, digits - 1 - floor(log10(abs(rounded))))}f}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: bool = False) -> str:

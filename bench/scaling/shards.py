@@ -25,6 +25,7 @@ OF_THE_INSTALLATION = frozenset(
     }
 )
 """Tables about gateways or the system: they belong to no tenant."""
+EXAMPLES = ("attempts", "job_events", "campaign_rows", "campaign_versions", "playable_copies", "upload_uses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +100,31 @@ def context(costs: Costs, size: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Distributable:
-    """Counts of what must change before Citus can distribute the tables of tenants by tenant."""
+    """What must change before Citus can distribute the tables of tenants by tenant."""
 
-    tables: int
-    of_the_installation: int
-    without_tenant: tuple[str, ...]
-    """Tables of tenants that have no column `tenant`; they name a job, a campaign or another row instead."""
-    keys: int
     keys_with_tenant: tuple[str, ...]
     keys_across: tuple[str, ...]
     """Keys other than ids that must be unique among all tenants; none of them may be dropped."""
-    foreign_keys: int
-    foreign_keys_with_tenant: int
+    foreign_keys: tuple[str, ...]
+    """Those that contain the tenant."""
+    examples: tuple[str, ...]
+    """Tables that have no column `tenant`; they name a job, a campaign or another row instead."""
 
 
 def distributable() -> Distributable:
     """The facts, from the schema."""
-    every = [table for table in SQLModel.metadata.sorted_tables if table.name != "alembic_version"]
-    tables = [table for table in every if table.name not in OF_THE_INSTALLATION]
+    tables = [table for table in SQLModel.metadata.sorted_tables if table.name not in OF_THE_INSTALLATION]
     keys = [(table, names) for table in tables for names in unique_keys(table)]
-    foreign = [key for table in tables for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
+    foreign = [(table, key) for table in tables for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
     return Distributable(
-        len(tables),
-        len(every) - len(tables),
-        tuple(sorted(table.name for table in tables if TENANT not in table.c and table.name != "tenants")),
-        len(keys),
         tuple(sorted(f"{table.name} ({', '.join(names)})" for table, names in keys if TENANT in names)),
         tuple(sorted(f"{table.name} ({', '.join(names)})" for table, names in keys if is_across(table, names))),
-        len(foreign),
-        sum(TENANT in key.column_keys for key in foreign),
+        tuple(
+            sorted(
+                f"{table.name} ({', '.join(key.column_keys)})" for table, key in foreign if TENANT in key.column_keys
+            )
+        ),
+        tuple(name for name in EXAMPLES if TENANT not in SQLModel.metadata.tables[name].c),
     )
 
 

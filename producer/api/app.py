@@ -62,6 +62,7 @@ from storage import heartbeats
 from storage.addresses.own import is_loopback
 from storage.database import Database
 from storage.settings import Settings, load_settings
+from storage.waking.database import HintingDatabase
 
 DESCRIPTION = (
     "A durable job queue for Seedance video generation. See docs/api.md for the guide and docs/jobs.md for every field."
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     service = Service(settings)
     url = settings.require_database_url()
     prepared = settings.database_prepared_statements
-    database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S, prepared=prepared)
+    database = HintingDatabase(settings, name="reelq api", size=4, wait_s=DATABASE_WAIT_S)
     # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S, prepared=prepared)
     heartbeat = Heartbeat(database)

@@ -63,8 +63,9 @@ WITH called AS MATERIALIZED (
     FROM called c
     WHERE j.id = c.job_id AND j.attempt = c.number AND j.due_at > now()
       AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))
+    RETURNING 1
 )
-SELECT job_id FROM called
+SELECT job_id, EXISTS (SELECT FROM hurried) FROM called
 """
 
 
@@ -79,10 +80,10 @@ def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unf
     row = conn.execute(_HINT, parameters).fetchone()
     if row is None:
         return None
-    if not unfinished:
+    job_id: UUID = row[0]
+    if row[1]:
         note_due(conn, Due.POLL)
-    found: UUID = row[0]
-    return found
+    return job_id
 
 
 _LOOK_AGAIN: LiteralString = """

@@ -110,14 +110,14 @@ class DueScheduler(Scheduler):
             if now < paused_until:
                 time.sleep(min(until, paused_until) - now)
                 continue
-            queues = self._hints.wait(until - now) & self.dispatcher.awaited
-            began = time.monotonic()
-            if queues:
-                self._works = False
-                with self._going_on():
+            self._works = False
+            with self._going_on():
+                queues = self._hints.wait(until - now) & self.dispatcher.awaited
+                began = time.monotonic()
+                if queues:
                     self.dispatcher.run(self._restores.may_submit, queues)
-                    self._works = True
-            self._pace.note(began, time.monotonic())
+                self._pace.note(began, time.monotonic())
+                self._works = True
 
     def _show_alive(self) -> None:
         """Ticks go on, with or without the servers: a restart would not bring these back."""

@@ -16,6 +16,7 @@ from uuid import UUID
 import httpx
 import orjson
 import pytest
+import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producer.api.callbacks import MAX_BODY_BYTES
@@ -31,8 +32,10 @@ from storage.jobs.records import Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.waking.hints import KEY
 from tests.claiming import claim_submits
 from tests.integration.api.api_server import calling
+from tests.waiting import wait_for
 
 S = JobState
 
@@ -77,6 +80,8 @@ def test_a_callback_makes_its_job_due_and_stores_the_task_id(settings: Settings,
     with connect(url) as conn:
         assert claims.claim_unconfirmed(conn, 9, 60.0) == []
     assert post(settings, f"/callbacks/ark/{token}", json={"id": "cgt-1", "status": "running"}).status_code == 200
+    with redis.Redis.from_url(settings.require_broker_url()) as broker:
+        wait_for("the scheduler's hint", lambda: broker.zrange(KEY, 0, -1) == [b"poll"])
     assert reported(url, job_id) == "cgt-1"
     assert post(settings, f"/callbacks/ark/{token}", json={"id": "cgt-2"}).status_code == 200, "a replay is harmless"
     assert reported(url, job_id) == "cgt-1"

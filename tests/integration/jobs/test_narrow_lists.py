@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from storage.ark_tasks import TaskFilter, list_tasks
 
 from storage.database import Connection, connect
 from storage.jobs import queries
 from storage.jobs.queries import JobFilter, find_page
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
 
 _JOBS = """
 INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at, account, created_at)

@@ -123,7 +123,7 @@ def test_a_program_that_runs_goes_on_reading_when_a_migration_adds_columns(postg
         with db.begin() as conn:
             history.attempts_of(conn, job_id)
             assert len(history.events_of(conn, job_id)) == 1
-            assert [job.id for job in queries.get_jobs(conn, "default", [job_id])] == [job_id]
+            assert list(queries.get_jobs(conn, "default", [job_id])) == [job_id]
             assert len(log.EventLog(Position(0, ())).read(conn)) == 1
 
     for _ in range(10):  # until the driver has prepared the statements

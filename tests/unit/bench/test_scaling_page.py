@@ -61,8 +61,8 @@ def test_each_table_belongs_to_tenants_or_to_the_installation() -> None:
     found = shards.distributable()
     assert "attempts (callback_hash)" in found.keys_across
     assert "jobs (tenant, idempotency_key)" in found.keys_with_tenant
-    assert "jobs" not in found.without_tenant
-    assert "attempts" in found.without_tenant
+    assert found.examples == shards.EXAMPLES
+    assert found.foreign_keys == ("api_keys (tenant)",)
 
 
 def test_kept_figures_are_added_to_those_that_are_there(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -70,3 +70,11 @@ def test_kept_figures_are_added_to_those_that_are_there(tmp_path_factory: pytest
     figures.keep(path, checks=[{"off": 0.123456789}])
     figures.keep(path, spread={"hosts": 3})
     assert json.loads(path.read_text()) == {"checks": [{"off": 0.12346}], "spread": {"hosts": 3}}
+
+
+def test_figures_of_any_run_that_are_off_are_named_once() -> None:
+    def run(good: bool) -> dict[str, object]:
+        return {"figures": [{"name": "jobs_per_s", "good": True}, {"name": "cpu_ms_per_job", "good": good}]}
+
+    assert figures.too_far_off({"checks": [run(False), run(False)], "spread": run(True)}) == ["cpu_ms_per_job"]
+    assert figures.too_far_off({"checks": [run(True)], "spread": run(True)}) == []

@@ -241,7 +241,7 @@ class Wire(asyncio.BufferedProtocol):
     async def _end_body(self) -> None:
         """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the
         response to the next request."""
-        if self._head is not None and self._head.keeps and not self._excess:
+        if self._head is not None and self._head.keeps and not self._excess and self._failure is None:
             self._make_room()
             if self._start == self._end and self._may_have_more():
                 for _ in ("the loop looks at the socket", "the transport reads"):

@@ -229,6 +229,20 @@ def test_bytes_that_are_not_read_yet_wait_at_the_server() -> None:
     asyncio.run(run())
 
 
+def test_a_response_is_read_after_its_server_has_closed_the_connection() -> None:
+    async def hang_up(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(GOOD)
+        writer.close()
+
+    async def run() -> None:
+        async with asking(Server(hang_up)) as (session, url):
+            response = await direct.request(session, "GET", url)
+            await asyncio.sleep(0.1)
+            assert await response.read(100) == b"good"
+
+    asyncio.run(run())
+
+
 def test_a_closed_session_is_forgotten() -> None:
     async def run() -> None:
         async with asking(Server(GOOD)) as (session, url):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
+import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,6 +20,7 @@ from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, read_outbound
 from seedance.network.sessions import open_session
+from tests.certificates import make_certificates
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 LARGE = 8 * 2**20
@@ -239,6 +244,37 @@ def test_a_response_is_read_after_its_server_has_closed_the_connection() -> None
             response = await direct.request(session, "GET", url)
             await asyncio.sleep(0.1)
             assert await response.read(100) == b"good"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("says_goodbye", [False, True])
+def test_the_end_of_a_body_over_tls_is_kept_for_a_slow_reader(tmp_path: Path, says_goodbye: bool) -> None:
+    """asyncio forgets what it has decrypted when the connection ends."""
+    body, certificates = os.urandom(300_000), make_certificates(tmp_path)
+
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with certificates.server().wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(4096)
+            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            connection.setblocking(False)
+            if says_goodbye:
+                with suppress(ssl.SSLError):  # it does not wait for the other side's
+                    connection.unwrap()
+
+    async def run() -> None:
+        outbound = read_outbound({}, None, str(certificates.authority))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(asyncio.to_thread(serve, listener))
+            async with open_session(outbound) as session, asyncio.timeout(30):
+                url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+                response, received = await direct.request(session, "GET", url), b""
+                await serving
+                while response.left:
+                    await asyncio.sleep(0.05)
+                    received += await response.read_some()
+                assert received == body
 
     asyncio.run(run())
 

@@ -19,7 +19,7 @@ from yarl import URL
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, read_outbound
-from seedance.network.sessions import open_session
+from seedance.network.sessions import NotConnected, open_session
 from tests.certificates import make_certificates
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
@@ -230,6 +230,21 @@ def test_bytes_that_are_not_read_yet_wait_at_the_server() -> None:
                 left -= len(await response.receive(into))
             response.close()
             await sent.wait()
+
+    asyncio.run(run())
+
+
+def test_a_proxy_that_says_nothing_is_given_up() -> None:
+    async def nothing(head: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=0.2)
+        async with asking(Server(nothing)) as (_, url):
+            outbound = read_outbound({}, f"http://127.0.0.1:{url.port}")
+            async with open_session(outbound, timeout=timeout) as session:
+                with pytest.raises(NotConnected, match=r"gave no connection to files\.example:443: .* within 0\.4 s"):
+                    await direct.request(session, "GET", URL("https://files.example/v.mp4"))
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -119,7 +120,35 @@ def test_a_user_without_the_right_goes_on_without_hints(
         assert said == ["hints.not_read", "hints.not_sent"], "each end says it once"
 
 
+def test_a_host_that_cannot_be_encoded_is_a_warning(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "reelq.hints"), closing(Hints(parse_broker_url("redis://a..b/0"))) as hints:
+        hints.give({Due.SUBMIT})
+        wait_for("it is said", lambda: "hints.not_sent" in caplog.text)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 # --- who gives them ---
+
+
+def test_a_job_is_enqueued_also_where_no_thread_can_be_started(
+    settings: Settings, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "reelq-hints":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with Producer(with_account(settings)) as producer:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            assert producer.enqueue("a cat")
+        assert not given(broker)
+        producer.enqueue("a dog")
+    assert given(broker) == {Due.SUBMIT}, "the next hint tries again"
 
 
 def test_a_hint_is_given_after_the_commit_and_only_then(settings: Settings, broker: redis.Redis) -> None:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from storage.broker_url import BrokerUrl
 from storage.database import Connection
 from storage.database_session import Session
-from storage.forks import renew_after_fork
+from storage.forks import IMPORTING, renew_after_fork
 
 log = logging.getLogger("reelq.hints")
 
@@ -85,7 +85,8 @@ class Hints:
             thread.join(CLOSE_S)
 
     def _run(self) -> None:
-        from storage import broker  # takes a tenth of a second, and not every process gives hints
+        with IMPORTING:
+            from storage import broker  # takes a tenth of a second, and not every process gives hints
 
         client = broker.client(self._target, ANSWER_S)
         quiet_until, failed = 0.0, False

@@ -215,6 +215,29 @@ def test_a_callback_gives_a_hint_for_the_poll(settings: Settings, broker: redis.
     assert given(broker) == {Due.POLL}
 
 
+# A process that forks while the thread of its first hint still imports the client of the broker.
+FORKING = """
+import os, signal, sys, time
+from storage.broker_url import parse_broker_url
+from storage.waking.hints import Hints
+hints = Hints(parse_broker_url(sys.argv[1]))
+hints.give({"submit"})
+while "redis" not in sys.modules:
+    time.sleep(0.001)
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+signal.alarm(20)
+import redis
+os._exit(not redis.Redis)
+"""
+
+
+def test_a_child_can_import_what_its_parent_was_importing(broker_url: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FORKING, broker_url], timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, "the child waits for ever"
+
+
 # --- end to end ---
 
 # A scheduler that works, and then finds nothing at its ticks.

@@ -221,6 +221,12 @@ class Settings(
         elif self.broker_sentinel_master:
             raise ValueError("broker_sentinel_master is set, but no broker_url")
 
+    @property
+    def poll_lease_seconds(self) -> float:
+        """How long a worker has a task to poll it, and to poll it again by itself: time for a query and a cancellation.
+        Shorter than other leases, because a worker that is killed may hold every task that it has submitted."""
+        return min(self.lease_seconds, 2 * self.query_timeout_seconds)
+
     def webhook_secrets(self, tenant: str) -> list[str]:
         """The secrets that sign deliveries to the `webhook_url` of a tenant's jobs, the newest first; empty if no
         `webhook_secret` is set."""

@@ -68,7 +68,7 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
         messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
         claims.append(("claim_polls", 0, len(polls)))
     served = jobs = 0
-    left = _lots(room["submit"] * SUBMIT_BATCH, weight) if room["submit"] else 0
+    left = _lots(batches.submits_to_claim(room["submit"], SUBMIT_BATCH), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
         while table.lost:

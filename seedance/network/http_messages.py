@@ -56,7 +56,7 @@ def read_head(text: str, method: str) -> Head:
     first, *lines = text.rstrip("\r\n").split("\n")
     status = _STATUS.fullmatch(first.rstrip("\r"))
     if status is None:
-        raise NotHttp(f"not a response of HTTP/1.1: {first[:80]!r}")
+        raise NotHttp("Bad status line")
     headers: dict[str, str] = {}
     name = ""
     for line in lines:
@@ -67,6 +67,8 @@ def read_head(text: str, method: str) -> Head:
         if not colon or _NAME.fullmatch(word) is None:
             raise NotHttp(f"not a header of a response: {line[:80]!r}")
         name, value = word.lower(), value.strip()
+        if name == "content-length" and name in headers:
+            raise NotHttp("Duplicate Content-Length")
         headers[name] = value if name not in headers else f"{headers[name]}, {value}"
     code, words = int(status[2]), headers.get("connection", "").lower()
     keeps = "close" not in words if status[1] == "1" else "keep-alive" in words

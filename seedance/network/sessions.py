@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from seedance.errors import redact
+from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import Outbound
 from seedance.network.proxies import Proxies
 
@@ -67,6 +68,8 @@ def failure_text(exc: BaseException) -> str:
     """An exception of a request, as one line for people."""
     if isinstance(exc, NotConnected):
         return str(exc)
+    if isinstance(exc, NotHttp):
+        return f"the response is not valid HTTP ({exc})"
     if isinstance(exc, aiohttp.ClientResponseError) and isinstance(exc.__cause__, HttpProcessingError):
         # aiohttp reports what it cannot read as a status 400 that nobody sent, with the bytes on lines of their own.
         what = next(iter(exc.message.splitlines()), "").rstrip(":")

@@ -128,6 +128,8 @@ class Wire(asyncio.BufferedProtocol):
         while self._head is None:
             end = find_end(self._store, self._start, self._end)
             if end < 0:
+                if not self._store.startswith(b"HTTP/"[: self._end - self._start], self._start):
+                    raise NotHttp("Bad status line")
                 if self._end == len(self._store):
                     raise NotHttp(f"the head of the response is larger than {MOST_HEAD_BYTES} bytes")
                 return False

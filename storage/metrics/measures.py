@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import LiteralString
 
@@ -29,9 +31,14 @@ class Measures:
 
     def observe(self, metric: Histogram, seconds: float, *labels: str) -> None:
         """Add one value to a histogram; a negative one counts as 0."""
-        seconds = max(0.0, seconds)
-        self._add(metric, labels, bucket_of(metric, seconds), Decimal(1))
-        self._add(metric, labels, SUM, Decimal(f"{seconds:.6f}"))
+        self.observe_all(metric, [seconds], *labels)
+
+    def observe_all(self, metric: Histogram, seconds: Sequence[float], *labels: str) -> None:
+        """The same for several values with the same labels."""
+        values = [max(0.0, value) for value in seconds]
+        for part, number in Tally(bucket_of(metric, value) for value in values).items():
+            self._add(metric, labels, part, Decimal(number))
+        self._add(metric, labels, SUM, Decimal(f"{sum(values):.6f}"))
 
     def _add(self, metric: Counter | Histogram, labels: tuple[str, ...], part: str, value: Decimal) -> None:
         if len(labels) != len(metric.labels):

@@ -72,7 +72,7 @@ class HeldPolls(Part):
 
     def may_take(self, account: Account, due_in_s: float) -> bool:
         """Whether to `take` the tasks of this account that are due then and were just accepted. Any thread may ask."""
-        lease_s = self.runtime.settings.lease_seconds
+        lease_s = self.runtime.settings.poll_lease_seconds
         return "poll" in self.runtime.queues and self._has_room(
             account, boottime_s() + due_in_s, boottime_s() + lease_s
         )
@@ -89,7 +89,7 @@ class HeldPolls(Part):
 
     def _has_time(self, due_at: float, lease_ends_at: float, margin: float = 0.0) -> bool:
         settings = self.runtime.settings
-        return due_at + settings.query_timeout_seconds + margin * settings.lease_seconds < lease_ends_at
+        return due_at + settings.query_timeout_seconds + margin * settings.poll_lease_seconds < lease_ends_at
 
     def _has_room(self, account: Account, due_at: float, lease_ends_at: float) -> bool:
         return (

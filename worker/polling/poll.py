@@ -35,7 +35,7 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
     this process, which polls them again by itself."""
     with runtime.database.begin() as conn:
         loaded = load_work(conn, JobState.GENERATING, claimed)
-        count_lag(conn, "poll", [work.lease_left_s for work in loaded], runtime.settings.lease_seconds)
+        count_lag(conn, "poll", [work.lease_left_s for work in loaded], runtime.settings.poll_lease_seconds)
         found = clients_of(runtime, conn, account, loaded)
         for client, held in found:
             if client is None:

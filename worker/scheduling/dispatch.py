@@ -39,6 +39,7 @@ from worker.scheduling.batches import (
     mixed_messages,
     polls_to_claim,
     room,
+    submits_to_claim,
     transfers_to_claim,
 )
 from worker.watching.words import described
@@ -190,7 +191,7 @@ class Dispatcher:
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
-        left = free["submit"] * SUBMIT_BATCH
+        left = submits_to_claim(free["submit"], SUBMIT_BATCH)
         settings = self.live.ensure(conn)
 
         def note(latest: int) -> None:
@@ -215,7 +216,7 @@ class Dispatcher:
         if limited:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
             most |= {name: requests * each[name] for name, requests in free.items()}
-        claimed = claims.claim_polls(conn, limit, self._settings.lease_seconds, most)
+        claimed = claims.claim_polls(conn, limit, self._settings.poll_lease_seconds, most)
         polls = Counter(item.account for item in claimed if item.account in limited)
         if polls:
             poll_limits.count_polls(conn, {name: math.ceil(count / each[name]) for name, count in polls.items()})
@@ -275,10 +276,13 @@ class Dispatcher:
 
 
 def _count_lateness(conn: Connection, polls: Sequence[Claimed]) -> None:
-    measures = Measures()
+    late: dict[str, list[float]] = {}
     for poll in polls:
         if poll.late_s is not None:
-            measures.observe(POLL_LATENESS, poll.late_s, poll.account)
+            late.setdefault(poll.account, []).append(poll.late_s)
+    measures = Measures()
+    for account, seconds in late.items():
+        measures.observe_all(POLL_LATENESS, seconds, account)
     measures.write(conn)
 
 

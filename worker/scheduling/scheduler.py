@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
+from celery.signals import beat_init
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
@@ -33,6 +34,7 @@ from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.hinted import HintedWait, Pace
 from worker.scheduling.maintenance import due_tasks, spare_accounts
 from worker.scheduling.restores import RestoreWatch
+from worker.scheduling.stopping import stop_by_signals
 
 log = logging.getLogger("reelq.scheduler")
 
@@ -67,6 +69,7 @@ class DueScheduler(Scheduler):
         self._hints, self._pace = HintedWait(self.settings.require_broker()), Pace()
         self._restores = RestoreWatch(self.database, Objects(self.settings))
         self._instance = heartbeats.own_instance()
+        beat_init.connect(stop_by_signals)
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
         spare_loaded()

@@ -24,7 +24,7 @@ def to_take(
     runtime: Runtime, client: GatewayClient, ready: Sequence[Ready], decisions: Mapping[UUID, Decision]
 ) -> dict[UUID, Decision]:
     """The decisions of the jobs that this process may poll by itself: their rows get a lease instead of a due time."""
-    holder, lease_s = runtime.part(HeldPolls), runtime.settings.lease_seconds
+    holder, lease_s = runtime.part(HeldPolls), runtime.settings.poll_lease_seconds
     return {
         item.work.id: replace(decision, due_in_s=lease_s)
         for item in ready
@@ -44,7 +44,7 @@ def take(
     before their rows were written."""
     if not accepted:
         return
-    celery_task, lease_s = current_celery_task(), runtime.settings.lease_seconds
+    celery_task, lease_s = current_celery_task(), runtime.settings.poll_lease_seconds
     tasks = []
     for ready, result, moved, due_in_s in accepted:
         work, age_s = ready.work, leased_at - ready.begun_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Protocol
 from weakref import WeakSet
 
@@ -14,6 +15,9 @@ class Renewable(Protocol):
         """Called in the child, before it has any other thread. Replace it, and leave the parent's alone."""
 
 
+IMPORTING = threading.RLock()
+"""Hold it in a thread that imports modules: a fork waits for that. In the child no thread would go on with the import,
+and each that needs the module would wait for ever."""
 _known: WeakSet[Renewable] = WeakSet()
 
 
@@ -23,8 +27,9 @@ def renew_after_fork(holder: Renewable) -> None:
 
 
 def _after_fork() -> None:
+    IMPORTING.release()
     for holder in list(_known):
         holder.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=IMPORTING.acquire, after_in_parent=IMPORTING.release, after_in_child=_after_fork)

@@ -7,6 +7,7 @@ with garbage, or refuses with 502.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from typing import Any
@@ -28,7 +29,8 @@ class NotConnected(aiohttp.ClientConnectionError):
 
 class Connector(aiohttp.TCPConnector):
     """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection on which more
-    came than the responses to its requests: that would be taken for the response to the next one."""
+    came than the responses to its requests: that would be taken for the response to the next one. It waits for a
+    proxy's CONNECT no longer than twice `sock_connect`, which aiohttp does not apply to it."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
@@ -48,6 +50,18 @@ class Connector(aiohttp.TCPConnector):
             if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
                 raise
             raise NotConnected(_explained(exc, req)) from exc
+
+    async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
+        timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
+        limit_s = None if timeout.sock_connect is None else 2 * timeout.sock_connect
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                return await super()._create_proxy_connection(req, *args, **options)
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise aiohttp.ServerTimeoutError(f"it did not answer within {limit_s:g} s") from exc
 
 
 def failure_text(exc: BaseException) -> str:

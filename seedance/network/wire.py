@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import cast
 
 import aiohttp
@@ -243,7 +245,7 @@ class Wire(asyncio.BufferedProtocol):
     async def _end_body(self) -> None:
         """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the
         response to the next request."""
-        if self._head is not None and self._head.keeps and not self._excess:
+        if self._head is not None and self._head.keeps and not self._excess and self._failure is None:
             self._make_room()
             if self._start == self._end and self._may_have_more():
                 for _ in ("the loop looks at the socket", "the transport reads"):
@@ -319,7 +321,26 @@ class Wire(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The other side sends no more."""
+        self._take_rest()
         self._fail(_Ended(self._ended_early().args[0]))
+
+    def _take_rest(self) -> None:
+        """Take what a TLS connection has decrypted. At its end asyncio fills one buffer of ours, and forgets what is
+        left."""
+        tls = self._transport.get_extra_info("ssl_object")
+        if tls is None or self._is_over:
+            return
+        rest = bytearray()
+        with suppress(ssl.SSLError):  # it has no more
+            while data := tls.read(STORE_BYTES):
+                rest += data
+        if rest:
+            count = min(len(rest), len(self._window) - self._filled)
+            self._window[self._filled : self._filled + count] = rest[:count]
+            self._filled += count
+            self._store = self._store[self._start : self._end] + rest[count:]
+            self._start, self._end = 0, len(self._store)
+            self._store.append(0)  # a full store would be a head that is too large
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -340,8 +361,10 @@ class Wire(asyncio.BufferedProtocol):
         self._wake()
 
     def _ended_early(self) -> aiohttp.ClientPayloadError:
-        missing = "" if self._left is None or self._head is None else f"{self._left - self._filled} bytes are missing"
-        return aiohttp.ClientPayloadError(missing or "the connection was closed before the end of the response")
+        if self._left is None or self._head is None:
+            return aiohttp.ClientPayloadError("the connection was closed before the end of the response")
+        missing = self._left - self._filled - (self._end - self._start)
+        return aiohttp.ClientPayloadError(f"{missing} bytes are missing")
 
 
 class _Ended(aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):

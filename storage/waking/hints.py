@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from enum import StrEnum
 
 from storage.broker_url import BrokerUrl
 from storage.database import Connection
 from storage.database_session import Session
-from storage.forks import renew_after_fork
+from storage.forks import IMPORTING, renew_after_fork
 
 log = logging.getLogger("reelq.hints")
 
@@ -64,12 +65,14 @@ class Hints:
         self._renew()
 
     def give(self, due: Collection[str]) -> None:
-        """Hint that work for these queues is due."""
+        """Hint that work for these queues is due. It never raises: what made the work due is committed."""
         with self._changed:
             self._wanted.update(due)
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="reelq-hints", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="reelq-hints", daemon=True)
+                with suppress(RuntimeError, MemoryError):  # no thread is left, or the interpreter ends
+                    thread.start()
+                    self._thread = thread
             self._changed.notify()
 
     def close(self) -> None:
@@ -82,9 +85,8 @@ class Hints:
             thread.join(CLOSE_S)
 
     def _run(self) -> None:
-        from redis.exceptions import RedisError  # takes a tenth of a second, and not every process gives hints
-
-        from storage import broker
+        with IMPORTING:
+            from storage import broker  # takes a tenth of a second, and not every process gives hints
 
         client = broker.client(self._target, ANSWER_S)
         quiet_until, failed = 0.0, False
@@ -94,7 +96,7 @@ class Hints:
             try:
                 client.zadd(KEY, dict.fromkeys(wanted, 0.0))
                 failed = False
-            except (RedisError, OSError) as exc:
+            except Exception as exc:  # noqa: BLE001 - also for a host's name that cannot be encoded
                 quiet_until = time.monotonic() + QUIET_S
                 if not failed:
                     log.warning("hints.not_sent error=%s: work is found at the scheduler's next tick", exc)

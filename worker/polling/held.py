@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from seedance.account import Account
 from seedance.client import GatewayClient
@@ -33,6 +34,9 @@ log = logging.getLogger("reelq.poll")
 
 MOST_HELD = 2_000
 """Tasks of one process; a few kilobytes each."""
+AT_ONCE = 100
+"""Polls of one account at once. Its client has twice as many connections; a poll that waits too long for one has
+failed, which says nothing about the gateway."""
 GATHER_S = 0.02
 """How long an answer may wait for others, to be written with them. It names nothing that was paid for: if the process
 dies, the poll is repeated."""
@@ -52,6 +56,7 @@ class HeldPolls(Part):
         self._held: dict[UUID, tuple[Task, float]] = {}
         """By job: the task, and when it is due."""
         self._rounds: dict[tuple[GatewayClient, int], list[Task]] = {}
+        self._rooms: WeakKeyDictionary[GatewayClient, asyncio.Semaphore] = WeakKeyDictionary()
         self._asking: set[asyncio.Task[None]] = set()
         self._answers: list[Polled] = []
         self._writes: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -82,10 +87,13 @@ class HeldPolls(Part):
         for job_id in job_ids:
             self._held.pop(job_id, None)
 
-    def _has_room(self, account: Account, due_at: float, lease_ends_at: float) -> bool:
+    def _has_time(self, due_at: float, lease_ends_at: float, margin: float = 0.0) -> bool:
         settings = self.runtime.settings
+        return due_at + settings.query_timeout_seconds + margin * settings.poll_lease_seconds < lease_ends_at
+
+    def _has_room(self, account: Account, due_at: float, lease_ends_at: float) -> bool:
         return (
-            due_at + settings.query_timeout_seconds + MARGIN * settings.poll_lease_seconds < lease_ends_at
+            self._has_time(due_at, lease_ends_at, MARGIN)
             and len(self._held) < MOST_HELD
             and not self.runtime.stopping.is_set()
             # The scheduler counts the polls of an account with a limit.
@@ -120,14 +128,14 @@ class HeldPolls(Part):
         return self._held.get(task.work.id, (None,))[0] is task
 
     async def _ask(self, task: Task, now: Task, task_list: TaskList) -> None:
-        try:
-            if boottime_s() > task.lease_ends_at:  # this machine was stopped for a while
-                polled = None
-            else:
-                polled = await ask(self.runtime, now, task_list)
-        except Exception:  # a fault of ours: the row is due when its lease ends
-            log.exception("poll.failed job_id=%s", task.work.id)
-            polled = None
+        polled = None
+        async with self._rooms.setdefault(now.client, asyncio.Semaphore(AT_ONCE)):
+            try:
+                # The wait may have been long: the gateway is slow, or this machine was stopped.
+                if self._is_held(task) and self._has_time(boottime_s(), task.lease_ends_at):
+                    polled = await ask(self.runtime, now, task_list)
+            except Exception:  # a fault of ours: the row is due when its lease ends
+                log.exception("poll.failed job_id=%s", task.work.id)
         if not self._is_held(task):
             return
         del self._held[task.work.id]

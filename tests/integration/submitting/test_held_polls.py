@@ -18,6 +18,7 @@ from storage.jobs import claims
 from storage.settings import Settings
 from tests.claiming import claim_submits
 from tests.waiting import PATIENCE_S
+from worker.polling import held
 from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
 from worker.submitting.submit import submit_batch
@@ -171,6 +172,22 @@ def test_a_task_is_not_held_beyond_its_lease(settings: Settings, slow: str) -> N
         poll(runtime, lease_s=runtime.settings.query_timeout_seconds)
         assert count(settings, SOON) == JOBS
         assert count(settings, "SELECT sum(polls) AS n FROM jobs") == JOBS
+
+
+def test_a_slow_gateway_is_not_asked_for_more_tasks_at_once_than_it_has_connections(
+    settings: Settings, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "AT_ONCE", 2)
+    patient = settings.model_copy(update={"query_timeout_seconds": 4.0})  # and 2 s of them for a connection
+    with submitted(patient, slow) as runtime:
+        if (client := runtime.client("main")) is not None:
+            client._max_connections = 2
+        poll(runtime)
+        faults = [{"kind": "slow", "where": "query", "seconds": 0.8}]
+        httpx.post(f"{slow}/_sim/faults", json=faults, timeout=30).raise_for_status()
+        asked = requests(slow)["anyfast.query"]
+        wait_until(lambda: requests(slow)["anyfast.query"] >= asked + JOBS)
+        assert count(settings, "SELECT count(*) AS n FROM jobs WHERE setbacks > 0") == 0
 
 
 def test_a_failed_poll_is_written_at_once(settings: Settings, slow: str) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import socket
+import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,7 +19,8 @@ from yarl import URL
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, read_outbound
-from seedance.network.sessions import open_session
+from seedance.network.sessions import NotConnected, open_session
+from tests.certificates import make_certificates
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 LARGE = 8 * 2**20
@@ -225,6 +230,66 @@ def test_bytes_that_are_not_read_yet_wait_at_the_server() -> None:
                 left -= len(await response.receive(into))
             response.close()
             await sent.wait()
+
+    asyncio.run(run())
+
+
+def test_a_proxy_that_says_nothing_is_given_up() -> None:
+    async def nothing(head: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=0.2)
+        async with asking(Server(nothing)) as (_, url):
+            outbound = read_outbound({}, f"http://127.0.0.1:{url.port}")
+            async with open_session(outbound, timeout=timeout) as session:
+                with pytest.raises(NotConnected, match=r"gave no connection to files\.example:443: .* within 0\.4 s"):
+                    await direct.request(session, "GET", URL("https://files.example/v.mp4"))
+
+    asyncio.run(run())
+
+
+def test_a_response_is_read_after_its_server_has_closed_the_connection() -> None:
+    async def hang_up(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(GOOD)
+        writer.close()
+
+    async def run() -> None:
+        async with asking(Server(hang_up)) as (session, url):
+            response = await direct.request(session, "GET", url)
+            await asyncio.sleep(0.1)
+            assert await response.read(100) == b"good"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("says_goodbye", [False, True])
+def test_the_end_of_a_body_over_tls_is_kept_for_a_slow_reader(tmp_path: Path, says_goodbye: bool) -> None:
+    """asyncio forgets what it has decrypted when the connection ends."""
+    body, certificates = os.urandom(300_000), make_certificates(tmp_path)
+
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with certificates.server().wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(4096)
+            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            connection.setblocking(False)
+            if says_goodbye:
+                with suppress(ssl.SSLError):  # it does not wait for the other side's
+                    connection.unwrap()
+
+    async def run() -> None:
+        outbound = read_outbound({}, None, str(certificates.authority))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(asyncio.to_thread(serve, listener))
+            async with open_session(outbound) as session, asyncio.timeout(30):
+                url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+                response, received = await direct.request(session, "GET", url), b""
+                await serving
+                while response.left:
+                    await asyncio.sleep(0.05)
+                    received += await response.read_some()
+                assert received == body
 
     asyncio.run(run())
 

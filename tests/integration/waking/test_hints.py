@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -119,7 +120,35 @@ def test_a_user_without_the_right_goes_on_without_hints(
         assert said == ["hints.not_read", "hints.not_sent"], "each end says it once"
 
 
+def test_a_host_that_cannot_be_encoded_is_a_warning(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "reelq.hints"), closing(Hints(parse_broker_url("redis://a..b/0"))) as hints:
+        hints.give({Due.SUBMIT})
+        wait_for("it is said", lambda: "hints.not_sent" in caplog.text)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 # --- who gives them ---
+
+
+def test_a_job_is_enqueued_also_where_no_thread_can_be_started(
+    settings: Settings, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "reelq-hints":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with Producer(with_account(settings)) as producer:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            assert producer.enqueue("a cat")
+        assert not given(broker)
+        producer.enqueue("a dog")
+    assert given(broker) == {Due.SUBMIT}, "the next hint tries again"
 
 
 def test_a_hint_is_given_after_the_commit_and_only_then(settings: Settings, broker: redis.Redis) -> None:
@@ -184,6 +213,29 @@ def test_a_callback_gives_a_hint_for_the_poll(settings: Settings, broker: redis.
     with closing(HintingDatabase(settings, name="test", size=1)) as database, database.begin() as conn:
         assert callbacks.hint(conn, "anyfast", "token", "task-1") == job_id
     assert given(broker) == {Due.POLL}
+
+
+# A process that forks while the thread of its first hint still imports the client of the broker.
+FORKING = """
+import os, signal, sys, time
+from storage.broker_url import parse_broker_url
+from storage.waking.hints import Hints
+hints = Hints(parse_broker_url(sys.argv[1]))
+hints.give({"submit"})
+while "redis" not in sys.modules:
+    time.sleep(0.001)
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+signal.alarm(20)
+import redis
+os._exit(not redis.Redis)
+"""
+
+
+def test_a_child_can_import_what_its_parent_was_importing(broker_url: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FORKING, broker_url], timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, "the child waits for ever"
 
 
 # --- end to end ---

@@ -47,8 +47,8 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
     """Check the unconfirmed jobs of a claimed batch whose leases this worker still holds."""
     with runtime.database.begin() as conn:
         held = doubts.doubts(conn, claimed)
-        # An attempt before the one in doubt may have been accepted after all.
-        settle_acceptances(conn, [doubt.id for doubt in held if doubt.attempt.number > 1])
+        # The attempt in doubt, or one before it, may be known to be accepted by now.
+        settle_acceptances(conn, [doubt.id for doubt in held])
         found = clients_of(runtime, conn, account, held)
     for client, doubts_of_key in found:
         if client is None:
@@ -195,6 +195,10 @@ def _write_decisions(conn: Connection, settings: Settings, held: Sequence[Doubt]
     later += [Postponement(d.id, d.claim, CHECK_AGAIN_S, Reason.LOOKING) for d in held if d.id in taken]
     moved = transitions.move(conn, [item for item in moves if item.id not in taken])
     callbacks.look_again(conn, [item.id for item in moved if item.target is not JobState.GENERATING])
+    # A callback may make a job due, and another worker its holder, while its task is found here: the outcome is stored.
+    settled = {item.id for item in moved} | taken
+    accepted = [item.job_id for item in outcomes if item.outcome == Reason.ACCEPTED and item.job_id not in settled]
+    settle_acceptances(conn, accepted)
     by_policy = settings.unconfirmed_policy == "resubmit"
     grace_s = settings.unconfirmed_grace_seconds
     waiting = {d.id for d in held if not by_policy or d.age_s >= grace_s}  # otherwise the policy will decide

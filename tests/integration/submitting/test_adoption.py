@@ -19,6 +19,7 @@ from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import DROPPED, LOST, DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
 from tests.waiting import PATIENCE_S
+from worker.polling import reconcile
 
 NEW_API = ["anyfast", "12ai", "uniall"]
 
@@ -257,6 +258,41 @@ def test_many_slow_queries_about_callbacks_end_within_their_leases(
         world.runtime.live = LiveSettings(world.runtime.settings.model_copy(update={"lease_seconds": 1.0}))
         world.reconcile()
         assert world.states() == {"generating": 40}
+        check_owners(world, gateway)
+
+
+def test_a_job_that_is_claimed_again_while_its_task_is_found_gets_that_task(
+    settings: Settings, gateway: DoubtfulGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a callback: its row belongs to another worker, which finds that the task has an owner."""
+    with world_at(settings, main=gateway.account("ark")) as world:
+        gateway.arm(LOST)
+        world.enqueue(3)
+        world.round()
+
+        def claim_again(point: str) -> None:
+            if point == "reconcile.after_look":
+                with connect(world.url) as conn:
+                    conn.execute("UPDATE jobs SET claim = claim + 1")
+
+        monkeypatch.setattr(reconcile, "failpoint", claim_again)
+        world.reconcile()
+        assert world.states() == {"generating": 3}
+        check_owners(world, gateway)
+
+
+def test_a_job_whose_attempt_is_known_to_be_accepted_goes_on_with_its_task(
+    settings: Settings, gateway: DoubtfulGateway
+) -> None:
+    with world_at(settings, main=gateway.account("ark")) as world:
+        gateway.arm(LOST)
+        [job_id] = world.enqueue(1)
+        world.round()
+        [task_id] = gateway.prompts()
+        with connect(world.url) as conn:
+            attempts.store_outcomes(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)])
+        world.reconcile()
+        assert world.states() == {"generating": 1}
         check_owners(world, gateway)
 
 

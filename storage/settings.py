@@ -37,6 +37,7 @@ STACK_FILE = "stack.json"
 API_KEY_FILE = "api_key"
 PREFIX = "REELQ_"
 TRANSFER_MEMORY_MIB = 160
+LEAST_POLL_LEASE_S = 30.0
 NOT_SETTINGS = frozenset({
     "REELQ_CONFIG", "REELQ_DATA_DIR", "REELQ_API_URL", "REELQ_LOGIN_FILE",
     "REELQ_FAILPOINTS", "REELQ_FAILPOINTS_ALLOWED", "REELQ_FAILPOINTS_ONCE",
@@ -224,8 +225,9 @@ class Settings(
     @property
     def poll_lease_seconds(self) -> float:
         """How long a worker has a task to poll it, and to poll it again by itself: time for a query and a cancellation.
-        Shorter than other leases, because a worker that is killed may hold every task that it has submitted."""
-        return min(self.lease_seconds, 2 * self.query_timeout_seconds)
+        Shorter than other leases, because a worker that is killed may hold every task that it has submitted; never so
+        short that it ends while its message waits in the queue."""
+        return min(self.lease_seconds, max(LEAST_POLL_LEASE_S, 2 * self.query_timeout_seconds))
 
     def webhook_secrets(self, tenant: str) -> list[str]:
         """The secrets that sign deliveries to the `webhook_url` of a tenant's jobs, the newest first; empty if no

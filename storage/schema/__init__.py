@@ -20,12 +20,12 @@ import storage.schema.kept.ended_sums
 import storage.schema.kept.job_counts
 import storage.schema.kept.message_counts
 import storage.schema.kept.row_counts
+import storage.schema.kept.slot_counts
 import storage.schema.metric_counts
 import storage.schema.notices
 import storage.schema.playable_copies
 import storage.schema.quotes
 import storage.schema.requests
-import storage.schema.slot_counts
 import storage.schema.tenants
 import storage.schema.uploads
 import storage.schema.webhooks  # noqa: F401 - its tables join the metadata

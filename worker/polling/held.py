@@ -155,8 +155,9 @@ class HeldPolls(Part):
     def _write_soon(self, writing: Callable[[], None]) -> None:
         """One thread writes: polls of one kind of video would wait for each other."""
         if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="reelq-polls", daemon=True)
-            self._writer.start()
+            writer = threading.Thread(target=self._write, name="reelq-polls", daemon=True)
+            writer.start()  # if that fails, the next answer tries again
+            self._writer = writer
         self._writes.put(writing)
 
     def _write(self) -> None:

@@ -1,4 +1,4 @@
-"""Keep the tasks of accepted jobs in this process, if it polls: nobody needs to claim and to read them again."""
+"""Keep the tasks of accepted jobs in this process, if it polls: they need not be claimed and read again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def take(
 
 
 def _has_files(ready: Ready) -> bool:
-    """Whether the request holds files, each up to 8 MiB, which nobody needs any more."""
+    """Whether the request holds files, each up to 8 MiB, which are of no use any more."""
     values = ready.work.request.values()
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
     return any(isinstance(text, str) and text.startswith("data:") for text in texts)

@@ -43,7 +43,7 @@ def test_all_pages_together_have_every_job_once(
         conn.execute(_JOBS)
         for wanted, count in (
             (JobFilter("a", account="a7"), 10),
-            (JobFilter("a", account="nobody"), 0),
+            (JobFilter("a", account="unknown"), 0),
             (JobFilter("a", created_after=then), 50),
             (JobFilter("a", created_before=then, account="a3"), 5),
             (JobFilter("c", account="a7"), 0),

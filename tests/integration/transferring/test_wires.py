@@ -28,7 +28,7 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Server:
-    """Answers each request as it is told; `heads` are the requests of each connection."""
+    """Answers each request as the test says; `heads` are the requests of each connection."""
 
     def __init__(self, *answers: bytes | Answer) -> None:
         self.answers = list(answers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seedance.problems import InvalidInput
-from storage.settings import load_settings
+from storage.settings import Settings, load_settings
 
 ACCOUNT = '[[accounts]]\nname = "main"\ngateway = "anyfast"\napi_key = "sk-secret-value"\n'
 
@@ -120,3 +120,13 @@ def test_a_missing_value_says_what_to_do() -> None:
 def test_prepared_statements_can_be_turned_off_in_several_words(text: str, means: str) -> None:
     write(f"database_prepared_statements = {text}")
     assert load_settings(environ={}).database_prepared_statements == means
+
+
+@pytest.mark.parametrize(
+    ("lease_s", "query_s", "expected"), [(90.0, 20.0, 40.0), (90.0, 0.1, 30.0), (90.0, 60.0, 90.0), (8.0, 2.0, 8.0)]
+)
+def test_a_poll_has_time_for_two_requests_and_for_its_wait_in_the_queue(
+    lease_s: float, query_s: float, expected: float
+) -> None:
+    times = {"lease_seconds": lease_s, "query_timeout_seconds": query_s, "submit_timeout_seconds": 5.0}
+    assert Settings.model_validate(times | {"unconfirmed_grace_seconds": 60.0}).poll_lease_seconds == expected

@@ -71,7 +71,7 @@ def failure_text(exc: BaseException) -> str:
     if isinstance(exc, NotHttp):
         return f"the response is not valid HTTP ({exc})"
     if isinstance(exc, aiohttp.ClientResponseError) and isinstance(exc.__cause__, HttpProcessingError):
-        # aiohttp reports what it cannot read as a status 400, which no server sent, with the bytes on lines of their own.
+        # aiohttp reports what it cannot read as a status 400, which no server sent, with the bytes on further lines.
         what = next(iter(exc.message.splitlines()), "").rstrip(":")
         return f"the response is not valid HTTP ({what or 'it cannot be read'})"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

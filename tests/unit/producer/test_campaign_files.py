@@ -80,7 +80,7 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", job(first_frame="file:///etc/passwd"), "a.jsonl line 1: first_frame: file: is not supported"),
     ("a.jsonl", job(first_frame="missing.png"), "a.jsonl line 1: first_frame: "),
     ("a.jsonl", job(priority=99), "a.jsonl line 1: priority: must be 0 to 9"),
-    ("a.jsonl", job(account="unknown"), "a.jsonl line 1: account: 'nobody' is not configured; there is main"),
+    ("a.jsonl", job(account="unknown"), "a.jsonl line 1: account: 'unknown' is not configured; there is main"),
     ("a.csv", "prompt,duraton\na cat,5\n", "a.csv row 1: duraton: is not a field; if duration is meant"),
     ("a.csv", "prompt,\na cat,5\n", "a.csv row 2: column B: has '5' but no name; name it in row 1; or a cell"),
     ("a.csv", "prompt,seed,seed\na cat,1,2\n", "a.csv row 1: seed: is the name of two columns"),

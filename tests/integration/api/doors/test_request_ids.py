@@ -42,12 +42,14 @@ def test_every_answer_has_the_id_of_its_request(configured: Settings, monkeypatc
         assert failed.json()["request_id"] == failed.headers["x-request-id"] == given["X-Request-Id"]
 
 
-def test_wrong_keys_are_logged_without_the_key(configured: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_keys_are_logged_without_the_key(
+    configured: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with connect(configured.require_database_url()) as conn:
         right, made = keys.new_key(conn, "acme", "test", ["read"])
     wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
     with serving(configured) as api, caplog.at_level(logging.WARNING, "reelq.api"):
-        caplog.handler.setFormatter(JsonLines())
+        monkeypatch.setattr(caplog.handler, "formatter", JsonLines())
         sent = {"X-Request-Id": "trace-1"}
         assert api.get("/v1/jobs", headers=sent | {"X-API-Key": wrong}).status_code == 401
         assert api.get("/v1/jobs", headers=sent | {"Cookie": "reelq_session=rs_gone"}).status_code == 401
@@ -62,7 +64,7 @@ def test_wrong_keys_are_logged_without_the_key(configured: Settings, caplog: pyt
 
 
 def test_each_request_is_logged_with_its_route_and_who_sent_it(
-    configured: Settings, caplog: pytest.LogCaptureFixture
+    configured: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, "reelq")
     body = {"prompt": "a secret prompt", "idempotency_key": "k"}
@@ -70,7 +72,7 @@ def test_each_request_is_logged_with_its_route_and_who_sent_it(
         acme, own = keys.new_key(conn, "acme", "test", ["read", "enqueue"])
         other, their = keys.new_key(conn, "other", "test", ["read"])
     with serving(configured) as api:
-        caplog.handler.setFormatter(JsonLines())
+        monkeypatch.setattr(caplog.handler, "formatter", JsonLines())
         made = api.post("/v1/jobs", json=body, headers={"X-API-Key": acme, "X-Request-Id": "trace-2"})
         job_id = made.json()["id"]
         for key, query in ((acme, ""), (other, ""), (acme, "?token=hidden-in-a-query")):

@@ -73,7 +73,7 @@ class Producer:
         local_files: bool = True,
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
-        connections: int = 8,
+        connections: int = POOL_SIZE,
         hints: bool = True,
     ) -> None:
         given = load_settings() if settings is None else settings

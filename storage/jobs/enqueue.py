@@ -111,16 +111,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         PurseExhausted: the jobs cost more than the purse of the key that enqueues them still has; as before.
         UploadUnknown: a job names a file that its tenant does not have; likewise.
     """
-    chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
-    fresh: list[NewJob] = []
-    for index, job in enumerate(jobs):
-        if job.idempotency_key is not None:
-            _, first = chosen.setdefault((job.tenant, job.idempotency_key), (index, job))
-            if first.request_hash != job.request_hash:
-                raise IdempotencyConflict(job.idempotency_key, index, None)
-            if first is not job:
-                continue
-        fresh.append(job)
+    fresh, chosen = _distinct(jobs)
     made = _store(conn, fresh)
     if made:
         note_due(conn, Due.SUBMIT)
@@ -155,6 +146,21 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             values = (first.webhook_url, first.metadata, first.tags, first.priority)
             results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
+
+
+def _distinct(jobs: Sequence[NewJob]) -> tuple[list[NewJob], dict[tuple[str, str], tuple[int, NewJob]]]:
+    """The jobs without those that repeat a key; and by tenant and key the first that has it, with its place."""
+    chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
+    fresh: list[NewJob] = []
+    for index, job in enumerate(jobs):
+        if job.idempotency_key is not None:
+            _, first = chosen.setdefault((job.tenant, job.idempotency_key), (index, job))
+            if first.request_hash != job.request_hash:
+                raise IdempotencyConflict(job.idempotency_key, index, None)
+            if first is not job:
+                continue
+        fresh.append(job)
+    return fresh, chosen
 
 
 def _store(conn: Connection, jobs: Sequence[NewJob]) -> list[NewJob]:

@@ -205,7 +205,7 @@ def _write_decisions(conn: Connection, settings: Settings, held: Sequence[Doubt]
     held_now = _newly_held(conn, [item.id for item in later if item.reason is Reason.HELD and item.id in waiting])
     transitions.postpone(conn, later)
     if held_now:
-        jobs = queries.jobs_of_everybody(conn, held_now).values()
+        jobs = queries.jobs_of_any_tenant(conn, held_now).values()
         outbox.tell_held(conn, {job.id: job_document(job) for job in jobs})
 
 

@@ -108,7 +108,7 @@ def test_equal_rows_are_still_checked_one_by_one(producer: Producer) -> None:
         {**right, "prompt": " "},
         {**right, "duration": 99},
         {**right, "resolution": "8k"},
-        {**right, "account": "nobody"},
+        {**right, "account": "unknown"},
         {**right, "seed": -5},
         {**right, "tags": ["\n"]},
     ]

@@ -170,8 +170,6 @@ class Dialect(ABC):
     """How often the gateway itself refreshes a task, in seconds; polling faster is useless."""
     accepted_statuses: ClassVar[frozenset[int]] = frozenset({200, 201})
     """The HTTP statuses with which the gateway accepts a generation."""
-    cancel_is_a_request: ClassVar[bool] = False
-    """True: a 2xx answer to a cancel only says that the gateway will try; the task itself shows whether it did."""
     callback_proof: ClassVar[CallbackProof] = CallbackProof.NONE
     """How the gateway signs its callbacks."""
     callback_keys_url: ClassVar[str | None] = None
@@ -329,7 +327,8 @@ class Dialect(ABC):
         return False
 
     def cancel_call(self, task_id: str) -> WireCall | None:
-        """The call that cancels a task that has not started; None if the gateway has none. Any 2xx means success."""
+        """The call that cancels a task that has not started; None if the gateway has none. After any 2xx the task
+        is queried: it shows whether it is cancelled."""
         return None
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:

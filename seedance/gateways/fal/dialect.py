@@ -59,7 +59,6 @@ class Fal(Dialect):
     default_base_url = "https://queue.fal.run"
     errors = FORM
     accepted_statuses = frozenset({200, 202})
-    cancel_is_a_request = True
     callback_proof = CallbackProof.PUBLISHED
     facts = Capabilities(gateway="fal", callbacks=True, cancel=True)
     callback_keys_url = "https://rest.alpha.fal.ai/.well-known/jwks.json"

@@ -51,6 +51,8 @@ from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
 MAX_ANSWER_BYTES = 4 * 2**20
+MAX_HEADER_BYTES = 64 * 1024
+"""Of one header; aiohttp takes 8 KiB. Some firewalls add policies and cookies that are larger."""
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 SUBMIT_KEEPALIVE_S = 2.0
@@ -345,6 +347,7 @@ class GatewayClient:
             self._sessions[paid] = open_session(
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),
+                max_field_size=MAX_HEADER_BYTES,
                 auto_decompress=False,  # a wrong Content-Encoding must not make an answer unreadable
                 headers={
                     **self.dialect.key_headers(self._key),

@@ -20,13 +20,28 @@ _MAX_USAGE_DEPTH = 3
 
 
 def read_json(body: bytes | str) -> Any:
-    """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store."""
+    """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store.
+
+    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, and texts that are
+    not UTF-8, whose bytes become U+FFFD.
+    """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
+        try:
+            data = orjson.loads(_mended(body))
+        except orjson.JSONDecodeError:
+            return None
     holds_nul = "\\u0000" in body if isinstance(body, str) else b"\\u0000" in body
     return None if holds_nul else data
+
+
+_CONTROLS = dict.fromkeys(range(32), " ")
+
+
+def _mended(body: bytes | str) -> str:
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return text.removeprefix("\ufeff").translate(_CONTROLS)
 
 
 def object_of(value: object) -> Mapping[str, Any]:
@@ -45,11 +60,17 @@ def word_of(value: object) -> str:
 
 
 def url_of(value: object) -> str | None:
-    """An http(s) URL; None for anything else."""
+    """An http(s) URL; None for anything else.
+
+    White space around it, spaces in it, a scheme in capitals and an `&` that was escaped twice are put right: the video
+    behind it is paid for.
+    """
     if not isinstance(value, str) or len(value) > MAX_URL_CHARS:
         return None
-    usable = value.startswith(("http://", "https://")) and value.isprintable() and " " not in value
-    return value if usable else None
+    text = value.strip().replace("\\u0026", "&").replace("&amp;", "&").replace(" ", "%20")
+    scheme, colon, rest = text.partition("://")
+    usable = colon and scheme.lower() in ("http", "https") and text.isprintable()
+    return f"{scheme.lower()}://{rest}" if usable else None
 
 
 def path_of(value: object) -> str | None:
@@ -126,7 +147,7 @@ def task_id_of(data: object) -> str:
     for holder in (top, object_of(top.get("data"))):
         for name in ("task_id", "id"):
             found = text_of(holder.get(name))
-            if found.strip() and found.isprintable() and len(found) <= MAX_ID_CHARS:
+            if found.strip() and found.isprintable() and len(found) <= MAX_ID_CHARS and "\ufffd" not in found:
                 return found.strip()
     return ""
 

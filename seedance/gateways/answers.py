@@ -6,6 +6,7 @@ The results can be stored: no NUL characters, no endless strings, no numbers tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,18 +139,38 @@ def _plain(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
     return kept
 
 
-def task_id_of(data: object) -> str:
-    """The task that an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" if there is none.
+_NO_IDS = frozenset({"0", "-1", "null", "undefined", "none", "nil"})
+"""What programs write where they have no id."""
 
-    The form of an id is never checked: gateways change it without notice.
-    """
+
+def id_of(value: object) -> str:
+    """An id that a gateway gives; "" if it is none. Its form is never checked: gateways change it without notice."""
+    found = text_of(value)
+    named = found.strip()
+    usable = found.isprintable() and "\ufffd" not in found and len(found) <= MAX_ID_CHARS
+    return named if usable and named.lower() not in _NO_IDS else ""
+
+
+def task_id_of(data: object) -> str:
+    """The task that an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" if there is
+    none."""
     top = object_of(data)
     for holder in (top, object_of(top.get("data"))):
         for name in ("task_id", "id"):
-            found = text_of(holder.get(name))
-            if found.strip() and found.isprintable() and len(found) <= MAX_ID_CHARS and "\ufffd" not in found:
-                return found.strip()
+            if found := id_of(holder.get(name)):
+                return found
     return ""
+
+
+_FAILURE = re.compile(r"[45]\d\d", re.ASCII)
+
+
+def says_failure(data: Mapping[str, Any]) -> bool:
+    """Whether an answer reports a failure, whatever its HTTP status: it has an `error` or `errors`, `success` is false,
+    or its `code` or `status` is an HTTP status of a failure."""
+    numbers = (word_of(data.get(name)) for name in ("code", "status"))
+    told = bool(data.get("error") or data.get("errors")) or data.get("success") is False
+    return told or any(_FAILURE.fullmatch(number) for number in numbers)
 
 
 def excerpt(body: bytes, limit: int = 500) -> str:

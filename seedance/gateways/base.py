@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
+from seedance.gateways.answers import excerpt, object_of, read_json, says_failure, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, sure_prompt_chars_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
@@ -264,7 +264,7 @@ class Dialect(ABC):
                 gateway of ours, which is 200 without an error: what stands in between numbers its own requests.
         """
         data = read_json(answer.body)
-        own = answer.status in self.accepted_statuses and not object_of(data).get("error")
+        own = answer.status in self.accepted_statuses and not says_failure(object_of(data))
         if own and (task_id := task_id_of(data)):
             return Submitted(task_id)
         raise OutcomeUnknown(

@@ -20,6 +20,7 @@ from seedance.errors import OutcomeUnknown
 from seedance.gateways.answers import (
     excerpt,
     first_url,
+    id_of,
     object_of,
     read_json,
     text_of,
@@ -139,8 +140,8 @@ class Kie(Dialect):
 
 def _id_of(data: Mapping[str, Any]) -> str:
     task = object_of(data.get("data"))
-    named = (text_of(task.get("taskId")) or text_of(task.get("task_id"))).strip()
-    return named if named.isprintable() and len(named) <= 200 else ""
+    named = id_of(task.get("taskId")) or id_of(task.get("task_id"))
+    return named if len(named) <= 200 else ""
 
 
 def _results(value: object) -> tuple[str | None, str | None]:

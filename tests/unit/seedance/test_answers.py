@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from seedance.gateways.answers import read_json, url_of
+from seedance.errors import OutcomeUnknown
+from seedance.gateways.answers import read_json, task_id_of, url_of
+from seedance.gateways.base import WireAnswer
+from seedance.gateways.registry import DIALECTS
 
 LINK = "https://tos.example.com/v.mp4?X-Tos-Date=20260501T110000Z&X-Tos-Expires=86400"
 
@@ -46,3 +52,39 @@ def test_json_is_read_as_far_as_it_has_one_meaning(body: bytes, data: object) ->
 )
 def test_a_link_to_a_video_is_put_right(value: object, url: str | None) -> None:
     assert url_of(value) == url
+
+
+@pytest.mark.parametrize(
+    ("data", "task_id"),
+    [
+        ({"id": 0}, ""),
+        ({"id": "null"}, ""),
+        ({"id": "undefined", "data": {"task_id": "t-1"}}, "t-1"),
+        ({"task_id": "None", "id": "t-1"}, "t-1"),
+        ({"id": -1}, ""),
+        ({"id": 12345}, "12345"),
+        ({"id": "a�"}, ""),
+        ({"id": "nullify-1"}, "nullify-1"),
+    ],
+)
+def test_what_stands_for_no_id_is_none(data: object, task_id: str) -> None:
+    assert task_id_of(data) == task_id
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"success": False, "message": "blocked"},
+        {"code": 503, "message": "try again"},
+        {"code": "429", "msg": "too many"},
+        {"error": "no"},
+        {"errors": [{"message": "no"}]},
+        {"type": "about:blank", "title": "Service Unavailable", "status": 503},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("gateway", ["ark", "anyfast", "12ai", "uniall", "evolink", "openrouter", "new-api"])
+def test_an_id_beside_a_failure_is_no_acceptance(gateway: str, beside: dict[str, Any]) -> None:
+    body = json.dumps({"id": "7f2c-request"} | beside).encode()
+    with pytest.raises(OutcomeUnknown):
+        DIALECTS[gateway].read_submitted(WireAnswer(200, {}, body))

@@ -9,7 +9,7 @@ import pytest
 
 from seedance.errors import OutcomeUnknown
 from seedance.gateways.answers import read_json, task_id_of, url_of
-from seedance.gateways.base import WireAnswer
+from seedance.gateways.base import TaskStatus, WireAnswer
 from seedance.gateways.registry import DIALECTS
 
 LINK = "https://tos.example.com/v.mp4?X-Tos-Date=20260501T110000Z&X-Tos-Expires=86400"
@@ -88,3 +88,33 @@ def test_an_id_beside_a_failure_is_no_acceptance(gateway: str, beside: dict[str,
     body = json.dumps({"id": "7f2c-request"} | beside).encode()
     with pytest.raises(OutcomeUnknown):
         DIALECTS[gateway].read_submitted(WireAnswer(200, {}, body))
+
+
+def _with_status(gateway: str, word: str, url: str | None) -> bytes:
+    """A task that has ended with this word, as a gateway shows it."""
+    urls = [] if url is None else [url]
+    task: dict[str, Any] = {
+        "ark": {"status": word, "content": {"video_url": url}},
+        "anyfast": {"data": {"status": word, "result_url": url}},
+        "12ai": {"status": word, "metadata": {"url": url}},
+        "uniall": {"status": word, "video_url": url},
+        "evolink": {"status": word, "results": urls},
+        "kie": {"code": 200, "data": {"state": word, "resultJson": json.dumps({"resultUrls": urls})}},
+        "openrouter": {"status": word, "urls": urls},
+    }[gateway]
+    return json.dumps(task).encode()
+
+
+@pytest.mark.parametrize("gateway", ["ark", "anyfast", "12ai", "uniall", "evolink", "kie", "openrouter"])
+def test_a_word_that_means_an_end_everywhere_ends_a_task(gateway: str) -> None:
+    def status(word: str, url: str | None = LINK) -> TaskStatus:
+        report = DIALECTS[gateway].read_report(WireAnswer(200, {}, _with_status(gateway, word, url)))
+        assert (report.video_url == LINK) == (report.status is TaskStatus.SUCCEEDED)
+        return report.status
+
+    assert {status(word) for word in ("succeeded", "Success", "completed", "done")} == {TaskStatus.SUCCEEDED}
+    assert status("finished", None) is TaskStatus.UNKNOWN, "without a video it may mean something else"
+    assert status("upscaling") is TaskStatus.UNKNOWN
+    assert {status("canceled", None), status("cancelled", None)} == {TaskStatus.CANCELLED}
+    assert status("failed", None) in (TaskStatus.FAILED, TaskStatus.LOST)
+    assert status("expired", None) is TaskStatus.EXPIRED

@@ -45,6 +45,14 @@ def test_the_likeliest_encodings_are_shown_where_none_is_read(tmp_path: Path) ->
     assert "Shift_JIS: '雨の路地を走る猫、桜が散る'" in message, "people see which is their text"
 
 
+def test_the_mark_at_the_end_of_files_of_dos_is_no_job(tmp_path: Path) -> None:
+    """As `copy *.csv all.csv` writes it."""
+    path = tmp_path / "a.csv"
+    for end in ("\r\n\x1a", "\x1a", "\r\n\x1a\r\n"):
+        path.write_bytes(f"prompt,duration\r\na cat,5{end}".encode())
+        assert rows_of(path)[0] == [(2, {"prompt": "a cat", "duration": 5})]
+
+
 @pytest.mark.parametrize(("text", "encoding", "named"), ASKED)
 def test_an_unclear_encoding_is_asked_for(tmp_path: Path, text: str, encoding: str, named: str) -> None:
     path = saved(tmp_path, text, encoding)

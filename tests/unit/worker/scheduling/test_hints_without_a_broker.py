@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from functools import partial
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_client_that_cannot_be_made_is_tried_again(
     closed_port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hints, "QUIET_S", 0.0)
-    tried: list[int] = []
+    tried = []
 
     def refuse(*_arguments: object) -> None:
         tried.append(1)
@@ -44,12 +45,15 @@ def test_a_client_that_cannot_be_made_is_tried_again(
     monkeypatch.setattr(broker, "client", refuse)
     giver = Hints(BrokerUrl(hosts=(("127.0.0.1", closed_port),)))
     with caplog.at_level(logging.WARNING, "reelq.hints"):
-        for _ in range(3):
-            before = len(tried)
+        for number in range(1, 4):
             giver.give({Due.SUBMIT})
-            wait_for("a client is asked for", lambda: len(tried) > before)  # noqa: B023 - called before it changes
+            wait_for("a client is asked for", partial(_has, tried, number))
         giver.close()
     assert warnings(caplog, "hints.not_sent") == 1
+
+
+def _has(items: list[int], count: int) -> bool:
+    return len(items) == count
 
 
 def test_a_closed_giver_takes_no_hints(closed_port: int) -> None:

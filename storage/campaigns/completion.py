@@ -15,7 +15,7 @@ from storage.database import Connection
 _AT_ONCE = 50_000
 """Rows in one statement: it must end within the time limit of a statement, however large the campaign is."""
 SOON = 1_000
-"""So many rows are made while a person or the scheduler waits."""
+"""Rows that are made while a person or the scheduler waits."""
 _LACKING: LiteralString = """
 SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
                  WHERE c.id = %(campaign)s), 0)

@@ -106,6 +106,17 @@ def test_defaults_give_way_to_what_is_set() -> None:
     assert (short.unconfirmed_grace_seconds, short.submit_timeout_seconds) == (30.0, 8.0)
 
 
+def test_a_file_of_a_windows_editor_is_read_or_says_how_to_save_it() -> None:
+    Path("reelq.toml").write_text(ACCOUNT, encoding="utf-8-sig", newline="\r\n")
+    assert [account.name for account in load_settings(environ={}).accounts] == ["main"]
+    Path("key.txt").write_text("a-long-enough-api-key\n", encoding="utf-8-sig", newline="\r\n")
+    key = load_settings(environ={"REELQ_API_KEY_FILE": "key.txt"}).api_key
+    assert key is not None and key.get_secret_value() == "a-long-enough-api-key"
+    Path("reelq.toml").write_text(ACCOUNT, encoding="utf-16")
+    with pytest.raises(InvalidInput, match=r"reelq\.toml: is not UTF-8 text; save it as UTF-8"):
+        load_settings(environ={})
+
+
 def test_an_empty_variable_of_a_compose_file_sets_no_url() -> None:
     settings = load_settings(environ={"REELQ_PUBLIC_URL": "", "REELQ_FLOWER_URL": ""})
     assert (settings.public_url, settings.flower_url) == (None, None)

@@ -21,8 +21,8 @@ ALL_EVERY_S = 3600.0
 """How often every tenant may be compared at once: statistics of PostgreSQL say that many jobs are not counted."""
 AT_ONCE = 1_000_000
 """Jobs that are compared in one sweep, besides the last tenant's."""
-ROLLED_AT_ONCE = 500_000
-"""Rows of kept counts that are looked at in one sweep, of each table; three seconds of PostgreSQL if all are old."""
+ROLLED_AT_ONCE = 200_000
+"""Rows of kept counts that are looked at in one sweep, of each table: six seconds of PostgreSQL if all are old."""
 ROLL_EVERY_S = 6 * 3600.0
 """How often old ends are looked for: each day, those of one more day are old."""
 Begin = Callable[[], AbstractContextManager[Connection]]

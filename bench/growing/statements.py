@@ -41,7 +41,7 @@ LEASE_S = 90.0
 TICK, FULL_TICK = "usual", "everything free"
 USUAL_ROOM = {"submit": 2, "poll": 4, "transfer": 3, "notify": 3}
 """The messages that workers take between two ticks, at twice the pace of 10 M jobs a day. In the full tick all queues
-are empty and each account has eight slots more: as many jobs as a tick claims at most."""
+are empty and each account has eight slots more: twice as many as a tick submits jobs at most."""
 
 
 def statements(db: Database, settings: Settings) -> list[Statement]:

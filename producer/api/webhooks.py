@@ -82,6 +82,10 @@ def _endpoint_routes(router: APIRouter, service: Service) -> None:
         )
         return answer(_with_secret(made, secret), 201, {"Location": f"/v1/webhooks/endpoints/{made.id}"})
 
+    _one_endpoint_routes(router, service)
+
+
+def _one_endpoint_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/webhooks/endpoints/{endpoint_id}",
         response_model=EndpointResource,

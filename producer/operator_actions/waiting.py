@@ -34,34 +34,27 @@ FRESH_S = 60.0
 PAUSED: Final = "paused"
 PARTS = ("scheduler", "submit", "poll", "transfer")
 
-Code = Literal[
-    "tried_again",
-    "paused",
-    "kept_back",
-    "before_start",
-    "quiet_hours",
-    "max_concurrent",
-    "over_budget",
-    "no_price",
-    "no_account",
-    "account_missing",
-    "account_paused",
-    "removing",
-    "suspended",
-    "misrouted",
-    "outage",
-    "throttled",
-    "model_closed",
-    "probing",
-    "slots_taken",
-    "requests_per_minute",
-    "polls_per_minute",
-    "held",
-    "looked_for",
-    "polled",
-    "copied",
-    "parts_silent",
-]
+Code = (
+    grants.Code
+    | Literal[
+        "tried_again",
+        "paused",
+        "kept_back",
+        "before_start",
+        "quiet_hours",
+        "max_concurrent",
+        "over_budget",
+        "no_price",
+        "no_account",
+        "account_missing",
+        "polls_per_minute",
+        "held",
+        "looked_for",
+        "polled",
+        "copied",
+        "parts_silent",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)

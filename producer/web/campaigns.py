@@ -58,6 +58,13 @@ def campaign_routes(site: Site) -> APIRouter:
         }
         return site.page(request, "campaigns.html", values)
 
+    _one_campaign_routes(router, site)
+    return router
+
+
+def _one_campaign_routes(router: APIRouter, site: Site) -> None:
+    service = site.service
+
     @router.post("/campaigns/{name:path}/pause")
     async def pause(request: Request, name: str) -> Response:
         return await _pause(site, request, name, paused=True)
@@ -104,8 +111,6 @@ def campaign_routes(site: Site) -> APIRouter:
             "sums": sums,
         }
         return site.page(request, "campaign.html", values)
-
-    return router
 
 
 async def _pause(site: Site, request: Request, name: str, *, paused: bool) -> Response:

@@ -81,6 +81,13 @@ def job_routes(site: Site) -> APIRouter:
         values["stream"] = None if job.terminal else f"/v1/jobs/{job.id}/events"
         return site.page(request, "job.html", values)
 
+    _decision_routes(router, site)
+    return router
+
+
+def _decision_routes(router: APIRouter, site: Site) -> None:
+    service = site.service
+
     @router.post("/jobs/{job_id}/cancel")
     async def cancel(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
@@ -124,8 +131,6 @@ def job_routes(site: Site) -> APIRouter:
         decide = _resolution(site, tenant, wanted, await read_form(request))
         await service.run_batch(decide)  # the gateway may be asked
         return go(f"/jobs/{wanted}")
-
-    return router
 
 
 def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[], JobView]:

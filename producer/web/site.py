@@ -24,7 +24,7 @@ from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.permissions import Permissions, permissions_of
 from storage.bucket.requests import StoreUnavailable
-from storage.jobs.document import cut_short
+from storage.jobs.shown.document import cut_short
 from storage.jobs.states import JobState
 
 LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "reelq_zone"

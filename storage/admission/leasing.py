@@ -200,9 +200,9 @@ def _places(attempts: Sequence[_Attempt]) -> dict[Place, int]:
     for attempt in attempts:
         for turn, count in enumerate(attempt.given):
             for place in attempt.question.places(turn) if count else ():
-                everybody = place._replace(account="") if place.account else place
-                before[everybody] += count
-                wanted[place] = before[everybody]
+                common = place._replace(account="") if place.account else place
+                before[common] += count
+                wanted[place] = before[common]
     return dict(wanted)
 
 

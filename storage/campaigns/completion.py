@@ -17,7 +17,7 @@ from storage.jobs.states import JobState
 AT_ONCE = 1_000
 """Jobs of one piece: a tenth of a second of PostgreSQL."""
 SOON = 1_000
-"""So many rows are made while a person or the scheduler waits for something else."""
+"""Rows that are made while a person or the scheduler waits for something else."""
 _LACKING: LiteralString = """
 SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
                  WHERE c.id = %(campaign)s), 0)

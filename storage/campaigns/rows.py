@@ -159,7 +159,7 @@ SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tena
                  WHERE campaign_id = %(campaign)s AND review = ANY(%(reviews)s::text[])), 0)
 """
 FEW = 4_000
-"""So many rows are read together and sorted, 15 ms of PostgreSQL. If there are more, the order of the sheet soon leads
+"""Rows that are read together and sorted, 15 ms of PostgreSQL. If there are more, the order of the sheet soon leads
 to a page of them."""
 _PAGE: LiteralString = f"""
 {_VIEW}{_FROM}{_CHOSEN} {{few}}

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, SecretStr, model_validator
 
 from seedance.problems import InvalidInput, Problem
-from storage.url_authority import split_authority
+from storage.addresses.url_authority import split_authority
 
 SUFFIX = "_FILE"
 MAX_BYTES = 1 << 20

@@ -64,7 +64,7 @@ def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, J
         return {row["id"]: _view(row) for row in cursor}
 
 
-def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+def jobs_of_any_tenant(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
     """The jobs with these ids, of all tenants: for the worker, which notifies each tenant of its own jobs."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + "WHERE j.id = ANY(%(ids)s)", {"ids": list(ids)})

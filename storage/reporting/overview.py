@@ -22,7 +22,7 @@ from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
 SOON_S = 7200.0
 """A video whose URL expires within this time is urgent."""
 FEW = 2_000
-"""Of a campaign with so many ended jobs, the chart is drawn from the jobs: 4 ms of PostgreSQL."""
+"""Ended jobs of a campaign from which its chart is drawn: 4 ms of PostgreSQL. Of more, kept sums are read."""
 
 _HELD: LiteralString = """
 SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s

@@ -29,8 +29,8 @@ Begin = Callable[[], AbstractContextManager[Connection]]
 
 
 def sweep_counts(begin: Begin) -> int:
-    """Look at every tenant's counts, compare those of the next ones with all their jobs, and correct what is wrong;
-    returns how many groups were wrong."""
+    """Look at the counts of the first tenants by name, compare those of the next ones with all their jobs, and correct
+    what is wrong; returns how many groups were wrong."""
     with begin() as conn:
         if not take_turn(conn, NAME, EVERY_S):
             return 0

@@ -55,16 +55,17 @@ def write(runtime: Runtime, polled: Sequence[Polled]) -> None:
 
 
 def give_back(runtime: Runtime, tasks: Sequence[tuple[Task, float]]) -> None:
-    """Leave tasks that were found unfinished to others: each is due after these seconds."""
+    """Leave tasks to others: each is due after these seconds. One that was just accepted was perhaps never polled."""
     measures = Measures()
     items = []
     for task, due_in_s in tasks:
-        measures.count(POLLS, task.client.account.name, Reason.GENERATING, by=task.looks)
+        if task.looks:
+            measures.count(POLLS, task.client.account.name, Reason.GENERATING, by=task.looks)
         items.append(
             Postponement(
-                *(task.work.id, task.work.claim, due_in_s, Reason.GENERATING),
+                *(task.work.id, task.work.claim, due_in_s, Reason.GENERATING if task.looks else Reason.ACCEPTED),
                 polls=task.looks,
-                missing="",
+                missing="" if task.looks else None,
                 polled_at=task.polled_at,
             )
         )

@@ -60,7 +60,12 @@ class Posters:
             return f"not made within {LIMIT_S:g} s"
 
     async def _make(self, source: Source, size: int) -> bytes | str:
-        channel = self._channel or self._start()
+        try:
+            channel = self._channel or self._start()
+        except OSError as exc:  # no process or no descriptor is left
+            self._end()
+            log.warning("poster.not_started error=%s", exc)
+            return f"the decoder cannot be started: {exc}"
         try:
             return await _converse(channel, source, size)
         except (OSError, EOFError):
@@ -80,6 +85,7 @@ class Posters:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
+        self._channel = ours
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(_PROGRAM)],
@@ -89,7 +95,6 @@ class Posters:
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             )
         ours.setblocking(False)
-        self._channel = ours
         return ours
 
     def _end(self) -> int | None:

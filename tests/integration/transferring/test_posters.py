@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -70,6 +71,17 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
     decoder(posters).suspend()
     assert made(posters, video) == "not made within 0.5 s"
     monkeypatch.setattr(poster, "LIMIT_S", PATIENCE_S)
+    assert isinstance(made(posters, video), bytes)
+
+
+def test_a_decoder_that_cannot_be_started_loses_one_poster(
+    posters: Posters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    video, before = a_video(), psutil.Process().num_fds()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "missing"))
+        assert "cannot be started" in str(made(posters, video))
+    assert psutil.Process().num_fds() == before
     assert isinstance(made(posters, video), bytes)
 
 

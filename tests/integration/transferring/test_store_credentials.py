@@ -111,11 +111,11 @@ def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> 
         row = transfer(runtime, job_id)
         again = transfer(runtime, job_id)
         with runtime.database.begin() as conn:
-            told = [event for event in history.events_of(conn, job_id) if event["reason"] == "store_unavailable"]
+            found = [event for event in history.events_of(conn, job_id) if event["reason"] == "store_unavailable"]
     assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
     assert again["setbacks"] > row["setbacks"] == 1
     # The timeline has the store's own words, once.
-    [event] = told
+    [event] = found
     assert re.search(r"HTTP 403: \w+", event["detail"]["message"]), event
 
 

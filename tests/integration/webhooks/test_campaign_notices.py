@@ -255,11 +255,11 @@ def test_each_campaign_tells_its_own_recipients(runtime: Runtime, server: MailSe
     with runtime.database.begin() as conn:
         set_recipients(conn, "default", None, Notify((ANNA,)))
         set_recipients(conn, "shop", None, Notify(("shop@else.example",)))
-        for name in ("by tenant", "own", "nobody"):
+        for name in ("by tenant", "own", "unknown"):
             all_done("default", name)
         all_done("shop", "own")
         set_recipients(conn, "default", controls.ensure_campaign(conn, "default", "own"), Notify((BEN, ANNA)))
-        change_campaign(conn, runtime.settings, "default", "nobody", Terms(notify=Notify(())))
+        change_campaign(conn, runtime.settings, "default", "unknown", Terms(notify=Notify(())))
     duties(runtime)
     while deliver(runtime):
         pass

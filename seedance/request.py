@@ -52,7 +52,7 @@ def _refuse(message: str) -> PydanticCustomError:
 
 
 def _check_prompt(value: str) -> str:
-    if not value.strip():
+    if not any(char.isprintable() and not char.isspace() for char in value):
         raise _refuse("is blank; describe the video")
     if "\0" in value:
         raise _refuse("holds a NUL character")

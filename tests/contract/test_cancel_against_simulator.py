@@ -67,6 +67,8 @@ def test_a_gateway_without_a_cancel_call_is_not_called(url: str, gateway: str) -
         ({"status": 404, "body": "html"}, BadAnswer),
         ({"status": 409, "body": "proxy"}, BadAnswer),
         (RUNS | {"status": 400}, BadAnswer),
+        ({"status": 200, "body": "html"}, Unavailable),
+        ({"status": 200, "body": "proxy"}, Unavailable),
         ({"kind": "close_before_read"}, Unavailable),
         ({"kind": "rst_after_accept"}, Unavailable),
     ],

@@ -241,6 +241,19 @@ def test_https_does_not_become_http() -> None:
         next_hop(source, "http://cdn.example/a/b")
 
 
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        ("/my video.mp4?sig=a%2Bb%3D", "/my%20video.mp4?sig=a%2Bb%3D"),
+        ("/视频.mp4", "/%E8%A7%86%E9%A2%91.mp4"),
+        (" https://other.example/v.mp4?name=a b ", "/v.mp4?name=a%20b"),
+        ("/v|w.mp4?x=%7C&y=a+b", "/v|w.mp4?x=%7C&y=a+b"),
+    ],
+)
+def test_a_location_is_followed_as_browsers_do(location: str, sent: str) -> None:
+    assert next_hop(URL("https://cdn.example/a"), location).raw_path_qs == sent
+
+
 def test_the_host_of_an_account_is_trusted_at_any_port_but_its_redirects_are_not() -> None:
     async def run() -> None:
         gateway = Server("127.0.0.1")

@@ -19,7 +19,7 @@ from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSession
 from seedance.network.sessions import failure_text
 from seedance.network.urls import sendable
 from seedance.public_addresses import is_public
-from storage.addresses.own_services import OwnServices
+from storage.own_services import OwnServices
 from worker.webhooks.own_targets import ForeignResolver, OwnTarget, OwnTargets
 
 CONNECTIONS = 256

@@ -18,6 +18,7 @@ from storage.admission.seekers import Which
 from storage.batches.batches import count_ended, list_batches
 from storage.campaigns import failures, rows
 from storage.campaigns.completion import lacking_rows
+from storage.campaigns.reviews import Review
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
 from storage.jobs import claims, history, queries
@@ -130,7 +131,7 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
         20,
     ),
     "rows of a campaign that were rejected": (
-        lambda conn: rows.find_rows(conn, campaign_of(conn), rows.RowFilter(reviews=[rows.Review.REJECTED])),
+        lambda conn: rows.find_rows(conn, campaign_of(conn), rows.RowFilter(reviews=[Review.REJECTED])),
         20,
     ),
     "rows of a campaign's sheet": (lambda conn: rows.count_rows(conn, campaign_of(conn)), 20),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from seedance.gateways.checks import is_public
 from seedance.problems import shorten
-from storage.addresses.own_services import own_services, target_of
+from storage.own_services import own_services, target_of
 from storage.settings import Settings
 
 MAX_URL_CHARS = 2048

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection
-from storage.jobs.records import JobView
+from storage.jobs.records import JobView, request_of
 from storage.jobs.states import LIVE, JobState
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
@@ -54,7 +54,7 @@ ORDER BY j.id LIMIT %(limit)s
 
 
 def _view(row: dict[str, Any]) -> JobView:
-    return JobView(**row | {"state": JobState(row["state"])})
+    return JobView(**row | {"state": JobState(row["state"]), "request": request_of(row["request"])})
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:

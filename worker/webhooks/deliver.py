@@ -17,7 +17,6 @@ from uuid import UUID
 
 import orjson
 
-from storage.addresses.own_services import own_services
 from storage.ark_status import ArkStatus
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -25,6 +24,7 @@ from storage.jobs.shown.document import job_document
 from storage.logs.context import about, bind
 from storage.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from storage.metrics.measures import Measures
+from storage.own_services import own_services
 from storage.reporting.ark_tasks import LINK_S, ark_document, facts_of
 from storage.tracing.context import HEADER as TRACE
 from storage.tracing.spans import span

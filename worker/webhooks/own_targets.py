@@ -14,7 +14,7 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from seedance.public_addresses import is_public
-from storage.addresses.own_services import OwnServices, plain_host
+from storage.own_services import OwnServices, plain_host
 
 KNOWN_S = 60.0
 LOOK_UP_S = 2.0

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from storage.addresses.own_services import OwnServices
+from storage.own_services import OwnServices
 from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
 from tests.waiting import PATIENCE_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.addresses.own_services import own_services, target_of
+from storage.own_services import own_services, target_of
 from storage.settings import Settings
 
 OWN = own_services(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.addresses.own_services import OwnServices
+from storage.own_services import OwnServices
 from worker.webhooks import own_targets
 from worker.webhooks.own_targets import OwnTarget, OwnTargets
 

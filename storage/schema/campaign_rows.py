@@ -99,7 +99,7 @@ class CampaignRow(SQLModel, table=True):
 
 
 class SheetRowCount(SQLModel, table=True):
-    """How many rows of sheets the rows of a campaign with labels were, when it had so many rows and sheets."""
+    """How many rows of sheets the rows of a campaign with labels were, when it had these numbers of rows and sheets."""
 
     __tablename__ = "sheet_row_counts"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AskError, ClusterCrossSlotError, ClusterError, RedisError
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterError, MasterDownError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -198,6 +198,8 @@ def _too_old(name: str, target: BrokerUrl) -> BrokerUnfit:
 
 def _of_cluster(answer: object) -> bool:
     """Whether only a cluster answers so: another node has the key, or there is no choice of databases."""
+    if isinstance(answer, MasterDownError):  # said by a replica, and a ClusterError to redis-py
+        return False
     return isinstance(answer, (AskError, ClusterError, ClusterCrossSlotError)) or (
         isinstance(answer, RedisError) and bool(re.match(r"Keys in request|.*\bcluster\b", str(answer), re.IGNORECASE))
     )
@@ -240,7 +242,7 @@ _ADVICE = (
         "broker_misconf",
         "it cannot write its snapshot: free its disk, or switch snapshots off (`save ''`), which reelq does not need",
     ),
-    (r"^READONLY", "broker_replica", "name its master, or Sentinels"),
+    (r"^READONLY|^Link with MASTER is down", "broker_replica", "name its master, or Sentinels"),
     (
         r"DB index is out of range",
         "broker_database",

@@ -266,11 +266,13 @@ def test_a_server_that_cannot_be_the_broker_is_refused_in_one_line(
     assert "wrong-word" not in str(caught.value)
 
 
-def test_a_replica_is_waited_for(tmp_path: Path) -> None:
-    with valkey(tmp_path) as server:
+@pytest.mark.parametrize(("stale", "says"), [("yes", "read-only replica"), ("no", "Link with MASTER is down")])
+def test_a_replica_is_waited_for(tmp_path: Path, stale: str, says: str) -> None:
+    with valkey(tmp_path, "--replica-serve-stale-data", stale) as server:
         server.do("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(BrokerUnavailable, match="read-only replica") as caught:
+        with pytest.raises(BrokerUnavailable, match=says) as caught:
             look(parse_broker_url(server.url))
+        assert caught.value.code == "broker_replica"
         assert not isinstance(caught.value, BrokerUnfit)
         server.do("REPLICAOF", "NO", "ONE")
         look(parse_broker_url(server.url))

@@ -44,6 +44,7 @@ FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants
 
 
+_FACTS = ("error", "usage", "estimate", "cost", "video_format")
 _BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
 
 
@@ -54,7 +55,12 @@ ORDER BY j.id LIMIT %(limit)s
 
 
 def _view(row: dict[str, Any]) -> JobView:
-    return JobView(**row | {"state": JobState(row["state"]), "request": request_of(row["request"])})
+    """A row as it is shown. Another program may have stored JSON that is no object: it is read as not known, so one row
+    does not hide the others."""
+    facts = {name: row[name] if isinstance(row[name], dict) else None for name in _FACTS}
+    metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
+    request = request_of(row["request"])
+    return JobView(**row | facts | {"state": JobState(row["state"]), "metadata": metadata, "request": request})
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:

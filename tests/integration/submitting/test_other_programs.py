@@ -13,6 +13,7 @@ from storage.database import connect
 from storage.jobs import claims
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.queries import get_jobs
+from storage.jobs.shown.document import job_document
 from storage.settings import Settings
 from tests.contract.clients import account_url
 from tests.integration.submitting.rounds import LEASE_S, World
@@ -26,6 +27,11 @@ VALUES (%s, %s::jsonb, '', '{ark}', 'generating', 'main', 1, %s, now())"""
 LINK = """
 INSERT INTO jobs (id, request, request_hash, gateways, state, account, video_url)
 VALUES (%s, '{"prompt": "a cat"}', '', '{ark}', 'transferring', %s, %s)"""
+FACTS = """
+UPDATE jobs SET state = 'succeeded', account = 'main', due_at = NULL, finished_at = now(), object_key = 'a.mp4',
+                size_bytes = 1, error = %(json)s::jsonb, usage = %(json)s::jsonb, estimate = %(json)s::jsonb,
+                cost = %(json)s::jsonb, video_format = %(json)s::jsonb, metadata = %(json)s::jsonb
+WHERE id = %(id)s"""
 NO_OBJECTS = ["[]", '"{\\"prompt\\": \\"a cat\\"}"', "null", "5"]
 
 
@@ -100,3 +106,16 @@ def test_times_beyond_every_calendar_stop_nothing(world: World, moment: str) -> 
     assert states[until] == ("failed" if past else "generating")
     world.poll()
     assert world.states()["generating"] == 3
+
+
+@pytest.mark.parametrize("stored", ["[1]", '"mp4"', "7", "null", "{}"])
+def test_facts_that_are_no_objects_hide_no_jobs(world: World, stored: str) -> None:
+    good = world.enqueue(1)
+    with connect(world.url) as conn:
+        conn.execute(STORED, [odd := new_job_id(), '{"prompt": "a cat"}'])
+        conn.execute(FACTS, {"id": odd, "json": stored})
+        shown = get_jobs(conn, "default", [*good, odd])
+    documents = {job.id: job_document(job) for job in shown.values()}
+    assert set(documents) == {*good, odd}
+    assert "playable" not in documents[odd]["links"]
+    assert documents[odd]["metadata"] == {}

@@ -175,14 +175,17 @@ class GatewayClient:
         if call is None:
             return CancelOutcome.NOT_OFFERED
         try:
-            await self._exchange("cancel", call)
+            answer = await self._exchange("cancel", call)
         except TooLate:
             return CancelOutcome.TOO_LATE
         # Some gateways only promise to try, and a proxy may answer with a page and 200: the task itself counts.
         try:
             report = await self.query(task_id)
-        except TaskUnknown:
-            return CancelOutcome.CANCELLED  # the gateway has removed it
+        except GatewayError as exc:
+            removed = isinstance(exc, TaskUnknown) or (exc.status in NO_ROUTE_STATUSES and not is_page(answer.body))
+            if not removed:
+                raise
+            return CancelOutcome.CANCELLED
         if report.status is not TaskStatus.CANCELLED:
             message = f"the answer to the cancel is a success, but the task is still {report.raw_status}"
             raise Unavailable(message, gateway=self.dialect.name, operation="cancel")

@@ -314,6 +314,8 @@ def parse_request(fields: Mapping[str, object]) -> GenerationRequest:
     Raises:
         InvalidInput: names every field that breaks a rule.
     """
+    if not isinstance(fields, Mapping):  # JSON that another program has stored
+        raise InvalidInput([Problem("request", "must be an object")])
     try:
         return GenerationRequest.model_validate(dict(fields))
     except ValidationError as exc:

@@ -102,9 +102,9 @@ def put(
 
 
 def _check_stored(requests: Requests, answer: Answer) -> None:
-    """A store names the object's ETag, or says nothing. A console or a login page answers 200 to a PUT as well, with a
+    """A store names the object's ETag. A console or a login page answers 200 to a PUT as well, with a
     page."""
-    if not answer.etag and answer.body.strip():
+    if not answer.etag and answer.body.lstrip().startswith(b"<"):
         said = " ".join(answer.text.split())[:80]
         raise StoreUnavailable(
             f"{requests.where} is not an object store: it answers a PUT with HTTP 200 and {said!r}; correct "

@@ -71,6 +71,15 @@ class Objects(Requests):
                 self._clients[place] = make_client(self._session, place, self.outbound)
             return self._clients[place]
 
+    def open(self) -> None:
+        """Load boto3 and make the client, which is what the first use takes its time for.
+
+        Raises:
+            StoreUnavailable: boto3's own configuration cannot be read.
+        """
+        with self._translated():
+            self._s3  # noqa: B018 - made on first use
+
     def _located(self, key: str) -> Objects:
         """The bucket in which a key lies: the one that it names, else this one."""
         return self if bucket_and_name(key)[0] is None else self.holding(key)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -16,6 +14,7 @@ from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions
 from seedance.network.sessions import failure_text
+from seedance.network.urls import sendable
 from seedance.network.wire import Wire
 from seedance.public_addresses import is_public
 from worker.transferring.own_origin import OwnOrigin
@@ -24,8 +23,6 @@ CONNECTIONS = 64
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEY_REFUSED = frozenset({400, 401, 403})
-_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#]*", re.IGNORECASE)
-_UNSENDABLE = re.compile(r"[^\x21-\x7e]+")
 STALL_S = 30.0
 """A server that sends nothing for this long has stalled."""
 
@@ -115,18 +112,9 @@ class Fetcher:
         await self._sessions.close()
 
 
-def _sendable(text: str) -> str:
-    """A URL as browsers send it: spaces and letters beyond ASCII are escaped. The rest stays as it is: it may be
-    signed."""
-    text = text.strip()
-    host = _HOST.match(text)
-    end = host.end() if host is not None else 0
-    return text[:end] + _UNSENDABLE.sub(lambda found: quote(found[0].encode("utf-8", "surrogateescape")), text[end:])
-
-
 def _parsed(text: str) -> URL:
     try:
-        url = URL(_sendable(text), encoded=True)
+        url = sendable(text)
         if url.scheme in ("http", "https") and url.host:
             return url
     except ValueError as exc:
@@ -141,7 +129,7 @@ def next_hop(source: URL, location: str) -> URL:
         UrlRefused: not an http(s) URL, or a redirect from https to http.
     """
     try:
-        target = source.join(URL(_sendable(location), encoded=True))
+        target = source.join(sendable(location))
     except ValueError as exc:
         raise UrlRefused("redirects to something that is not a URL") from exc
     if target.scheme not in ("http", "https") or not target.host:

@@ -93,7 +93,7 @@ def test_an_id_beside_a_failure_is_no_acceptance(gateway: str, beside: dict[str,
 def _with_status(gateway: str, word: str, url: str | None) -> bytes:
     """A task that has ended with this word, as a gateway shows it."""
     urls = [] if url is None else [url]
-    tasks: dict[str, dict[str, Any]] = {
+    shown: dict[str, dict[str, Any]] = {
         "ark": {"status": word, "content": {"video_url": url}},
         "anyfast": {"data": {"status": word, "result_url": url}},
         "12ai": {"status": word, "metadata": {"url": url}},
@@ -102,7 +102,7 @@ def _with_status(gateway: str, word: str, url: str | None) -> bytes:
         "kie": {"code": 200, "data": {"state": word, "resultJson": json.dumps({"resultUrls": urls})}},
         "openrouter": {"status": word, "urls": urls},
     }
-    return json.dumps(tasks[gateway]).encode()
+    return json.dumps(shown[gateway]).encode()
 
 
 @pytest.mark.parametrize("gateway", ["ark", "anyfast", "12ai", "uniall", "evolink", "kie", "openrouter"])

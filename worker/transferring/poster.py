@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from worker.transferring.poster_process import BLOCK_BYTES, LENGTH, MESSAGE, PICTURE, READ, SIZE
+from worker.transferring.first_frame import FirstFrame
+from worker.transferring.poster_process import BLOCK_BYTES, FILE, LENGTH, MESSAGE, PICTURE, READ, REQUEST
 
 log = logging.getLogger("reelq.poster")
 
@@ -49,20 +50,23 @@ class Posters:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
-    async def make(self, source: Source, size: int) -> bytes | str:
-        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled."""
+    async def make(self, source: Source, size: int, first: FirstFrame | None = None) -> bytes | str:
+        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled.
+
+        `first`: the first frame, if it is known; else the decoder looks for it.
+        """
         if not self._decoder:
             return NO_DECODER
         try:
             async with asyncio.timeout(LIMIT_S), self._turn:
-                return await self._make(source, size)
+                return await self._make(source, size, first)
         except TimeoutError:
             return f"not made within {LIMIT_S:g} s"
 
-    async def _make(self, source: Source, size: int) -> bytes | str:
+    async def _make(self, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
         channel = self._channel or self._start()
         try:
-            return await _converse(channel, source, size)
+            return await _converse(channel, source, size, first)
         except (OSError, EOFError):
             status = self._end()
             log.warning("poster.process_ended status=%s", status)
@@ -107,10 +111,19 @@ class Posters:
         self._end()
 
 
-async def _converse(channel: socket.socket, source: Source, size: int) -> bytes | str:
-    loop, head = asyncio.get_running_loop(), await _part(source, 0, min(size, BLOCK_BYTES))
-    await loop.sock_sendall(channel, SIZE.pack(size, len(head)) + head)
-    data = b""
+async def _converse(channel: socket.socket, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
+    if first is not None:
+        frame = await _part(source, first.offset, first.size)
+        request = REQUEST.pack(first.codec, len(first.config), len(frame)) + first.config + frame
+        if isinstance(found := await _asked(channel, source, request), bytes):
+            return found
+    head = await _part(source, 0, min(size, BLOCK_BYTES))
+    return await _asked(channel, source, REQUEST.pack(FILE, size, len(head)) + head)
+
+
+async def _asked(channel: socket.socket, source: Source, request: bytes) -> bytes | str:
+    loop, data = asyncio.get_running_loop(), b""
+    await loop.sock_sendall(channel, request)
     while True:
         data = await _at_least(channel, data, MESSAGE.size)
         kind, offset, length = MESSAGE.unpack_from(data)

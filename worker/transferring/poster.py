@@ -19,6 +19,10 @@ log = logging.getLogger("reelq.poster")
 
 POSTER_TYPE = "image/jpeg"
 LIMIT_S = 20.0
+"""How long a decoder may take for one poster."""
+WAIT_S = 3 * LIMIT_S
+"""How long a copy waits for its poster, its turn included: a video that hangs its decoder costs no other its poster,
+and many of them hold up no copy for long."""
 NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set poster = false"
 _PROGRAM = Path(__file__).with_name("poster_process.py")
 # The decoder gets none of our settings and no secret.
@@ -57,11 +61,12 @@ class Posters:
         """
         if not self._decoder:
             return NO_DECODER
+        whole = asyncio.timeout(WAIT_S)
         try:
-            async with asyncio.timeout(LIMIT_S), self._turn:
+            async with whole, self._turn, asyncio.timeout(LIMIT_S):
                 return await self._make(source, size, first)
         except TimeoutError:
-            return f"not made within {LIMIT_S:g} s"
+            return f"not made within {WAIT_S if whole.expired() else LIMIT_S:g} s"
 
     async def _make(self, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
         channel = self._channel or self._start()

@@ -75,6 +75,27 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
     assert isinstance(made(posters, video), bytes)
 
 
+def test_a_decoder_that_hangs_costs_one_poster(posters: Posters, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = a_video()
+    assert isinstance(made(posters, video), bytes)
+
+    def read(offset: int, size: int) -> bytes:
+        return video[offset : offset + size]
+
+    def hang(offset: int, size: int) -> bytes:
+        decoder(posters).suspend()
+        monkeypatch.setattr(poster, "LIMIT_S", PATIENCE_S)
+        return read(offset, size)
+
+    async def run() -> list[bytes | str]:
+        return await asyncio.gather(*(posters.make(source, len(video)) for source in (hang, read, read)))
+
+    monkeypatch.setattr(poster, "LIMIT_S", 0.5)
+    first, *others = asyncio.run(run())
+    assert str(first).startswith("not made within")
+    assert all(isinstance(picture, bytes) for picture in others)
+
+
 def test_the_decoder_gets_the_first_frame_and_the_file_only_if_that_is_not_enough(posters: Posters) -> None:
     video, asked = a_video(frames=24, size=(640, 480), noise=True), list[int]()
     check = Mp4Check()

@@ -143,6 +143,11 @@ class VideoSource:
         self._check_size()
         self._validator = _Validator.of(response)
 
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the file; None: not known, or the server says that it compresses it."""
+        return self.length if self._encoding.lower() in ("", "identity") else None
+
     def _check_size(self) -> None:
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")

@@ -211,6 +211,7 @@ def test_a_compressed_video_is_stored_as_the_video(settings: Settings, form: str
             async with open_session(DIRECT) as session:
                 source = VideoSource(fetcher, f"http://127.0.0.1:{port}/v.mp4")
                 await source.open()
+                assert source.size_bytes == (None if header else source.length), "memory is held for the file"
                 stored = await store_video(session, objects, key, source.chunks())
                 source.close()
                 assert (stored.size_bytes, stored.sha256) == (len(video), hashlib.sha256(video).hexdigest())

@@ -53,6 +53,8 @@ from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
 MAX_ANSWER_BYTES = 4 * 2**20
+MAX_HEADER_BYTES = 64 * 1024
+"""Of one header; aiohttp takes 8 KiB. Some firewalls add policies and cookies that are larger."""
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 SUBMIT_KEEPALIVE_S = 2.0
@@ -193,14 +195,20 @@ class GatewayClient:
         if call is None:
             return CancelOutcome.NOT_OFFERED
         try:
-            await self._exchange("cancel", call)
+            answer = await self._exchange("cancel", call)
         except TooLate:
             return CancelOutcome.TOO_LATE
-        if self.dialect.cancel_is_a_request:
+        # Some gateways only promise to try, and a proxy may answer with a page and 200: the task itself counts.
+        try:
             report = await self.query(task_id)
-            if report.status is not TaskStatus.CANCELLED:
-                message = f"the gateway accepted the request to cancel, but the task is still {report.raw_status}"
-                raise Unavailable(message, gateway=self.dialect.name, operation="cancel")
+        except GatewayError as exc:
+            removed = isinstance(exc, TaskUnknown) or (exc.status in NO_ROUTE_STATUSES and not is_page(answer.body))
+            if not removed:
+                raise
+            return CancelOutcome.CANCELLED
+        if report.status is not TaskStatus.CANCELLED:
+            message = f"the answer to the cancel is a success, but the task is still {report.raw_status}"
+            raise Unavailable(message, gateway=self.dialect.name, operation="cancel")
         return CancelOutcome.CANCELLED
 
     async def list_tasks(
@@ -365,6 +373,7 @@ class GatewayClient:
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
+                max_field_size=MAX_HEADER_BYTES,
                 auto_decompress=False,  # a wrong Content-Encoding must not make an answer unreadable
                 headers={
                     **self.dialect.key_headers(self._key),

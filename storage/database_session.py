@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import orjson
 import psycopg
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
@@ -19,6 +21,7 @@ PREPARE_AFTER = 1
 """A connection prepares a statement when it runs it a second time. The largest take PostgreSQL 2 ms to read and to plan
 each time, and 0.1 ms once they are prepared and have a plan for all values; psycopg's default is 5."""
 FIRST_ANSWER_S = 20.0
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 RV = TypeVar("RV")
 
@@ -53,9 +56,21 @@ class Session(psycopg.Connection[TupleRow]):
             raise Unanswered(f"the server did not answer within {limit:g} s; the connection was dropped") from exc
 
 
+class Moments(Loader):
+    """Reads a `timestamptz`. Other programs may store what Python has no time for: it is read as the first or the last
+    day that Python has, so that one such row does not make all others unreadable."""
+
+    def load(self, data: Buffer) -> datetime:
+        text = bytes(data).decode()
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:  # infinity, or a year before 1 or after 9999
+            return FIRST_DAY if text.startswith("-") or text.endswith("BC") else LAST_DAY
+
+
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
-    vanished server, the parser of JSON, and prepared statements.
+    vanished server, the readers of times and JSON, and prepared statements.
 
     A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
     is set or prepared in it.
@@ -68,6 +83,7 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
         "pid": conn.info.backend_pid,
     }
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
+    conn.adapters.register_loader("timestamptz", Moments)
     set_json_loads(orjson.loads, conn)  # of this connection alone: a backend has psycopg connections of its own
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):

@@ -23,6 +23,7 @@ from storage.decisions import list_decisions
 from storage.jobs import queries, search
 from storage.jobs.events.log import position_now
 from storage.jobs.states import TERMINAL, JobState
+from storage.journal.state import held_by
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 
@@ -134,6 +135,7 @@ def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
     return {
         "after": after,
         "campaign": found,
+        "submits_held": held_by(conn),
         "jobs": [known[job_id] for job_id in page.ids if job_id in known],
         "following": page.next_before,
     }

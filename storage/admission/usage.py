@@ -2,7 +2,8 @@
 
 The rows of `jobs` are the count. Those that are generating, which are most, are counted when they change, by triggers
 in the transaction of the change (`storage.counted.slots`): so a sum of `slot_counts` is exact in every snapshot,
-whatever program wrote the rows. A session that writes with triggers switched off is the exception: `recount` finds it.
+whatever program wrote the rows. A session that writes with triggers switched off is the exception:
+`storage.reporting.recounts` corrects what it did.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from psycopg import sql
 from psycopg.rows import class_row
 
-from storage.counted.kept_count import RECOUNT_LOCK
-from storage.counted.slots import SLOT_COUNTS
 from storage.database import Connection
 
 UNCONFIRMED_SLOT_S = 120.0
@@ -123,14 +121,3 @@ def started_last_minute_of(
         return {}
     rows = conn.execute(_STARTED_OF, {"names": list(names), "models": list(models)}).fetchall()
     return {(account, model): count for account, model, count in rows}
-
-
-_ALONE: LiteralString = f"SELECT pg_try_advisory_xact_lock({RECOUNT_LOCK})"
-
-
-def recount(conn: Connection) -> int:
-    """Compare the kept counts with the rows, and repair them; returns how many were wrong. One process at a time, so
-    that no two add the same correction."""
-    if conn.execute(_ALONE).fetchone() == (False,):
-        return 0
-    return conn.execute(sql.SQL(SLOT_COUNTS.count_sql)).rowcount

@@ -81,7 +81,11 @@ def put(
     content_type: str,
     filename: str | None = None,
 ) -> Exchange[Answer]:
-    """One PUT of a whole object; where the store may refuse the checksum, another one is tried."""
+    """One PUT of a whole object; where the store may refuse the checksum, another one is tried.
+
+    Raises:
+        StoreUnavailable: as `once`; or the answer is a success, but not that of a store.
+    """
 
     def sign(kind: Checksum) -> SignedRequest:
         return requests.sign_put(
@@ -96,8 +100,21 @@ def put(
 
     answer, kind = yield from _with_checksum(requests, sign)
     if answer.status == 200:
+        _check_stored(requests, answer)
         requests.traits.note_checksum(kind)
     return answer
+
+
+def _check_stored(requests: Requests, answer: Answer) -> None:
+    """A store names the object's ETag. A console or a login page answers 200 to a PUT as well, with a
+    page."""
+    if not answer.etag and answer.body.lstrip().startswith(b"<"):
+        said = " ".join(answer.text.split())[:80]
+        raise StoreUnavailable(
+            f"{requests.where} is not an object store: it answers a PUT with HTTP 200 and {said!r}; correct "
+            "s3_endpoint_url, which may lead to the store's console instead of its S3 port",
+            code="store_refuses",
+        )
 
 
 def begin(
@@ -129,7 +146,9 @@ def put_part(
         requests,
         lambda: requests.sign_put(key, size_bytes=size_bytes, sums=sums, checksum=checksum, sha256=UNSIGNED, part=part),
     )
-    if answer.status != 200 and requests.traits.may_refuse_checksum(answer):
+    if answer.status == 200:
+        _check_stored(requests, answer)
+    elif requests.traits.may_refuse_checksum(answer):
         requests.traits.drop_checksum(checksum)
     return answer
 

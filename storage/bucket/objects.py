@@ -82,6 +82,16 @@ class Objects(Requests):
                 self._https[place] = make_http(place, self.outbound)
             return self._https[place]
 
+    def open(self) -> None:
+        """Load what the first request takes its time for: the HTTP client, and boto3 unless the settings have the keys.
+
+        Raises:
+            StoreUnavailable: boto3's own configuration cannot be read, or there are no keys.
+        """
+        self.get_ready()
+        with self._translated():
+            self._http  # noqa: B018 - made on first use
+
     def _located(self, key: str) -> Objects:
         """The bucket in which a key lies: the one that it names, else this one."""
         return self if bucket_and_name(key)[0] is None else self.holding(key)

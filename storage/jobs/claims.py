@@ -163,7 +163,7 @@ WITH limited AS MATERIALIZED (
 )
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.id = due.id
-RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
+RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part('epoch', due.due_at), 1e9) AS late_s
 """  # noqa: S608 - put together from constants
 
 
@@ -211,7 +211,7 @@ WITH RECURSIVE hosts AS (
     WHERE j.state = 'transferring' AND j.due_at <= now() FOR UPDATE OF j SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-    FROM locked l WHERE j.id = l.id RETURNING j.id, j.claim, j.account
+    FROM locked l WHERE j.id = l.id RETURNING j.id, j.claim, coalesce(j.account, '') AS account
 )
 SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
 """  # noqa: S608 - put together from constants

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection
-from storage.jobs.records import JobView
+from storage.jobs.records import JobView, request_of
 from storage.jobs.states import LIVE, JobState
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
@@ -54,7 +54,7 @@ ORDER BY j.id LIMIT %(limit)s
 
 
 def _view(row: dict[str, Any]) -> JobView:
-    return JobView(**row | {"state": JobState(row["state"])})
+    return JobView(**row | {"state": JobState(row["state"]), "request": request_of(row["request"])})
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
@@ -141,6 +141,14 @@ WHERE j.id = ANY(ARRAY(
     ORDER BY p.id {order} LIMIT %(limit)s))
 ORDER BY j.id {order}
 """
+# By its own index, also with old statistics.
+_OF_KEY: LiteralString = """
+WHERE j.id = ANY(ARRAY(
+    SELECT f.id FROM (
+        SELECT * FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s OFFSET 0) f
+    WHERE f.state = ANY(%(states)s::text[]) {of}))
+ORDER BY j.id {order} LIMIT %(limit)s
+"""
 # The newest of each state by index, of which the conditions are then checked: bounded, however few jobs meet them.
 _LOOK: LiteralString = """
 WITH looked AS MATERIALIZED (
@@ -155,7 +163,7 @@ WITH looked AS MATERIALIZED (
 SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id LIMIT 1)
 """
-LOOKED_AT, LOOKS = 10_000, 2
+LOOKED_AT, LOOKS = 5_000, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
 _LAST = UUID(int=2**128 - 1)
 _OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
@@ -185,7 +193,7 @@ def _conditions(wanted: JobFilter) -> LiteralString:
 def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
     """Jobs, newest first; `before` is the last job of the previous page."""
     beyond: LiteralString = "" if before is None else " AND f.id < %(last)s"
-    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
+    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +231,11 @@ def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
     """Jobs, oldest first; `after` is the last job of the previous page."""
     beyond: LiteralString = "" if after is None else " AND f.id > %(last)s"
-    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+
+
+def _template(wanted: JobFilter) -> LiteralString:
+    return _PAGE if wanted.idempotency_key is None else _OF_KEY
 
 
 def _page(conn: Connection, wanted: JobFilter, page: LiteralString, last: UUID | None, limit: int) -> list[JobView]:

@@ -15,11 +15,11 @@ from seedance.account import at_same_address
 from seedance.client import GatewayClient
 from storage.database import Connection
 from storage.jobs import attempts, callbacks, doubts, queries, transitions
-from storage.jobs.document import job_document
 from storage.jobs.doubts import Doubt
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Postponement
+from storage.jobs.shown.document import job_document
 from storage.jobs.states import JobState
 from storage.journal import rows
 from storage.settings import Settings

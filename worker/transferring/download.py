@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import aiohttp
-from yarl import URL
 
 from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of
+from seedance.network.urls import sendable
 from seedance.network.wire import Wire
 from storage.bucket.objects import PART_BYTES
 from worker.retry import DOWNLOAD_RESUME
@@ -172,7 +172,7 @@ class VideoSource:
                 hopeless = resumes > MAX_RESUMES or stalls > MAX_STALLS
                 if self._validator is None or not self._offset or hopeless:
                     raise DownloadFailed(f"broke off after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
-                log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
+                log.info("download.resumed host=%s offset=%d", sendable(self._url).host, self._offset)
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 

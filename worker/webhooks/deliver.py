@@ -19,8 +19,8 @@ import orjson
 
 from storage.ark_status import ArkStatus
 from storage.jobs import queries
-from storage.jobs.document import job_document
 from storage.jobs.records import JobView
+from storage.jobs.shown.document import job_document
 from storage.logs.context import about, bind
 from storage.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from storage.metrics.measures import Measures

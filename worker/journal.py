@@ -29,8 +29,8 @@ log = logging.getLogger("reelq.journal")
 WAIT_S = 1.0
 """The longest wait of a batch for its entries."""
 OPEN_S = 10.0
-"""How long the first batches of a process also wait while it loads the store's client: half a second of CPU, more on a
-busy machine. The store is not slow then."""
+"""How long the first batches of a process also wait while it loads the store's client: where boto3 must find the keys,
+half a second of CPU, more on a busy machine. The store is not slow then."""
 GATHER_S = 0.3
 """How long to gather answers and videos before they are written: nothing waits for them."""
 NOTE_EVERY_S = 15.0

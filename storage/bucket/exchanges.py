@@ -8,9 +8,11 @@ import hashlib
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote, unquote_plus, urlencode
 
-from storage.bucket.answers import Answer
+from storage.bucket.answers import Answer, parsed, tag_of, text_of
 from storage.bucket.checksums import Checksum, Sums
+from storage.bucket.refusals import refused
 from storage.bucket.requests import UNSIGNED, Requests, SignedRequest, StoreUnavailable
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ Exchange = Generator[SignedRequest, Answer, T]
 
 MOVES = 3
 """How often one request follows what the store says of another region, endpoint or addressing."""
+NOT_LISTED = frozenset({"403", "405", "501", "AccessDenied", "Forbidden", "NotImplemented", "MethodNotAllowed"})
+"""Codes of a store that does not let us list, or cannot; without a code, its status."""
 PROBE = b"written to see whether the bucket can be written to\n"
 
 
@@ -168,3 +172,38 @@ def look(requests: Requests) -> Exchange[Answer]:
     """Read the probe's first byte, which needs no right but that to read objects. Any answer that is not a refusal of
     the bucket or of the keys shows that the bucket is there."""
     return (yield from once(requests, lambda: requests.sign_get(requests.keys.probe, {"Range": "bytes=0-0"})))
+
+
+def list_keys(requests: Requests, prefix: str, after: str) -> Exchange[list[str] | None]:
+    """Keys of the bucket that begin with `prefix` and come after `after`, in order; none if the bucket does not exist.
+    None: our keys may not list the bucket, or the store cannot.
+
+    Raises:
+        StoreUnavailable: the store refuses it otherwise, or its response cannot be read.
+    """
+    found: list[str] = []
+    token = ""
+    while True:
+        wanted = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        wanted |= {"continuation-token": token} if token else {"start-after": after} if after else {}
+        query = urlencode(wanted, quote_via=quote, safe="-_.~")
+        try:
+            answer = yield from once(requests, partial(requests.sign, "GET", None, query, {}))
+        except StoreUnavailable as exc:
+            if exc.code == "bucket_missing":
+                return []
+            raise
+        if answer.status != 200:
+            if (answer.code or str(answer.status)) in NOT_LISTED:
+                return None
+            raise refused(requests, answer, "s3:ListBucket", step="list")
+        page = parsed(answer.body)
+        if page is None or tag_of(page) != "ListBucketResult":
+            raise StoreUnavailable(f"bucket {requests.bucket} at {requests.where}: list: not a list of objects")
+        keys = [text_of(item, "Key") for item in page if tag_of(item) == "Contents"]
+        if text_of(page, "EncodingType") == "url":
+            keys = [unquote_plus(key) for key in keys]
+        found += (key for key in keys if key > after)  # not every store knows start-after
+        token = text_of(page, "NextContinuationToken")
+        if text_of(page, "IsTruncated") != "true" or not token:
+            return found

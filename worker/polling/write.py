@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from seedance.errors import GatewayError
 from storage.jobs import durations, transitions
@@ -17,6 +18,7 @@ from storage.metrics.measures import Measures
 from worker.failpoints import failpoint
 from worker.polling.ask import Polled, Task
 from worker.polling.costs import reported_cost
+from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 from worker.watching.tally import current_tally
 
@@ -44,12 +46,12 @@ def write(runtime: Runtime, polled: Sequence[Polled]) -> None:
             later.append(_postponement(item))
         else:
             moves.append(_move(item))
-    first = {item.task.work.id for item in polled if item.task.work.generated_age_s is None}
+    telling = _telling(runtime, polled)
     with runtime.database.begin() as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)
         generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
-        durations.record(conn, [job_id for job_id in generated if job_id in first])
+        durations.record(conn, [job_id for job_id in generated if job_id in telling])
         measures.write(conn)
     failpoint("poll.after_write")
 
@@ -72,6 +74,18 @@ def give_back(runtime: Runtime, tasks: Sequence[tuple[Task, float]]) -> None:
     with runtime.database.begin() as conn:
         transitions.postpone(conn, items)
         measures.write(conn)
+
+
+def _telling(runtime: Runtime, polled: Sequence[Polled]) -> set[UUID]:
+    """Those whose generation times are to be recorded. A link that was asked for again says nothing about them."""
+    plan = runtime.part(PollPlan)
+    return {
+        item.task.work.id
+        for item in polled
+        if item.decision.target is JobState.TRANSFERRING
+        and item.task.work.generated_age_s is None
+        and plan.is_worth_recording(item.task.client, item.task.work.request, item.task.age_s)
+    }
 
 
 def _postponement(item: Polled) -> Postponement:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from storage.bucket.boto import make_client
+from storage.bucket.boto import make_http
 from storage.bucket.objects import Objects
 from storage.journal import segments
 from storage.journal.entries import Answered, Sent, as_line
@@ -77,9 +77,9 @@ def test_the_first_posts_of_a_worker_are_written_down_although_it_loads_its_clie
 ) -> None:
     def slowly(*arguments: Any) -> Any:
         time.sleep(WAIT_S + 0.2)  # as on a busy machine
-        return make_client(*arguments)
+        return make_http(*arguments)
 
-    monkeypatch.setattr("storage.bucket.objects.make_client", slowly)
+    monkeypatch.setattr("storage.bucket.objects.make_http", slowly)
     mine = uuid4()
     assert runtime.part(Journal).write_ahead(mine, [post()])
     assert written(settings, mine) == 1

@@ -121,5 +121,7 @@ def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> 
 
 def test_a_missing_profile_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    no_keys = settings.model_copy(update={"s3_access_key_id": None, "s3_secret_access_key": None})
     with pytest.raises(StoreUnavailable, match="no-such-profile"):
-        Objects(settings).sign_get("videos/x")
+        Objects(no_keys).sign_get("videos/x")
+    assert "Signature=" in Objects(settings).sign_get("videos/x").headers["Authorization"], "its keys need no profile"

@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from storage.database_errors import Unanswered
+from storage.database_lists import FlatLists
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
 
 Prepared = Literal["auto", "off"]
@@ -55,7 +56,7 @@ class Session(psycopg.Connection[TupleRow]):
 
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
-    vanished server, the parser of JSON, and prepared statements.
+    vanished server, how JSON is read and lists are written, and prepared statements.
 
     A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
     is set or prepared in it.
@@ -68,7 +69,9 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
         "pid": conn.info.backend_pid,
     }
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
-    set_json_loads(orjson.loads, conn)  # of this connection alone: a backend has psycopg connections of its own
+    # Of this connection alone: a backend has psycopg connections of its own.
+    set_json_loads(orjson.loads, conn)
+    conn.adapters.register_dumper(list, FlatLists)
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):
         conn.opened_at = conn.used_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from storage.database_errors import Unanswered
+from storage.database_lists import FlatLists
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
 
 Prepared = Literal["auto", "off"]
@@ -24,6 +26,7 @@ FIRST_ANSWER_S = 20.0
 FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 RV = TypeVar("RV")
+_AFTER_9999 = re.compile(r"\d{5,}-\d\d-\d\d ")
 
 _KNOW_US = """
 SELECT set_config('tcp_keepalives_idle', %(idle)s, false), set_config('tcp_keepalives_interval', %(interval)s, false),
@@ -64,13 +67,17 @@ class Moments(Loader):
         text = bytes(data).decode()
         try:
             return datetime.fromisoformat(text)
-        except ValueError:  # infinity, or a year before 1 or after 9999
-            return FIRST_DAY if text.startswith("-") or text.endswith("BC") else LAST_DAY
+        except ValueError:
+            if text == "-infinity" or text.endswith(" BC"):
+                return FIRST_DAY
+            if text == "infinity" or _AFTER_9999.match(text):
+                return LAST_DAY
+            raise psycopg.DataError(f"cannot read the time {text!r}: DateStyle must be ISO") from None
 
 
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
-    vanished server, the readers of times and JSON, and prepared statements.
+    vanished server, the readers of times and JSON, how lists are written, and prepared statements.
 
     A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
     is set or prepared in it.
@@ -83,8 +90,10 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
         "pid": conn.info.backend_pid,
     }
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
+    # Of this connection alone: a backend has psycopg connections of its own.
     conn.adapters.register_loader("timestamptz", Moments)
-    set_json_loads(orjson.loads, conn)  # of this connection alone: a backend has psycopg connections of its own
+    set_json_loads(orjson.loads, conn)
+    conn.adapters.register_dumper(list, FlatLists)
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):
         conn.opened_at = conn.used_at = time.monotonic()

@@ -15,14 +15,14 @@ from bench.scaling.costs import Costs, load_costs
 from bench.scaling.figures import Stored, load_figures
 from bench.scaling.machinery import THREADS, Layout
 from bench.scaling.plan import MOST_BUSY, SIZES, SLOTS_BUSY, held_s, workload
+from bench.scaling.scheduling import ROUNDS
 from producer.http.group_commit import WRITERS
 from producer.http.service import BATCH_THREADS, UPLOAD_THREADS
 from producer.http.service import THREADS as THREADS_OF_API
 from storage.bucket.objects import PART_BYTES
 from storage.settings import TRANSFER_MEMORY_MIB
 from worker.runtime import DATABASE_CONNECTIONS
-from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, submits_to_claim
+from worker.scheduling.batches import MAX_POLLS_A_ROUND, MAX_SUBMITS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_WAITING
 from worker.scheduling.retention import EVENTS, JOBS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS
 from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES
@@ -128,9 +128,9 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "requests_s": rate * (ceil(mib * MIB / PART_BYTES) + 2 + COMPANIONS),
         "single_ms": costs.transactions["enqueue"].client_ms.of(1) + costs.transactions["enqueue"].database_ms.of(1),
         "batched": _batched(costs),
-        "submits_per_s": submits_to_claim(MAX_WAITING["submit"], SUBMIT_BATCH) / tick_s,
-        "polls_per_s": MAX_POLLS_A_TICK / tick_s,
-        "transfers_per_s": MAX_TRANSFERS_A_TICK / tick_s,
+        "submits_per_s": ROUNDS * MAX_SUBMITS_A_ROUND / tick_s,
+        "polls_per_s": ROUNDS * MAX_POLLS_A_ROUND / tick_s,
+        "transfers_per_s": ROUNDS * MAX_TRANSFERS_A_ROUND / tick_s,
         "waiting": MAX_WAITING,
         "forgotten_a_round": JOBS,
         "events_a_round": EVENTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from storage import merging
 from storage.accounts import changes
@@ -32,6 +32,8 @@ QUIET_EVERY_S = 1.0
 COUNTS_EVERY_S = 1.0
 RECOUNT_EVERY_S = 60.0
 SOON_S = 0.2
+PERIODIC_S = 0.01
+"""How much of a round periodic tasks take, if several are due."""
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -133,17 +135,18 @@ class Periodic:
 
     def __init__(self, seconds: float, task: MaintenanceTask, batch: int | None = None) -> None:
         self._seconds, self._task, self._batch = seconds, task, batch
-        self._next_at = 0.0
-
-    @property
-    def is_due(self) -> bool:
-        """Whether its time has come."""
-        return time.monotonic() >= self._next_at
+        self.next_at = 0.0
+        """When it is due again (`time.monotonic`)."""
+        self.takes_s = 0.0
+        """How long a run takes, by the last ones."""
 
     def __call__(self, conn: Connection, settings: Settings) -> int:
+        began = time.monotonic()
         count = self._task(conn, settings)
+        ended = time.monotonic()
         is_full = self._batch is not None and count >= self._batch
-        self._next_at = time.monotonic() + (SOON_S if is_full else self._seconds)
+        self.next_at = ended + (SOON_S if is_full else self._seconds)
+        self.takes_s = max(ended - began, self.takes_s / 2)
         return count
 
 
@@ -172,4 +175,17 @@ def due_tasks(conn: Connection) -> list[MaintenanceTask]:
         deadlines: due.past_deadline,
         dead_drafts: due.dead_drafts,
     }
-    return [task for task, is_due in looked.items() if is_due] + [task for task in PERIODIC if task.is_due]
+    return [*(task for task, is_due in looked.items() if is_due), *in_turn(PERIODIC, time.monotonic())]
+
+
+def in_turn(tasks: Sequence[Periodic], now: float) -> list[Periodic]:
+    """Those of these tasks to run in one round: the longest overdue first, as many as take `PERIODIC_S` together, but
+    at least one. The others come in the next rounds."""
+    chosen: list[Periodic] = []
+    left_s = PERIODIC_S
+    for task in sorted((task for task in tasks if task.next_at <= now), key=lambda task: task.next_at):
+        left_s -= task.takes_s
+        if chosen and left_s < 0:
+            break
+        chosen.append(task)
+    return chosen

@@ -244,7 +244,7 @@ def test_the_requests_of_a_batch_that_has_ended_are_counted_once(filled: Databas
 def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Database) -> None:
     """Also by PostgreSQL before 18, which cannot skip over the first column of an index."""
     with filled.begin() as conn:
-        plan = conn.execute("EXPLAIN " + usage._STARTED, {"names": ["a1", "a2"]}).fetchall()
+        plan = conn.execute("EXPLAIN " + usage._STARTED, {"paced": ["a1", "a2"]}).fetchall()
         conn.execute("ROLLBACK")
     text = "\n".join(row[0] for row in plan)
     assert "attempts_account_started_idx" in text and "account = n.name" in text

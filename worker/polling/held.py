@@ -129,7 +129,10 @@ class HeldPolls(Part):
 
     async def _ask(self, task: Task, now: Task, task_list: TaskList) -> None:
         polled = None
-        async with self._rooms.setdefault(now.client, asyncio.Semaphore(AT_ONCE)):
+        room = self._rooms.get(now.client)
+        if room is None:
+            room = self._rooms[now.client] = asyncio.Semaphore(AT_ONCE)
+        async with room:
             try:
                 # The wait may have been long: the gateway is slow, or this machine was stopped.
                 if self._is_held(task) and self._has_time(boottime_s(), task.lease_ends_at):

@@ -12,7 +12,7 @@ _GROWTH = 0.3  # the next poll comes after this share of the age: late by at mos
 _JITTER, _FORECAST_JITTER = 0.1, 0.05
 MIN_SAMPLE = 8
 # The price of a poll: one more must find a video this many seconds, plus this share of the median, earlier.
-_POLL_COST_S, _POLL_COST_SHARE = 0.5, 0.02
+_POLL_COST_S, _POLL_COST_SHARE = 0.4, 0.02
 _TAIL_GROWTH = 0.5
 _UNSEEN = 0.5  # expected number of times beyond the largest in the sample
 

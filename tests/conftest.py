@@ -13,7 +13,6 @@ from typing import Any, get_args
 import httpx
 import hypothesis
 import pytest
-import redis
 from botocore.loaders import JSONFileLoader
 from pydantic import TypeAdapter
 
@@ -135,9 +134,7 @@ def empty_postgres_url(servers: TestServers) -> Iterator[str]:
 @pytest.fixture
 def broker_url(servers: TestServers) -> str:
     """The broker, emptied."""
-    with redis.Redis.from_url(servers.valkey.url) as client:
-        client.flushall()
-    return servers.valkey.url
+    return servers.emptied_broker()
 
 
 @pytest.fixture

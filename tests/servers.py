@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import redis
 from botocore.config import Config
 
 from producer.local.servers.postgres import Postgres
@@ -61,6 +62,12 @@ class TestServers:
         """A database of its own; see `Databases.database`."""
         with self.databases.database(migrated=migrated) as url:
             yield url
+
+    def emptied_broker(self) -> str:
+        """The URL of the broker, emptied."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            client.flushall()
+        return self.valkey.url
 
     @contextmanager
     def bucket(self) -> Iterator[Bucket]:

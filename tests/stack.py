@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ import httpx
 
 from producer.local.background import READY_TIMEOUT_S, STOP_TIMEOUT_S
 from storage.bucket.objects import Objects
-from storage.database import connect
+from storage.database import Connection, Database
 from storage.settings import load_settings
+from tests.in_process import run_here
+from tests.servers import TestServers, environ_for, settings_for
 from tests.waiting import PATIENCE_S, wait_for
 
 REELQ = [sys.executable, "-m", "producer.cli.main"]
@@ -49,6 +51,7 @@ class Stack:
     """The URL of a simulator that the test runs; None: the stack's own."""
     program: Sequence[str] = tuple(REELQ)
     """The `reelq` that runs it."""
+    _database: Database | None = None
 
     def info(self) -> dict[str, Any]:
         """The present content of `stack.json`."""
@@ -64,9 +67,12 @@ class Stack:
             os.kill(pid, how)
 
     def reelq(self, *arguments: str, timeout_s: float = END_S) -> subprocess.CompletedProcess[str]:
-        """Run a command as a user does."""
+        """Run a command as a user does, in this process if it is ours."""
+        command = [*arguments, "--data-dir", str(self.directory)]
+        if self.program == tuple(REELQ):
+            return run_here(command, self.environ, self.directory, timeout_s)
         return subprocess.run(
-            [*self.program, *arguments, "--data-dir", str(self.directory)],
+            [*self.program, *command],
             env=dict(self.environ),
             cwd=self.directory,
             capture_output=True,
@@ -103,17 +109,28 @@ class Stack:
         """How many jobs are in each state. Read from the table: a command per second would keep a core busy."""
         sql = """SELECT state, count(*) FROM jobs WHERE %(name)s::text IS NULL
                  OR campaign_id = (SELECT id FROM campaigns WHERE name = %(name)s) GROUP BY state"""
-        with connect(self.info()["database_url"]) as conn:
+        with self._begin() as conn:
             return Counter(dict(conn.execute(sql, {"name": campaign}).fetchall()))
 
     def reasons(self) -> Counter[str]:
         """How often each reason occurs in the jobs' timelines."""
-        with connect(self.info()["database_url"]) as conn:
+        with self._begin() as conn:
             return Counter(row[0] for row in conn.execute("SELECT reason FROM job_events"))
+
+    def _begin(self) -> AbstractContextManager[Connection]:
+        """A transaction on a connection that is kept: to open one for each question of a wait costs 4 ms of CPU."""
+        if self._database is None:
+            self._database = Database(self.info()["database_url"], name="test", size=1)
+        return self._database.begin()
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._database is not None:
+            self._database.close()
 
     def wait_final(self) -> Counter[str]:
         """Wait until every job has ended or is held for a person."""
-        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, END_S)
+        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, END_S, every_s=0.2)
         return self.states()
 
     def ledger(self) -> dict[str, Any]:
@@ -163,12 +180,28 @@ def running_stack(
     settings: Mapping[str, str] | None = None,
     simulator: str | None = None,
     *,
+    servers: TestServers | None = None,
     flower: bool = False,
     program: Sequence[str] = tuple(REELQ),
 ) -> Iterator[Stack]:
-    """Start `reelq up`, wait until jobs can run, and stop it at the end. Flower takes a second of CPU to start."""
+    """Start `reelq up`, wait until jobs can run, and stop it at the end. Flower takes a second of CPU to start.
+
+    `servers`: those of the tests, with a database and a bucket for this stack; None: the stack starts its own, which
+    takes more than a second of CPU.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
-    environ = kept | QUICK | dict(settings or {})
+    with ExitStack() as own:
+        given = {}
+        if servers is not None:
+            database_url, bucket = own.enter_context(servers.database()), own.enter_context(servers.bucket())
+            given = environ_for(settings_for(database_url, servers.emptied_broker(), bucket))
+        environ = kept | QUICK | given | dict(settings or {})
+        yield from _running(directory, environ, simulator, flower=flower, program=program)
+
+
+def _running(
+    directory: Path, environ: Mapping[str, str], simulator: str | None, *, flower: bool, program: Sequence[str]
+) -> Iterator[Stack]:
     log = directory / "up.log"
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
@@ -183,6 +216,7 @@ def running_stack(
         wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), READY_TIMEOUT_S)
         yield stack
     finally:
+        stack.close()
         supervisor.terminate()
         try:
             supervisor.wait(STOP_TIMEOUT_S)

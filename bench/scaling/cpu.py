@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -54,28 +55,36 @@ def pace_ms() -> float:
 
 
 class PaceWatch:
-    """Measures the machine's pace several times per second while a block runs."""
+    """Measures the machine's pace several times per second while a block runs, in a process of its own: threads of the
+    measured process would take its interpreter's lock and the caches from each other."""
 
     def __init__(self) -> None:
         self._samples: list[float] = []
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="pace", daemon=True)
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.3):
-            self._samples.append(pace_ms())
+        self._child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._child = subprocess.Popen([sys.executable, "-m", "bench.scaling.cpu"], stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
-        self._thread.join()
+        assert self._child is not None
+        self._child.terminate()
+        said, _ = self._child.communicate()
+        self._samples = [float(line) for line in said.splitlines(keepends=True) if line.endswith("\n")]
 
     @property
     def ms(self) -> float:
         """The mean pace in milliseconds."""
         return sum(self._samples) / len(self._samples) if self._samples else pace_ms()
+
+
+def _watch() -> None:
+    while True:
+        time.sleep(0.3)
+        print(pace_ms(), flush=True)
+
+
+if __name__ == "__main__":
+    _watch()

@@ -38,6 +38,8 @@ class Layout:
     poll_min_s: float = _SETTINGS.poll_min_seconds
     poll_max_s: float = _SETTINGS.poll_max_seconds
     lease_s: float = _SETTINGS.lease_seconds
+    poll_lease_s: float = _SETTINGS.poll_lease_seconds
+    query_timeout_s: float = _SETTINGS.query_timeout_seconds
     tick_s: float = _SETTINGS.tick_seconds
 
 

@@ -113,6 +113,8 @@ def _arrivals(system: System) -> Steps:
         life_s = work.url_life_s[number % len(work.url_life_s)]
         system.enqueued()
         system.table.add(Job(system.now_s, system.rng.uniform(low, high), life_s))
+        if work.per_second and weight == 1:  # commands, which enqueue many at once, give no hints
+            system.hint("submit")
 
 
 Spent = tuple[float, ...]

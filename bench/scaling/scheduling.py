@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
@@ -10,7 +10,9 @@ from bench.scaling.system import Message, Steps, System
 from worker.scheduling import batches
 from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH, Limit
+from worker.scheduling.hinted import PAUSE_S, SHARE, Pace
 
+ALL = ("submit", "poll", "transfer")
 ROUNDS = 3
 """How many rounds a scheduler begins in a tick at most: while there is more, they follow each other and take half of
 its time, some 40 ms each. They are simulated as one."""
@@ -19,12 +21,30 @@ its time, some 40 ms each. They are simulated as one."""
 def scheduler(system: System, cpu: Cpu, first_s: float = 0.0) -> Steps:
     """Run rounds forever from `first_s` on; the first round sees the jobs enqueued at the start."""
     yield system.env.timeout(first_s)
+    pace, awaited = Pace(), set[str]()
     while True:
-        yield from _round(system, cpu)
-        yield system.env.timeout(system.layout.tick_s)
+        yield from _round(system, cpu, awaited)
+        yield from _wait(system, cpu, pace, awaited)
 
 
-def _round(system: System, cpu: Cpu) -> Steps:
+def _wait(system: System, cpu: Cpu, pace: Pace, awaited: set[str]) -> Steps:
+    """Wait for the next tick, and claim what hints say is due until then."""
+    until_s = system.now_s + system.layout.tick_s
+    while system.now_s < until_s:
+        if system.now_s < pace.next_at:
+            yield system.until(min(until_s, pace.next_at))
+            continue
+        yield system.hinted | system.until(until_s)
+        if system.now_s >= until_s:
+            return
+        queues, began_s = system.take_hints() & awaited, system.now_s
+        if queues and not (system.outages.down("database", began_s) or system.outages.down("broker", began_s)):
+            yield from _dispatch(system, cpu, awaited, queues, began_s, looks=1)
+        pace.note(began_s, system.now_s)
+
+
+def _round(system: System, cpu: Cpu, awaited: set[str]) -> Steps:
+    """Do what a tick does. Adds to `awaited` the queues for which the claims found less than they could have taken."""
     other, now_s = system.costs.other, system.now_s
     if system.outages.down("database", now_s):
         return
@@ -36,16 +56,41 @@ def _round(system: System, cpu: Cpu) -> Steps:
     if system.outages.down("broker", now_s):
         yield system.until(done_s)
         return
-    messages, claims, further = _claim(system)
+    yield from _dispatch(system, cpu, awaited, ALL, done_s, looks=_followed(system, awaited))
+
+
+def _followed(system: System, awaited: set[str]) -> float:
+    """The rounds since the last tick that hints of single jobs began, where lots are simulated."""
+    if not system.unfollowed or "transfer" not in awaited:
+        return 0.0
+    cost = system.costs.transactions["claim_transfers"]
+    round_s = (cost.client_ms.call + cost.database_ms.call) / 1000
+    most = system.layout.tick_s / max(PAUSE_S + round_s, round_s / SHARE)
+    followed = min(system.unfollowed, most)
+    # Hints that come together are one.
+    system.unfollowed = min(system.unfollowed - followed, system.weight)
+    return followed
+
+
+def _dispatch(
+    system: System, cpu: Cpu, awaited: set[str], queues: Collection[str], from_s: float, *, looks: float
+) -> Steps:
+    """Claim for these queues, and send the messages. `looks`: how many claims are not part of a tick's own cost."""
+    awaited.difference_update(queues)
+    messages, claims, further = _claim(system, awaited, queues)
+    done_s = from_s
+    if looks:
+        done_s = system.transact("claim_transfers", 0, cpu, done_s, looks)
     for name, calls, rows in claims:
         done_s = system.transact(name, rows, cpu, done_s, calls)
     if further:
-        database_s = other.claim_account_database_ms * further / 1000
-        done_s = system.database.book(cpu.book(done_s, other.claim_account_ms * further / 1000), database_s)
+        database_s = system.costs.other.claim_account_database_ms * further / 1000
+        client_s = system.costs.other.claim_account_ms * further / 1000
+        done_s = system.database.book(cpu.book(done_s, client_s), database_s)
         system.database_busy_s += database_s
     units = sum(message.units for message in messages)
-    done_s = cpu.book(done_s, units * other.send_ms / 1000)
-    system.broker_busy_s += units * other.message_broker_ms / 1000
+    done_s = cpu.book(done_s, units * system.costs.other.send_ms / 1000)
+    system.broker_busy_s += units * system.costs.other.message_broker_ms / 1000
     system.tally.messages += units
     yield system.until(done_s)
     for message in messages:
@@ -53,11 +98,14 @@ def _round(system: System, cpu: Cpu) -> Steps:
         system.queues["copies" if message.kind == "transfer" else "work"].put(message)
 
 
-def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]], int]:
-    """The messages of this round; its claims as transaction, calls and rows; and the number of accounts beyond the
-    first whose jobs were claimed. Calls that find nothing are part of the cost of an idle round."""
+def _claim(
+    system: System, awaited: set[str], queues: Collection[str]
+) -> tuple[list[Message], list[tuple[str, float, float]], int]:
+    """The messages of this round for these queues; its claims as transaction, calls and rows; and the number of
+    accounts beyond the first whose jobs were claimed. Calls that find nothing are part of the cost of an idle round."""
     table, lease_s, now_s, weight = system.table, system.layout.lease_s, system.now_s, system.weight
-    room = batches.room(system.waiting)
+    lease_of_poll_s = system.layout.poll_lease_s
+    room = {queue: free if queue in queues else 0 for queue, free in batches.room(system.waiting).items()}
     messages: list[Message] = []
     claims: list[tuple[str, float, float]] = []
     if room["transfer"]:
@@ -67,8 +115,10 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
         for copies in (urgent, others):
             messages += _messages(system, "transfer", batches.mixed_messages(copies, _lots(TRANSFER_BATCH, weight)))
         claims.append(("claim_transfers", 0, len(urgent) + len(others)))
+        if len(others) < _lots(limit, weight):
+            awaited.add("transfer")
     if room["poll"]:
-        polls = table.claim_polls(now_s, _lots(_most(batches.polls_to_claim(room["poll"])), weight), lease_s)
+        polls = table.claim_polls(now_s, _lots(_most(batches.polls_to_claim(room["poll"])), weight), lease_of_poll_s)
         messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
         claims.append(("claim_polls", 0, len(polls)))
     served = jobs = 0
@@ -91,6 +141,8 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
     if served:
         # One claim for all accounts; what each further one adds is not its own call.
         claims.append(("claim_submits", 1, jobs))
+    if room["submit"] and not table.has_queued(now_s):
+        awaited.add("submit")
     return messages, claims, max(0, served - 1)
 
 

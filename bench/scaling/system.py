@@ -98,6 +98,11 @@ class System:
         self.waiting: dict[str, int] = defaultdict(int)
         self.in_transfer = 0
         self.done = simpy.Event(self.env)
+        self.hints: set[str] = set()
+        """Queues for which work may be due."""
+        self.hinted = simpy.Event(self.env)
+        self.unfollowed = 0.0
+        """Hints of single jobs, where lots are simulated, that no round has followed."""
         self._samples: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._forecasts: dict[int, tuple[float, PollPacing]] = {}
         self._pacing = PollPacing(layout.poll_min_s, layout.poll_max_s)
@@ -110,6 +115,22 @@ class System:
     def until(self, at_s: float) -> simpy.Event:
         """An event at that time, or now if it has passed."""
         return self.env.timeout(max(0.0, at_s - self.now_s))
+
+    def hint(self, queue: str) -> None:
+        """Say that work may be due. A lot is many jobs, whose hints come one by one."""
+        if self.weight > 1:
+            self.unfollowed += self.weight
+        else:
+            self.hints.add(queue)
+            if not self.hinted.triggered:
+                self.hinted.succeed()
+
+    def take_hints(self) -> set[str]:
+        """The hints that were given since they were last taken."""
+        hints, self.hints = self.hints, set()
+        if self.hinted.triggered:
+            self.hinted = simpy.Event(self.env)
+        return hints
 
     # --- costs ---
 

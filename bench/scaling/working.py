@@ -3,10 +3,13 @@ outcome means for its job."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import simpy
 
+from bench.scaling.held import HeldPolls
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import THREADS, Cpu
 from bench.scaling.system import CONNECT_TIMEOUT_S, Message, Steps, System
@@ -17,9 +20,11 @@ from storage.bucket.objects import PART_BYTES
 from storage.bucket.requests import StoreUnavailable
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from worker.decisions import Decision
 from worker.polling.decisions import decide_poll
+from worker.polling.held import GATHER_S as POLLS_GATHER_S
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
+from worker.scheduling.batches import TRANSFER_BATCH
 from worker.submitting.decisions import decide_submit, refusals_of
 from worker.transferring.capacity import LINE_AT_MOST, ONE_HOST_BYTES, ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES
 from worker.transferring.companions import Complete
@@ -57,6 +62,8 @@ class SubmitPollWorker:
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
         self._messages = intake(system, "work", THREADS["work"])
+        self._held = HeldPolls(system, self._poll_held)
+        self._answers: list[Outcome] = []
         for _ in range(THREADS["work"]):
             system.env.process(self._thread())
 
@@ -114,7 +121,11 @@ class SubmitPollWorker:
         if ends_s is not None:
             job.ends_s = ends_s
             quota.accept(system.weight, job.submitted_s)
-            system.apply_decision(job, decide_submit(ACCEPTED, job.refusals, pacing, system.rng))
+            decision = decide_submit(ACCEPTED, job.refusals, pacing, system.rng)
+            lease_ends_s = system.now_s + system.layout.poll_lease_s
+            if self._held.hold(job, decision.due_in_s, lease_ends_s):
+                decision = replace(decision, due_in_s=system.layout.poll_lease_s)
+            system.apply_decision(job, decision)
             return
         quota.fail(system.now_s, job.submitted_s)
         quota.release(system.weight)
@@ -126,25 +137,49 @@ class SubmitPollWorker:
         self._system.quotas[job.account].release(self._system.weight)
         self._system.end(job, JobState.FAILED)
 
-    def _poll(self, held: list[Job]) -> Steps:
+    def _poll(self, held: Sequence[Job]) -> Steps:
+        """Poll the jobs of a message, until all have an answer."""
+        yield from self._poll_held([(job, job.due_s) for job in held])
+
+    def _poll_held(self, held: Sequence[tuple[Job, float]]) -> Steps:
+        """Poll these jobs, each with the end of its lease."""
         system = self._system
-        loaded_s = system.now_s
-        outcomes: list[Outcome] = []
-        for job in held:
-            sent_s = self._cpu.book(system.now_s, system.weight * system.costs.worker.poll_ms / 1000)
+        asked_s = system.now_s
+        answers: list[tuple[float, Job, float, TaskReport | NotSent]] = []
+        for job, lease_ends_s in held:
+            sent_s = self._cpu.book(asked_s, system.weight * system.costs.worker.poll_ms / 1000)
             system.tally.polls += system.weight
             if system.outages.down("gateway", sent_s):
-                outcomes.append((sent_s, job, (NOT_SENT, loaded_s)))
+                answers.append((sent_s, job, lease_ends_s, NOT_SENT))
                 continue
             latency_s = system.work.query.draw(system.rng)
-            result = FINISHED if sent_s + latency_s / 2 >= job.ends_s else UNFINISHED
-            outcomes.append((sent_s + latency_s, job, (result, loaded_s)))
-        yield from system.write_out(outcomes, self._write_polls, self._polled, lambda _job: None)
+            finished = sent_s + latency_s / 2 >= job.ends_s
+            answers.append((sent_s + latency_s, job, lease_ends_s, FINISHED if finished else UNFINISHED))
+        for at_s, job, lease_ends_s, result in sorted(answers, key=lambda answer: answer[0]):
+            yield system.until(at_s)
+            self._answered(job, lease_ends_s, result, asked_s)
+
+    def _answered(self, job: Job, lease_ends_s: float, result: TaskReport | NotSent, asked_s: float) -> None:
+        """Hold an unfinished task if there is time; else write the answer, with others that come soon."""
+        if result is UNFINISHED:
+            decision = self._decide(job, result, asked_s)
+            if self._held.hold(job, decision.due_in_s, lease_ends_s):
+                job.polls += 1
+                job.polled_s = self._system.now_s
+                return
+        self._answers.append((self._system.now_s, job, (result, asked_s, lease_ends_s)))
+        if len(self._answers) == 1:
+            self._system.env.process(self._flush())
+
+    def _flush(self) -> Steps:
+        yield self._system.env.timeout(POLLS_GATHER_S)
+        answers, self._answers = self._answers, []
+        yield from self._system.write_out(answers, self._write_polls, self._polled, lambda _job: None)
 
     def _write_polls(self, group: list[Outcome]) -> float:
         system = self._system
-        found = sum(1 for _, _, (result, _) in group if result is FINISHED)
-        calls = system.writes(len(group), system.work.query, POLL_BATCH)
+        found = sum(1 for _, _, (result, *_) in group if result is FINISHED)
+        calls = self._transactions(len(group))
         done_s = system.now_s
         if found:
             done_s = system.transact("found", found, self._cpu, done_s, calls)
@@ -152,21 +187,43 @@ class SubmitPollWorker:
             done_s = system.transact("still", still, self._cpu, done_s, 0 if found else calls)
         return done_s
 
-    def _polled(self, job: Job, outcome: tuple[TaskReport | NotSent, float]) -> None:
-        """`outcome`: the gateway's answer, and the time when the job was loaded."""
-        system, (result, loaded_s) = self._system, outcome
+    def _transactions(self, lots: int) -> float:
+        """How many transactions write the answers of so many lots, whose answers come one by one: as many as there are
+        answers, or one in each `POLLS_GATHER_S` if there are more."""
+        system = self._system
+        if system.weight == 1:
+            return 1.0
+        a_second = (
+            (sum(system.table.ended.values()) + lots)
+            * system.weight
+            / max(1.0, system.now_s)
+            / system.layout.submit_poll
+        )
+        return max(1.0, lots * system.weight / (1.0 + a_second * POLLS_GATHER_S))
+
+    def _decide(self, job: Job, result: TaskReport | NotSent, asked_s: float) -> Decision:
+        system = self._system
+        work, pacing = system.work_of(job, asked_s), system.pacing(job.account)
+        dialect = system.quotas[job.account].account.dialect
+        return decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng)
+
+    def _polled(self, job: Job, outcome: tuple[TaskReport | NotSent, float, float]) -> None:
+        """`outcome`: the gateway's answer, when it was asked, and the end of the lease."""
+        system, (result, asked_s, lease_ends_s) = self._system, outcome
+        if job.state is not JobState.GENERATING or job.due_s != lease_ends_s:
+            return  # claimed again
         job.polls += 1
         if result is UNFINISHED:
             job.polled_s = system.now_s
-        work, pacing = system.work_of(job, loaded_s), system.pacing(job.account)
-        dialect = system.quotas[job.account].account.dialect
+        decision = self._decide(job, result, asked_s)
         if result is FINISHED:
             job.detected_s, job.expires_s = system.now_s, job.ends_s + job.life_s
             system.learn(job)
             system.quotas[job.account].finish(system.weight)
             system.in_transfer += system.weight
             system.tally.most_copies_waiting = max(system.tally.most_copies_waiting, system.in_transfer)
-        system.apply_decision(job, decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng))
+            system.hint("transfer")
+        system.apply_decision(job, decision)
 
 
 class TransferWorker:

@@ -202,9 +202,9 @@ def _places(attempts: Sequence[_Attempt]) -> dict[Place, int]:
         for turn, count in enumerate(attempt.given):
             for place in attempt.question.places(turn) if count else ():
                 is_own = place.account or place.which is not Which.ANY
-                everybody = place._replace(account="", which=Which.ANY) if is_own else place
-                before[everybody] += count
-                wanted[place] = before[everybody]
+                common = place._replace(account="", which=Which.ANY) if is_own else place
+                before[common] += count
+                wanted[place] = before[common]
     return dict(wanted)
 
 

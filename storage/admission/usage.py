@@ -2,7 +2,8 @@
 
 The rows of `jobs` are the count. Those that are generating, which are most, are counted when they change, by triggers
 in the transaction of the change (`storage.counted.slots`): so a sum of `slot_counts` is exact in every snapshot,
-whatever program wrote the rows. A session that writes with triggers switched off is the exception: `recount` finds it.
+whatever program wrote the rows. A session that writes with triggers switched off is the exception:
+`storage.reporting.recounts` corrects what it did.
 """
 
 from __future__ import annotations
@@ -11,10 +12,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import LiteralString
 
-from psycopg import sql
-
-from storage.counted.kept_count import RECOUNT_LOCK
-from storage.counted.slots import SLOT_COUNTS
 from storage.database import Connection
 
 UNCONFIRMED_SLOT_S = 120.0
@@ -138,14 +135,3 @@ def read_usage(
 
 def _parameters(grace_s: float, names: Sequence[str] | None) -> dict[str, object]:
     return {"names": None if names is None else list(names), "young_s": min(grace_s, UNCONFIRMED_SLOT_S)}
-
-
-_ALONE: LiteralString = f"SELECT pg_try_advisory_xact_lock({RECOUNT_LOCK})"
-
-
-def recount(conn: Connection) -> int:
-    """Compare the kept counts with the rows, and repair them; returns how many were wrong. One process at a time, so
-    that no two add the same correction."""
-    if conn.execute(_ALONE).fetchone() == (False,):
-        return 0
-    return conn.execute(sql.SQL(SLOT_COUNTS.count_sql)).rowcount

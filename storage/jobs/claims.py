@@ -161,7 +161,7 @@ WITH limited AS MATERIALIZED (
 )
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.ctid = due.place
-RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
+RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part('epoch', due.due_at), 1e9) AS late_s
 """  # noqa: S608 - put together from constants
 
 
@@ -209,7 +209,7 @@ WITH RECURSIVE hosts AS (
       AND state = 'transferring' AND due_at <= now() FOR UPDATE SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-    FROM locked l WHERE j.ctid = l.place RETURNING j.id, j.claim, j.account
+    FROM locked l WHERE j.ctid = l.place RETURNING j.id, j.claim, coalesce(j.account, '') AS account
 )
 SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
 """  # noqa: S608 - put together from constants

@@ -72,12 +72,13 @@ def upgrade_schema(server: Server) -> None:
     )
     config = Config()
     config.set_main_option("script_location", str(revisions.MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)  # it loads every migration
     until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
     while True:
-        prepared = _prepare(server, config)  # each time: an index may need what the last migration has added
+        prepared = _prepare(server, scripts)  # each time: an index may need what the last migration has added
         try:
             with engine.begin() as conn:
-                if not _step(conn, server, config, prepared):
+                if not _step(conn, server, config, scripts, prepared):
                     return
             until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S
         except DBAPIError as exc:
@@ -89,7 +90,7 @@ def upgrade_schema(server: Server) -> None:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _prepare(server: Server, config: Config) -> str | None:
+def _prepare(server: Server, scripts: ScriptDirectory) -> str | None:
     """Build the indexes of later migrations, and count what the next one keeps counts of, while everything runs.
 
     Gives the next one; None: there is none, or all come at once, on a new database.
@@ -100,11 +101,11 @@ def _prepare(server: Server, config: Config) -> str | None:
     ):
         held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
         held.execute(server.build, prepare=False)
-        if _after(revisions.current_revision(held), config) is None:
+        if _after(revisions.current_revision(held), scripts) is None:
             return None
         wait_alone(held)
         found = revisions.current_revision(held)
-        revision = _after(found, config)
+        revision = _after(found, scripts)
         if found is not None and revision is not None:
             try:
                 build_ahead(held, own, found)
@@ -116,14 +117,16 @@ def _prepare(server: Server, config: Config) -> str | None:
         return revision
 
 
-def _after(found: str | None, config: Config) -> str | None:
+def _after(found: str | None, scripts: ScriptDirectory) -> str | None:
     """The migration that comes next; None: none does, or all come at once, on a new database."""
     if found is None or found >= revisions.newest_revision():
         return None
-    return min(step.revision for step in ScriptDirectory.from_config(config).iterate_revisions("head", found))
+    return min(step.revision for step in scripts.iterate_revisions("head", found))
 
 
-def _step(conn: AlchemyConnection, server: Server, config: Config, prepared: str | None) -> bool:
+def _step(
+    conn: AlchemyConnection, server: Server, config: Config, scripts: ScriptDirectory, prepared: str | None
+) -> bool:
     """Run the migration that is prepared, unless another process has; or all of them on a new database. False: there
     is none left."""
     driver = conn.connection.driver_connection
@@ -137,7 +140,7 @@ def _step(conn: AlchemyConnection, server: Server, config: Config, prepared: str
     if found is not None and found >= revisions.newest_revision():
         revisions.check_schema(driver)
         return False
-    target = _after(found, config) or "head"
+    target = _after(found, scripts) or "head"
     if found is not None:
         if target != prepared:  # it comes after one that another process ran, which may be preparing it
             return True
@@ -145,7 +148,7 @@ def _step(conn: AlchemyConnection, server: Server, config: Config, prepared: str
     conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_S:g}s'")
     config.attributes["connection"] = conn
     command.upgrade(config, target)
-    applied = ScriptDirectory.from_config(config).iterate_revisions(target, "base")
+    applied = scripts.iterate_revisions(target, "base")
     oldest = max(getattr(step.module, "oldest_program", step.revision) for step in applied)
     revisions.keep_oldest_program(driver, oldest)
     return True

@@ -8,6 +8,7 @@ import pytest
 
 from storage.database import connect
 from tests.media_files import picture
+from tests.servers import TestServers
 from tests.stack import running_stack
 from tests.waiting import wait_for
 
@@ -21,9 +22,9 @@ LONG = {
 }
 
 
-def test_a_worker_killed_between_an_upload_and_its_answer_pays_once(tmp_path: Path) -> None:
+def test_a_worker_killed_between_an_upload_and_its_answer_pays_once(tmp_path: Path, servers: TestServers) -> None:
     (tmp_path / "hero.png").write_bytes(picture())
-    with running_stack(tmp_path, LONG) as stack:
+    with running_stack(tmp_path, LONG, servers=servers) as stack:
         # The calls: find the group, create it, find the file, create its asset. The fourth is billed and hangs.
         stack.add_faults({"kind": "hang", "where": "asset", "seconds": 600, "accepted": True, "after": 3, "times": 1})
         for prompt in ("one", "two"):

@@ -58,6 +58,12 @@ def outcomes(parts: Parts, job_id: UUID) -> list[str | None]:
         return [attempt["outcome"] for attempt in attempts_of(conn, job_id)]
 
 
+def sent(parts: Parts, job_id: UUID) -> list[str | None]:
+    """The outcomes of what was sent: on a busy machine a worker's first batch may outlive its lease of 3 s, and is then
+    not sent."""
+    return [of for of in outcomes(parts, job_id) if of != "not_tried"]
+
+
 def all_in(parts: Parts, ids: list[UUID], state: JobState) -> None:
     parts.wait_for(f"all are {state}", lambda: parts.states(ids) == {state: len(ids)})
 
@@ -69,9 +75,7 @@ def test_two_schedulers_and_four_workers_run_each_job_once(parts: Parts) -> None
             parts.start(f"{kind}-{number}", kind, celery=celery)
     ids = parts.enqueue(60, "doubled", account="small")
     assert parts.wait_final(ids) == {JobState.SUCCEEDED: 60}
-    # On a busy machine a worker's first batch may outlive the lease of 3 s; it is then not sent.
-    found = {job_id: [of for of in outcomes(parts, job_id) if of != "not_tried"] for job_id in ids}
-    assert found == {job_id: ["accepted"] for job_id in ids}
+    assert {job_id: sent(parts, job_id) for job_id in ids} == {job_id: ["accepted"] for job_id in ids}
     parts.judge(ids).check()
 
 
@@ -140,7 +144,7 @@ def test_stale_messages_of_a_paused_scheduler_do_nothing(parts: Parts) -> None:
     more = parts.enqueue(3, "after stale", account="small")
     all_in(parts, more, JobState.SUCCEEDED)
     assert parts.jobs(ids) == before
-    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in [*ids, *more])
+    assert [sent(parts, job_id) for job_id in [*ids, *more]] == [["accepted"]] * 6
 
 
 def test_a_scheduler_that_stands_still_in_a_transaction_does_not_stop_the_other_one(parts: Parts) -> None:
@@ -187,7 +191,7 @@ def test_messages_whose_leases_have_ended_do_nothing(parts: Parts) -> None:
     parts.start(SUBMIT_POLL)
     start_transfers(parts)
     all_in(parts, ids, JobState.SUCCEEDED)
-    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    assert [sent(parts, job_id) for job_id in ids] == [["accepted"]] * 3
     parts.judge(ids).check()
 
 
@@ -203,7 +207,7 @@ def test_a_message_delivered_three_times_submits_once(parts: Parts) -> None:
     start_transfers(parts)
     parts.start(SCHEDULER)
     all_in(parts, ids, JobState.SUCCEEDED)
-    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    assert [sent(parts, job_id) for job_id in ids] == [["accepted"]] * 3
     parts.judge(ids).check()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import TestServers
 from tests.stack import END_S, running_stack
 from tests.waiting import wait_for
 
@@ -17,9 +18,9 @@ JOBS = 60
 LEASE_S = 400
 
 
-def test_a_rolling_restart_loses_repeats_and_delays_no_job(tmp_path: Path) -> None:
+def test_a_rolling_restart_loses_repeats_and_delays_no_job(tmp_path: Path, servers: TestServers) -> None:
     settings = {"REELQ_LEASE_SECONDS": str(LEASE_S), "REELQ_SUBMIT_TIMEOUT_SECONDS": "20"}
-    with running_stack(tmp_path, settings) as stack:
+    with running_stack(tmp_path, settings, servers=servers) as stack:
         stack.add_faults(
             {"kind": "slow", "where": "create", "seconds": 1},
             {"kind": "slow_download", "bytes_per_s": 60_000, "every": 3},

@@ -13,6 +13,7 @@ import pytest
 from seedance.gateways.registry import DIALECTS
 from simulator.main import SimulatorOptions, running
 from tests.contract.clients import account_url, own_settings
+from tests.servers import TestServers
 from tests.stack import running_stack
 from tests.waiting import PATIENCE_S
 
@@ -51,7 +52,7 @@ def agrees(shown: Any, sent: Any) -> bool:
     return bool(shown == sent)
 
 
-def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> None:
+def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path, servers: TestServers) -> None:
     options = SimulatorOptions(seed=3, time="fixed", median_seconds=0.5, asset_seconds=0.5)
     with running(options) as url:
         settings = {
@@ -60,7 +61,7 @@ def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> N
             # A copy whose lease ends downloads its video again, and on a loaded machine a short one may end.
             "REELQ_LEASE_SECONDS": "90",
         }
-        with running_stack(tmp_path, settings) as stack:
+        with running_stack(tmp_path, settings, servers=servers) as stack:
             explained = stack.reelq("explain", str(CAMPAIGN), "--json")
             assert explained.returncode == 0, explained.stdout + explained.stderr
             shown = {job["job"]["prompt"]: job for job in json.loads(explained.stdout)}

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from producer.web.language import catalogue
+from tests.servers import TestServers
 from tests.stack import Stack, running_stack
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -47,8 +48,8 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("page")) as started:
+def stack(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("page"), servers=servers) as started:
         yield started
 
 

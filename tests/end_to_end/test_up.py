@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -51,10 +53,22 @@ def _beats(database_url: str, pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]:
-    directory = tmp_path_factory.mktemp("stack")
-    with running_stack(directory / "data", cwd=directory) as started:
-        yield started
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BackgroundStack]]:
+    """Two stacks that start together."""
+    directory = tmp_path_factory.mktemp("pair")
+    stacks = [start(directory / name, cwd=directory) for name in ("ä b", "c:d")]
+    try:
+        for started in stacks:
+            started.wait_ready()
+        yield stacks
+    finally:
+        for started in stacks:
+            started.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(pair: list[BackgroundStack]) -> BackgroundStack:
+    return pair[0]
 
 
 @pytest.mark.slow
@@ -76,6 +90,39 @@ def test_a_stack_becomes_ready_and_describes_itself_in_stack_json(stack: Backgro
         assert content["s3"]["secret_access_key"] not in command, name
         assert content["database_url"] not in command, name
     assert load_settings(stack.directory, {}).accounts[0].name == "simulator"
+
+
+def _ports(*contents: dict[str, Any]) -> list[int | None]:
+    urls = [
+        content[key] for content in contents for key in ("api", "flower", "simulator", "database_url", "broker_url")
+    ]
+    return [urlsplit(url).port for url in [*urls, *(content["s3"]["endpoint_url"] for content in contents)]]
+
+
+@pytest.mark.slow
+def test_stacks_that_start_together_share_no_port(pair: list[BackgroundStack]) -> None:
+    ports = _ports(*(running.content() for running in pair))
+    assert len(set(ports)) == len(ports) == 12
+    assert all(running.is_ready() for running in pair)
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_keeps_the_data(pair: list[BackgroundStack]) -> None:
+    first, other = pair[1], pair[0].content()
+    before = first.content()
+    with psycopg.connect(before["database_url"]) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    processes = _processes(first)
+    first.supervisor.kill()
+    first.supervisor.wait(PATIENCE_S)
+    with running_stack(first.directory, cwd=first.directory.parent) as second:
+        assert _gone(processes, 0) == []
+        after = second.content()
+        for key in ("database_url", "broker_url", "s3", "simulator", "api", "flower"):
+            assert after[key] == before[key], key
+        assert pair[0].content() == other and pair[0].is_ready(), "the stack beside it does not notice"
+        with psycopg.connect(after["database_url"]) as conn:
+            assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
 @pytest.mark.slow
@@ -117,48 +164,25 @@ def test_a_second_stack_needs_another_data_directory(stack: BackgroundStack, tmp
     assert stack.is_ready()
 
 
-@pytest.fixture(scope="module")
-def pair(stack: BackgroundStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BackgroundStack]]:
-    """Two stacks that start together beside the first, which does not notice."""
-    directory = tmp_path_factory.mktemp("pair")
-    before = stack.content()
-    stacks = [start(directory / name, cwd=directory) for name in ("ä b", "c:d")]
-    try:
-        for started in stacks:
-            started.wait_ready()
-        assert stack.content() == before
-        yield stacks
-    finally:
-        for started in stacks:
-            started.stop()
-
-
 @pytest.mark.slow
-def test_stacks_that_start_together_or_beside_another_share_no_port(
-    stack: BackgroundStack, pair: list[BackgroundStack]
+def test_a_stack_beside_another_uses_the_configured_servers_and_accounts(
+    tmp_path: Path, settings: Settings, s3: Bucket, stack: BackgroundStack
 ) -> None:
-    contents = [running.content() for running in (stack, *pair)]
-    for key in ("api", "flower", "simulator", "database_url", "broker_url"):
-        assert len({content[key] for content in contents}) == 3, key
-    assert all(running.is_ready() for running in (stack, *pair))
-
-
-@pytest.mark.slow
-def test_a_killed_supervisor_leaves_no_process_and_the_next_one_keeps_the_data(pair: list[BackgroundStack]) -> None:
-    first = pair[0]
-    before = first.content()
-    with psycopg.connect(before["database_url"]) as conn:
-        conn.execute("CREATE TABLE kept AS SELECT 1 AS one")
-    processes = _processes(first)
-    first.supervisor.kill()
-    first.supervisor.wait(PATIENCE_S)
-    with running_stack(first.directory, cwd=first.directory.parent) as second:
-        assert _gone(processes, 0) == []
-        after = second.content()
-        for key in ("database_url", "broker_url", "s3", "simulator", "api", "flower"):
-            assert after[key] == before[key], key
-        with psycopg.connect(after["database_url"]) as conn:
-            assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
+    account = '[[accounts]]\nname = "main"\ngateway = "anyfast"\nbase_url = "http://127.0.0.1:9"\napi_key = "sk-1"\n'
+    (tmp_path / "reelq.toml").write_text(account)
+    bucket = f"{settings.s3_bucket}-up"
+    environ = dict(os.environ) | environ_for(settings) | {"REELQ_S3_BUCKET": bucket}
+    before = stack.content()
+    with running_stack(tmp_path / "data", environ=environ, cwd=tmp_path) as other:
+        content = other.content()
+        assert set(content["processes"]) == ALL_PROCESSES - {"postgres", "valkey", "s3", "simulator"}
+        assert content["database_url"] == settings.database_url
+        assert content["s3"]["bucket"] == bucket
+        shutil.rmtree(s3.directory.parent / bucket)  # a store on this machine, so `up` has created it
+        assert content["simulator"] is None
+        assert content["config"] == str(tmp_path / "reelq.toml")
+        assert not {urlsplit(content[key]).port for key in ("api", "flower")} & set(_ports(before))
+        assert stack.content() == before and stack.is_ready()
 
 
 @pytest.mark.slow
@@ -180,22 +204,6 @@ def test_a_stop_during_the_start_leaves_no_process(tmp_path: Path, after_s: floa
     assert stack.stop() in (0, -signal.SIGTERM)
     assert [process for process in psutil.process_iter() if _is_of(process, tmp_path)] == []
     assert stack.content() == {}
-
-
-@pytest.mark.slow
-def test_a_stack_uses_the_configured_servers_and_accounts(tmp_path: Path, settings: Settings, s3: Bucket) -> None:
-    account = '[[accounts]]\nname = "main"\ngateway = "anyfast"\nbase_url = "http://127.0.0.1:9"\napi_key = "sk-1"\n'
-    (tmp_path / "reelq.toml").write_text(account)
-    bucket = f"{settings.s3_bucket}-up"
-    environ = dict(os.environ) | environ_for(settings) | {"REELQ_S3_BUCKET": bucket}
-    with running_stack(tmp_path / "data", environ=environ, cwd=tmp_path) as stack:
-        content = stack.content()
-        assert set(content["processes"]) == ALL_PROCESSES - {"postgres", "valkey", "s3", "simulator"}
-        assert content["database_url"] == settings.database_url
-        assert content["s3"]["bucket"] == bucket
-        shutil.rmtree(s3.directory.parent / bucket)  # a store on this machine, so `up` has created it
-        assert content["simulator"] is None
-        assert content["config"] == str(tmp_path / "reelq.toml")
 
 
 def _refusal(directory: Path, *arguments: str, data_dir: str = "data", **environ: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from storage import merging
 from storage.accounts import changes
-from storage.admission import campaign_pace, usage
+from storage.admission import campaign_pace
 from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
@@ -17,7 +17,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.metrics import kept
-from storage.reporting import job_counts
+from storage.reporting import job_counts, recounts
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
@@ -121,7 +121,7 @@ def merged_counts(conn: Connection, settings: Settings) -> int:
 
 def recounted_slots(conn: Connection, settings: Settings) -> int:
     """Repair the kept counts of slots in use, if a session wrote jobs with its triggers switched off."""
-    wrong = usage.recount(conn)
+    wrong = recounts.recount_slots(conn)
     if wrong:
         log.warning("slots.recounted wrong=%d: a session wrote jobs without running the table's triggers", wrong)
     return wrong

@@ -93,6 +93,22 @@ def test_lots_behave_as_single_jobs() -> None:
         assert mean(getattr(run, name) for run in many) == pytest.approx(getattr(one, name), rel=0.25), name
 
 
+def test_a_worker_polls_again_by_itself_while_its_lease_has_time() -> None:
+    held = run()
+    claimed = run(layout=replace(SMALL, query_timeout_s=SMALL.poll_lease_s))
+    assert (held.succeeded, claimed.succeeded) == (300, 300)
+    assert held.messages_per_s < 0.8 * claimed.messages_per_s
+    assert held.wal_bytes_per_job < 0.9 * claimed.wal_bytes_per_job
+
+
+def test_a_found_video_is_claimed_before_the_next_tick() -> None:
+    work = Workload(40, per_second=0.5, generation=Timing(median_s=8.0, sigma=0.3), video_mib=(1.0, 1.0))
+    fast, slow = (run(work, replace(SMALL, tick_s=tick_s)) for tick_s in (0.25, 5.0))
+    assert slow.last_late_s == fast.last_late_s == 0.0
+    assert slow.queue_wait_p50_s < 1.0
+    assert slow.makespan_s < fast.makespan_s + 5.0
+
+
 def test_an_incomplete_lot_is_dropped_and_the_others_end() -> None:
     seen = run(weight=7)
     assert (seen.jobs, seen.ended) == (294, 294)

@@ -114,13 +114,14 @@ def test_what_people_need_of_a_url_stays() -> None:
 
 
 @pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
+def root_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     root = logging.getLogger()
-    kept, level = list(root.handlers), root.level
+    level = root.level
+    monkeypatch.setattr(root, "handlers", [])  # it would close those of pytest
     quiet = {name: logging.getLogger(name).level for name in setup.CHATTY}
     yield root
     logging.captureWarnings(False)
-    root.handlers, root.level = kept, level
+    root.setLevel(level)
     for name, before in quiet.items():
         logging.getLogger(name).setLevel(before)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +16,7 @@ from sentry_sdk.transport import Transport
 
 from storage.logs.sentry import set_up_sentry
 
-PROMPT, KEY = "a boat that nobody may know of", "sk-0123456789abcdef"
+PROMPT, KEY = "a boat that no one may know of", "sk-0123456789abcdef"
 LINK = "https://files.example/v.mp4?X-Tos-Signature=0123456789abcdef"
 
 
@@ -29,7 +32,21 @@ class Kept(Transport):
 
 
 @pytest.fixture
-def kept() -> Iterator[Kept]:
+def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentry replaces these for the rest of the process; each test gets them back at its end."""
+    for owner, name in (
+        (sys, "excepthook"),
+        (logging.Logger, "callHandlers"),
+        (threading.Thread, "start"),
+        (concurrent.futures.ThreadPoolExecutor, "submit"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    for name in ("_processed_integrations", "_installed_integrations"):  # what it has replaced already
+        monkeypatch.setattr(sentry_sdk.integrations, name, set())
+
+
+@pytest.fixture
+def kept(unpatched: None) -> Iterator[Kept]:
     transport = Kept()
     environ = {"SENTRY_DSN": "https://public@sentry.example/1", "SENTRY_ENVIRONMENT": "tests"}
     set_up_sentry("worker", environ, transport)

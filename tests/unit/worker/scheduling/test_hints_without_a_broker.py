@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import time
+from functools import partial
 
 import pytest
 
+from storage import broker
 from storage.broker_url import BrokerUrl
 from storage.waking import hints
 from storage.waking.hints import Due, Hints
@@ -29,6 +32,30 @@ def test_hints_are_dropped(closed_port: int, caplog: pytest.LogCaptureFixture, m
             wait_for("the hint is taken", lambda: not giver._wanted)
         giver.close()
     assert warnings(caplog, "hints.not_sent") == 1
+
+
+def test_a_client_that_cannot_be_made_is_tried_again(
+    closed_port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "QUIET_S", 0.0)
+    tried = []
+
+    def refuse(*_arguments: object) -> None:
+        tried.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(broker, "client", refuse)
+    giver = Hints(BrokerUrl(hosts=(("127.0.0.1", closed_port),)))
+    with caplog.at_level(logging.WARNING, "reelq.hints"):
+        for number in range(1, 4):
+            giver.give({Due.SUBMIT})
+            wait_for("a client is asked for", partial(_has, tried, number))
+        giver.close()
+    assert warnings(caplog, "hints.not_sent") == 1
+
+
+def _has(items: list[int], count: int) -> bool:
+    return len(items) == count
 
 
 def test_a_closed_giver_takes_no_hints(closed_port: int) -> None:

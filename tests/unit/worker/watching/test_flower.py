@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -55,6 +56,10 @@ def test_a_task_is_done_when_its_work_in_the_background_is() -> None:
 
 
 def test_the_tally_is_that_of_the_task_that_runs() -> None:
+    copy_context().run(_two_tasks)  # each task of a worker has a context of its own, too
+
+
+def _two_tasks() -> None:
     begin_tally("one")
     begin_tally("two")
     current_tally().good("stored")
@@ -148,7 +153,7 @@ OKTA = "https://okta.example.com/oauth2/default"
         ({}, None, "FLOWER_OAUTH2_OKTA_BASE_URL: is not set"),
     ],
 )
-def test_oauth_that_would_let_nobody_in_is_refused(
+def test_oauth_that_would_let_no_one_in_is_refused(
     given: dict[str, str | None], okta_url: str | None, why: str | None
 ) -> None:
     found = why_no_sign_in(SimpleNamespace(**OAUTH | given), okta_url)

@@ -1,4 +1,4 @@
-"""Requests over the connections of an aiohttp session, for many files: without aiohttp's own cost of each request.
+"""Requests over the connections of an aiohttp session, for files and polls: without aiohttp's own cost of each request.
 
 The session's connector makes the connections, so proxies, TLS, checks of addresses, limits and keep-alive are the
 session's. What is sent is the same, too: its usual headers, and the proxy's login where a proxy forwards plain HTTP.

@@ -27,13 +27,16 @@ def asked(answers: Sequence[bytes], use: Callable[[GatewayClient], Awaitable[Non
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal requests
-        while left and await _request(reader):
-            requests += 1
-            if not (data := left.pop(0)):
-                break
-            writer.write(data)
-            await writer.drain()
-        writer.close()
+        try:
+            while left and await _request(reader):
+                requests += 1
+                if not (data := left.pop(0)):
+                    break
+                writer.write(data)
+                await writer.drain()
+            writer.close()
+        except (ConnectionError, asyncio.CancelledError):  # the client has gone
+            writer.transport.abort()
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 import pytest
 
@@ -25,30 +24,29 @@ def asked(answers: Sequence[bytes], use: Callable[[GatewayClient], Awaitable[Non
     """Use a client of a server that gives these answers, one to each request; "" closes the connection. Returns how
     many requests there were."""
     left, requests = list(answers), 0
-    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal requests
-        serving.add(asyncio.current_task())
-        with suppress(ConnectionError):
+        try:
             while left and await _request(reader):
                 requests += 1
                 if not (data := left.pop(0)):
                     break
                 writer.write(data)
                 await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+            writer.close()
+        except (ConnectionError, asyncio.CancelledError):  # the client has gone
+            writer.transport.abort()
 
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         account = Account(name="main", gateway="anyfast", base_url=f"http://127.0.0.1:{port}", api_key="k")
-        async with server:
-            async with GatewayClient(account, account.dialect, submit_timeout_s=5, query_timeout_s=5) as client:
-                await use(client)
-            await asyncio.gather(*(task for task in serving if task is not None))
+        async with (
+            server,
+            GatewayClient(account, account.dialect, submit_timeout_s=5, query_timeout_s=5) as client,
+        ):
+            await use(client)
 
     asyncio.run(main())
     return requests

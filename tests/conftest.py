@@ -6,10 +6,14 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
+import execnet
 import httpx
 import hypothesis
 import pytest
@@ -20,6 +24,7 @@ from seedance.network.authorities import VARIABLES
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
+from tests.worker_source.source import running_source
 
 STEADY, THOROUGH = "steady", "thorough"
 # The time of an example depends more on the load of the machine than on the code under test.
@@ -34,6 +39,15 @@ sys.dont_write_bytecode = False
 
 # What is imported and collected is no garbage: to look through it again and again took a quarter of the collection.
 gc.disable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
+    """Fork the workers from one process that has collected the tests."""
+    running = ExitStack()
+    directory = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="reelq-tests-")))
+    running.enter_context(running_source(directory, config.args, specs))
+    config.add_cleanup(running.close)
 
 
 def pytest_collection_finish() -> None:

@@ -6,11 +6,9 @@ import gc
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args
 
 import execnet
@@ -43,11 +41,11 @@ gc.disable()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
-    """Fork the workers from one process that has collected the tests."""
-    running = ExitStack()
-    directory = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="reelq-tests-")))
-    running.enter_context(running_source(directory, config.args, specs))
-    config.add_cleanup(running.close)
+    """Fork the workers from one process that has collected the tests, where that can be done."""
+    if sys.platform == "linux":
+        running = ExitStack()
+        running.enter_context(running_source(config.args, specs))
+        config.add_cleanup(running.close)
 
 
 def pytest_collection_finish() -> None:

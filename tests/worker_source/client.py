@@ -1,6 +1,6 @@
 """Stands for a worker of pytest-xdist, and lasts as long: the source gets its standard streams and forks the worker.
 
-    python -I -S client.py SOCKET …
+    python -I -S client.py NAME …
 
 It uses only the standard library, because it runs once for each worker.
 """
@@ -12,10 +12,10 @@ import socket
 import sys
 
 
-def main(address: str) -> None:
-    """Ask for a fork, and wait until it ends."""
+def main(name: str) -> None:
+    """Ask the source of this name for a fork, and wait until it ends."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
+        connection.connect(f"\0{name}")
         socket.send_fds(connection, [b"."], [0, 1, 2])
         for stream in (0, 1):  # else a reader of the worker's output would wait for this process, too
             os.close(stream)

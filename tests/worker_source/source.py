@@ -1,6 +1,6 @@
 """The process that collects the tests before the workers do. Each worker of pytest-xdist is a fork of it.
 
-Six workers that start by themselves import the product and the tests six times, and compile the tests six times where
+Workers that start by themselves each import the product and the tests, and compile the tests where
 they have not run before: 7 s of CPU each, and 9. A fork has everything imported, and shares most of that memory.
 
 The source opens nothing and starts no thread. It ends when its standard input does, as it does when pytest ends.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import secrets
 import selectors
 import shlex
 import signal
@@ -38,17 +39,17 @@ _CLIENT = Path(__file__).with_name("client.py")
 
 
 @contextmanager
-def running_source(directory: Path, arguments: Sequence[str], specs: Sequence[execnet.XSpec]) -> Iterator[None]:
+def running_source(arguments: Sequence[str], specs: Sequence[execnet.XSpec]) -> Iterator[None]:
     """Run the source, and let it start the workers of these specifications. `arguments`: the tests to collect."""
-    address = str(directory / "source")
+    name = f"reelq-tests-{secrets.token_hex(8)}"
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        listener.bind(f"\0{name}")  # no file: a path may be too long
         listener.listen()
         number = listener.fileno()
         command = [sys.executable, "-m", __name__, str(number), *arguments]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[number])
     for spec in specs:
-        spec.python = shlex.join([sys.executable, "-I", "-S", str(_CLIENT), address])
+        spec.python = shlex.join([sys.executable, "-I", "-S", str(_CLIENT), name])
     with process:  # at the end, its standard input is closed
         yield
 
@@ -57,8 +58,9 @@ def main(number: int, arguments: list[str]) -> None:
     """Be the source; `number`: of the socket on which clients ask."""
     with socket.socket(fileno=number) as listener:
         os.set_inheritable(number, False)
-        # What is wrong with a test is said by the workers, which collect it again.
-        pytest.main(["--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider", *arguments])
+        # What is wrong with a test is said by the workers, which collect it again. Without capture, for a module that
+        # keeps `sys.stderr` when it is imported would keep one that is closed.
+        pytest.main(["--collect-only", "-qq", "-n", "0", "--capture=no", "-p", "no:cacheprovider", *arguments])
         assert threading.active_count() == 1, threading.enumerate()
         gc.collect()
         gc.freeze()

@@ -111,7 +111,7 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
 def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     run: Run, world: World, gateway: DoubtfulGateway
 ) -> None:
-    write_sheet("a red lamp", "a blue lamp", "a green lamp", seed=7)
+    write_sheet("a ruby lamp", "a blue lamp", "a green lamp", seed=7)
     enqueue(run)
     go(world, gateway)
     first = rows_of(world)
@@ -136,7 +136,7 @@ def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     assert rows_of(world)[1].job_id not in (first[1].job_id, now[1].newest_job_id)
     made = [job for job in world.jobs() if "blue" in job["prompt"]]
     assert len(made) == 3 and len({job["request"]["seed"] for job in made}) == 3
-    assert gateway.generations()["a red lamp"] == 1
+    assert gateway.generations()["a ruby lamp"] == 1
 
 
 def test_reviews_are_stored_with_who_and_why_and_only_for_videos(

@@ -37,6 +37,9 @@ sys.dont_write_bytecode = False
 
 # What is imported and collected is no garbage: to look through it again and again took a quarter of the collection.
 gc.disable()
+GARBAGE = (20_000, 10, 10)
+"""When the collector runs later. Each API of a test makes 100,000 objects; with Python's own thresholds it took a tenth
+of the CPU of the tests."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,6 +56,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 @pytest.fixture(scope="session", autouse=True)

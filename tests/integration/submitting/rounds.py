@@ -50,7 +50,7 @@ class World:
         self.producer = Producer(self.settings)
         self.runtime = Runtime(self.settings)
         self.url = self.settings.require_database_url()
-        self._database = Database(self.url, name="test", size=2, wait_s=PATIENCE_S, limits=DEFAULT_LIMITS)
+        self._database = Database(self.url, name="test", size=4, wait_s=PATIENCE_S, limits=DEFAULT_LIMITS)
 
     def close(self) -> None:
         self.producer.close()

@@ -30,6 +30,7 @@ from storage.jobs import claims
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
+from worker.garbage import spare_loaded
 from worker.runtime import Runtime, install
 from worker.scheduling.batches import TRANSFER_BATCH
 from worker.transferring.transfer import transfer_batch
@@ -149,6 +150,7 @@ def _work() -> dict[str, Any]:
     install(runtime)
     runtime.outbound.authorities.context()  # as a worker prepares itself when it starts
     runtime.objects.check_bucket()
+    spare_loaded()
     began_s, cpu_s = time.monotonic(), time.process_time()
     done = 0
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:

@@ -38,8 +38,8 @@ from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, Connection, Database, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
-from storage.jobs.fresh import views_of_new
 from storage.jobs.records import Enqueued, JobView, NewJob
+from storage.jobs.shown.fresh import views_of_new
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -73,7 +73,7 @@ class Producer:
         local_files: bool = True,
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
-        connections: int = 8,
+        connections: int = POOL_SIZE,
         hints: bool = True,
     ) -> None:
         given = load_settings() if settings is None else settings

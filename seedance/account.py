@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,9 +26,19 @@ TenantName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9._-]{0,61}[a-z0
 
 
 def _check_base_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in value)
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("must be an http(s) URL")
-    return value.rstrip("/")
+    if parts.username is not None:  # it would be sent in place of the key
+        raise ValueError("must have no user and password: the gateway takes its key in that place")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path: each call adds its own to it")
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
 def _check_gateway(value: str) -> str:

@@ -45,12 +45,16 @@ from seedance.gateways.base import (
     WireCall,
 )
 from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
+from seedance.network import direct
+from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
 MAX_ANSWER_BYTES = 4 * 2**20
+MAX_HEADER_BYTES = 64 * 1024
+"""Of one header; aiohttp takes 8 KiB. Some firewalls add policies and cookies that are larger."""
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 SUBMIT_KEEPALIVE_S = 2.0
@@ -102,6 +106,22 @@ def _body(content: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
+async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> WireAnswer:
+    """A GET without aiohttp's own cost of each request: most calls are polls."""
+    wire = await direct.request(session, "GET", url, headers)
+    try:
+        body = await wire.read(MAX_ANSWER_BYTES + 1)
+    finally:
+        wire.close()
+    if len(body) > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
+    return _plain(wire.status, wire.headers, body)
+
+
+def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
+    return WireAnswer(status, headers, decompressed(body, headers.get("content-encoding", ""), MAX_ANSWER_BYTES))
+
+
 class GatewayClient:
     """One account's connections to its gateway, on one event loop, for the life of the process."""
 
@@ -128,6 +148,8 @@ class GatewayClient:
         }
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._reads_directly = True
+        """Whether `direct` can read this gateway's responses. It refuses more than aiohttp does."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,14 +195,20 @@ class GatewayClient:
         if call is None:
             return CancelOutcome.NOT_OFFERED
         try:
-            await self._exchange("cancel", call)
+            answer = await self._exchange("cancel", call)
         except TooLate:
             return CancelOutcome.TOO_LATE
-        if self.dialect.cancel_is_a_request:
+        # Some gateways only promise to try, and a proxy may answer with a page and 200: the task itself counts.
+        try:
             report = await self.query(task_id)
-            if report.status is not TaskStatus.CANCELLED:
-                message = f"the gateway accepted the request to cancel, but the task is still {report.raw_status}"
-                raise Unavailable(message, gateway=self.dialect.name, operation="cancel")
+        except GatewayError as exc:
+            removed = isinstance(exc, TaskUnknown) or (exc.status in NO_ROUTE_STATUSES and not is_page(answer.body))
+            if not removed:
+                raise
+            return CancelOutcome.CANCELLED
+        if report.status is not TaskStatus.CANCELLED:
+            message = f"the answer to the cancel is a success, but the task is still {report.raw_status}"
+            raise Unavailable(message, gateway=self.dialect.name, operation="cancel")
         return CancelOutcome.CANCELLED
 
     async def list_tasks(
@@ -300,32 +328,32 @@ class GatewayClient:
         limit_s = self._timeouts[operation]
         try:
             async with asyncio.timeout(limit_s):
-                return await self._send(operation, call, limit_s)
+                return await self._send(operation, call)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from exc
         except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
             raise self._unreadable(operation, exc) from exc
 
-    async def _send(self, operation: Operation, call: WireCall, limit_s: float) -> WireAnswer:
-        connect_s = min(CONNECT_TIMEOUT_S, limit_s / 2)  # before the whole call's limit, which proves nothing
+    async def _send(self, operation: Operation, call: WireCall) -> WireAnswer:
         content = orjson.dumps(call.json) if call.json is not None else call.content
         query = f"?{urlencode(call.params, doseq=True, quote_via=quote)}" if call.params else ""
-        async with self._connections(paid=operation == "submit").request(
-            call.method,
-            URL(f"{self._base_url}{call.path}{query}", encoded=True),
-            data=_body(content),
-            headers=self._headers(call, content),
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
+        url, headers = URL(f"{self._base_url}{call.path}{query}", encoded=True), self._headers(call, content)
+        session = self._connections(paid=operation == "submit")
+        if call.method == "GET" and content is None and operation != "submit" and self._reads_directly:
+            try:
+                return await _get(session, url, headers)
+            except NotHttp:  # aiohttp may read it, and a GET can be repeated
+                self._reads_directly = False
+        async with session.request(
+            call.method, url, data=_body(content), headers=headers, allow_redirects=False
         ) as response:
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            plain = decompressed(bytes(body), headers.get("content-encoding", ""), MAX_ANSWER_BYTES)
-            return WireAnswer(response.status, headers, plain)
+            answered = {name.lower(): value for name, value in response.headers.items()}
+            return _plain(response.status, answered, bytes(body))
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
         """The headers of a call, in addition to those of every call or instead of them."""
@@ -339,9 +367,13 @@ class GatewayClient:
         uses from then on."""
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
+            # Shorter than the limit of a whole call, which proves nothing about a POST.
+            connect_s = min(CONNECT_TIMEOUT_S, self._timeouts["submit" if paid else "query"] / 2)
             self._sessions[paid] = open_session(
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
+                max_field_size=MAX_HEADER_BYTES,
                 auto_decompress=False,  # a wrong Content-Encoding must not make an answer unreadable
                 headers={
                     **self.dialect.key_headers(self._key),

@@ -24,6 +24,7 @@ _LAYERS = 3
 HEAD_BYTES = 12
 """How many bytes are needed to recognise a compression."""
 _GZIP = b"\x1f\x8b\x08"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _PLAIN = (b"{", b"[", b"<", b'"', b"\x89PNG", b"\xff\xd8\xff")
 
 
@@ -31,16 +32,33 @@ def coding_of(head: bytes, header: str) -> Coding | None:
     """How bytes that begin with `head` are compressed, None if they are not. `header`: `Content-Encoding`, or ""."""
     if head.startswith(_GZIP):
         return "gzip"
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(_ZSTD):
         return "zstd" if _zstd() is not None else None
-    if head.lstrip().startswith(_PLAIN) or head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"):
+    if _is_plain(head):
         return None
     if len(head) > 1 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0:
         return "zlib"
-    named = header.lower().split(",")[-1].strip()
+    named = _last(header)
     if named == "deflate":
         return "deflate"
     return "br" if named == "br" and _brotli() is not None else None
+
+
+def missing_package(head: bytes, header: str) -> str | None:
+    """The Python package that would decompress bytes that begin with `head`, None if none is missing. `header`:
+    `Content-Encoding`, or ""."""
+    if head.startswith(_ZSTD):
+        return "zstandard" if _zstd() is None else None
+    unread = _last(header) == "br" and not _is_plain(head) and coding_of(head, header) is None
+    return "brotli" if unread else None
+
+
+def _last(header: str) -> str:
+    return header.lower().split(",")[-1].strip()
+
+
+def _is_plain(head: bytes) -> bool:
+    return head.lstrip().startswith(_PLAIN) or head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 
 class Decompressor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,7 +12,9 @@ URGENT_SHARE = 0.25
 
 _SIGNED_AT = ("x-tos-date", "x-amz-date", "x-goog-date", "x-oss-date")
 _LIVES_FOR = ("x-tos-expires", "x-amz-expires", "x-goog-expires", "x-oss-expires")
-_DIES_AT = ("expires",)
+_DIES_AT = ("expires", "x-expires", "expire")
+"""In Unix seconds: CloudFront's and older S3's, and those of ByteDance's CDN."""
+_COS_TIMES = re.compile(r"\d+;(\d+)", re.ASCII)
 _DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _MAX_LIFE_S = 30 * 86400
 _MIN_TIME = 10**9  # in 2001, before there were such links
@@ -31,16 +34,27 @@ def url_life_s(url: str, now: datetime | None = None, made_at: datetime | None =
             signed_at = next((query[name] for name in _SIGNED_AT if name in query), None)
             begun = _date(signed_at) if signed_at else made_at or now
             dies_at = begun + timedelta(seconds=_plausible_life(float(lives_for)))
-        elif (ends := next((query[name] for name in _DIES_AT if name in query), None)) is not None:
-            if float(ends) < _MIN_TIME:
-                return None
-            dies_at = datetime.fromtimestamp(float(ends), UTC)
+        elif (ends := _dies_at(query)) is not None:
+            dies_at = ends
         else:
             return None
     except (ValueError, OverflowError, OSError):
         return None
     left_s = (dies_at - now).total_seconds()
     return left_s if left_s <= _MAX_LIFE_S else None
+
+
+def _dies_at(query: Mapping[str, str]) -> datetime | None:
+    """The moment that a URL names, None if it names none."""
+    if "se" in query and "sig" in query:  # Azure
+        at = datetime.fromisoformat(query["se"])
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    named = next((query[name] for name in _DIES_AT if name in query), None)
+    if named is None and (found := _COS_TIMES.fullmatch(query.get("q-sign-time", ""))) is not None:  # Tencent
+        named = found[1]
+    if named is None or float(named) < _MIN_TIME:
+        return None
+    return datetime.fromtimestamp(float(named), UTC)
 
 
 def _date(text: str) -> datetime:

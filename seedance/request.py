@@ -52,7 +52,7 @@ def _refuse(message: str) -> PydanticCustomError:
 
 
 def _check_prompt(value: str) -> str:
-    if not value.strip():
+    if not any(char.isprintable() and not char.isspace() for char in value):
         raise _refuse("is blank; describe the video")
     if "\0" in value:
         raise _refuse("holds a NUL character")
@@ -314,6 +314,8 @@ def parse_request(fields: Mapping[str, object]) -> GenerationRequest:
     Raises:
         InvalidInput: names every field that breaks a rule.
     """
+    if not isinstance(fields, Mapping):  # JSON that another program has stored
+        raise InvalidInput([Problem("request", "must be an object")])
     try:
         return GenerationRequest.model_validate(dict(fields))
     except ValidationError as exc:

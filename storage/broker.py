@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterError, MasterDownError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -32,6 +32,7 @@ _NEEDED: tuple[tuple[str, ...], ...] = (
     ("SREM", "_kombu.binding.submit", _ABSENT),
     ("HDEL", "unacked", _ABSENT),
     ("ZREM", "unacked_index", _ABSENT),
+    ("ZADD", "unacked_index", "XX", "GT", "1", _ABSENT),
     ("EVAL", "return 1", "0"),
     ("DEL", "reelq:rate:reelq-probe"),
     ("PUBLISH", "/{db}.celery.pidbox/reelq-probe", "x"),
@@ -124,25 +125,31 @@ def check(connection: redis.Redis, target: BrokerUrl) -> BrokerFacts:
     except (RedisError, OSError) as exc:
         if isinstance(exc, redis.TimeoutError) and _accepts(target):
             raise _silent(target) from exc
-        raise _explained(exc, target) from exc
+        raise (_cluster(target) if _of_cluster(exc) else _explained(exc, target)) from exc
     if isinstance(pinged, Exception):
         raise _explained(pinged, target) from pinged
     facts: Mapping[str, Any] = info if isinstance(info, dict) else {}  # INFO may be forbidden
     name = _check_version(facts, target)
     if str(facts.get("cluster_enabled", "0")) == "1" or any(_of_cluster(answer) for answer in answers):
-        raise BrokerUnfit(
-            f"broker at {target.where} is a Redis Cluster, in which one command may not use the keys of several "
-            "queues, as Celery's do; use a server or a replica set without cluster mode",
-            code="broker_cluster",
-        )
+        raise _cluster(target)
     if facts.get("role") == "slave":
         raise BrokerUnavailable(
             f"broker at {target.where} is a read-only replica; name its master, or Sentinels", code="broker_replica"
         )
     for command, answer in zip(_NEEDED, answers, strict=True):
+        if command[0] == "ZADD" and "syntax error" in str(answer):
+            raise _too_old("a Redis without `ZADD … GT`", target)
         if isinstance(answer, Exception):
             raise _explained(answer, target, " ".join(command[:2]))
     return _facts(name, facts)
+
+
+def _cluster(target: BrokerUrl) -> BrokerUnfit:
+    return BrokerUnfit(
+        f"broker at {target.where} is a Redis Cluster, in which one command may not use the keys of several "
+        "queues, as Celery's do; use a server or a replica set without cluster mode",
+        code="broker_cluster",
+    )
 
 
 def _silent(target: BrokerUrl) -> BrokerUnavailable:
@@ -178,17 +185,23 @@ def _check_version(facts: Mapping[str, Any], target: BrokerUrl) -> str:
     numbers = tuple(int(number) for number in re.findall(r"\d+", said)[:2])
     name = f"{'Valkey' if valkey else 'Redis'} {said}".strip()
     if numbers and numbers < MIN_VERSION:
-        least = ".".join(str(number) for number in MIN_VERSION)
-        raise BrokerUnfit(
-            f"broker at {target.where} is {name}; reelq needs Redis {least} or later, or Valkey",
-            code="broker_version",
-        )
+        raise _too_old(name, target)
     return name
 
 
+def _too_old(name: str, target: BrokerUrl) -> BrokerUnfit:
+    least = ".".join(str(number) for number in MIN_VERSION)
+    return BrokerUnfit(
+        f"broker at {target.where} is {name}; reelq needs Redis {least} or later, or Valkey", code="broker_version"
+    )
+
+
 def _of_cluster(answer: object) -> bool:
-    return isinstance(answer, RedisError) and bool(
-        re.match(r"MOVED|CLUSTERDOWN|CROSSSLOT|Keys in request|.*\bcluster\b", str(answer), re.IGNORECASE)
+    """Whether only a cluster answers so: another node has the key, or there is no choice of databases."""
+    if isinstance(answer, MasterDownError):  # said by a replica, and a ClusterError to redis-py
+        return False
+    return isinstance(answer, (AskError, ClusterError, ClusterCrossSlotError)) or (
+        isinstance(answer, RedisError) and bool(re.match(r"Keys in request|.*\bcluster\b", str(answer), re.IGNORECASE))
     )
 
 
@@ -208,12 +221,16 @@ def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUn
     if isinstance(exc, redis.exceptions.NoPermissionError) or text.startswith("NOPERM"):
         missing = f"the user of broker_url lacks a right that reelq needs ({command})"
         return BrokerUnfit(f"{where}: {missing}: {text}", code="broker_right")
+    if target.tls is not None and "ssl_certfile" not in target.tls and re.search(_ENDED_TLS, text):
+        hint = "if it wants a client's certificate, add ssl_certfile=FILE and ssl_keyfile=FILE to broker_url"
+        return BrokerUnavailable(f"{where} ended the TLS session: {text}; {hint}", code="broker_tls")
     for pattern, code, advice in _ADVICE:
         if re.search(pattern, text):
             return BrokerUnavailable(f"{where}: {text}; {advice}", code=code)
     return BrokerUnavailable(f"{where}: {text}")
 
 
+_ENDED_TLS = r"EOF occurred in violation|certificate required|Connection closed by server|reset by peer"
 _ADVICE = (
     (
         r"^OOM|command not allowed when used memory|maxmemory",
@@ -225,7 +242,12 @@ _ADVICE = (
         "broker_misconf",
         "it cannot write its snapshot: free its disk, or switch snapshots off (`save ''`), which reelq does not need",
     ),
-    (r"^READONLY", "broker_replica", "name its master, or Sentinels"),
+    (r"^READONLY|^Link with MASTER is down", "broker_replica", "name its master, or Sentinels"),
+    (
+        r"DB index is out of range",
+        "broker_database",
+        "it has fewer databases: end broker_url with a lower number, such as /0",
+    ),
     (r"max number of clients", "broker_connections", "raise its maxclients, or use a server that others do not share"),
     (
         r"WRONG_VERSION_NUMBER|wrong version number|record layer failure",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from storage.url_authority import HINT, is_broken_by_password
+from storage.addresses.url_authority import HINT, is_broken_by_password
 
 PORT, SENTINEL_PORT = 6379, 26379
 _TLS = {"redis": False, "valkey": False, "rediss": True, "valkeys": True, "sentinel": False}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import orjson
 import psycopg
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from storage.database_errors import Unanswered
+from storage.database_lists import FlatLists
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
 
 Prepared = Literal["auto", "off"]
@@ -19,8 +23,10 @@ PREPARE_AFTER = 1
 """A connection prepares a statement when it runs it a second time. The largest take PostgreSQL 2 ms to read and to plan
 each time, and 0.1 ms once they are prepared and have a plan for all values; psycopg's default is 5."""
 FIRST_ANSWER_S = 20.0
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 RV = TypeVar("RV")
+_AFTER_9999 = re.compile(r"\d{5,}-\d\d-\d\d ")
 
 _KNOW_US = """
 SELECT set_config('tcp_keepalives_idle', %(idle)s, false), set_config('tcp_keepalives_interval', %(interval)s, false),
@@ -53,9 +59,25 @@ class Session(psycopg.Connection[TupleRow]):
             raise Unanswered(f"the server did not answer within {limit:g} s; the connection was dropped") from exc
 
 
+class Moments(Loader):
+    """Reads a `timestamptz`. Other programs may store what Python has no time for: it is read as the first or the last
+    day that Python has, so that one such row does not make all others unreadable."""
+
+    def load(self, data: Buffer) -> datetime:
+        text = bytes(data).decode()
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            if text == "-infinity" or text.endswith(" BC"):
+                return FIRST_DAY
+            if text == "infinity" or _AFTER_9999.match(text):
+                return LAST_DAY
+            raise psycopg.DataError(f"cannot read the time {text!r}: DateStyle must be ISO") from None
+
+
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
-    vanished server, the parser of JSON, and prepared statements.
+    vanished server, the readers of times and JSON, how lists are written, and prepared statements.
 
     A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
     is set or prepared in it.
@@ -68,7 +90,10 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
         "pid": conn.info.backend_pid,
     }
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
-    set_json_loads(orjson.loads, conn)  # of this connection alone: a backend has psycopg connections of its own
+    # Of this connection alone: a backend has psycopg connections of its own.
+    conn.adapters.register_loader("timestamptz", Moments)
+    set_json_loads(orjson.loads, conn)
+    conn.adapters.register_dumper(list, FlatLists)
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):
         conn.opened_at = conn.used_at = time.monotonic()

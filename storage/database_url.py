@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from storage.url_authority import HINT, is_broken_by_password
+from storage.addresses.url_authority import HINT, is_broken_by_password
 
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 3
 TCP_USER_TIMEOUT_MS = 20_000

@@ -83,6 +83,10 @@ LARGE_INDEXES = (
     LargeIndex("0044", "job_events_default_pkey", "job_events", "(job_id, id)", unique=True),
     LargeIndex("0044", "job_events_default_id_idx", "job_events", "(id)"),
     LargeIndex("0047", "campaign_rows_several_idx", "campaign_rows", "(campaign_id) WHERE job_id <> id"),
+    LargeIndex("0053", "campaign_rows_labels_idx", "campaign_rows", "(campaign_id, label) WHERE label <> ''"),
+    LargeIndex("0053", "campaign_rows_reviewed_idx", "campaign_rows", "(campaign_id, review) WHERE review <> 'open'"),
+    LargeIndex("0053", "campaign_rows_proofs_idx", "campaign_rows", "(campaign_id) WHERE proof AND final IS NOT NULL"),
+    LargeIndex("0053", "upload_uses_newest_idx", "upload_uses", "(upload_id, job_id)"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

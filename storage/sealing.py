@@ -12,9 +12,11 @@ import binascii
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PREFIX = "reelq_mk_"
 _KEY_BYTES, _NONCE_BYTES = 32, 12
@@ -50,7 +52,7 @@ class Sealer:
 
     def __init__(self, master_keys: Sequence[str]) -> None:
         keys = [master_key_bytes(text) for text in master_keys]
-        self._keys = {_id_of(key): AESGCM(key) for key in keys}
+        self._keys = {_id_of(key): _cipher(key) for key in keys}
         self.current = _id_of(keys[0]) if keys else None
         """The id of the master key that seals; None: none is set."""
 
@@ -82,12 +84,26 @@ class Sealer:
         try:
             data = base64.urlsafe_b64decode(body)
             return self._keys[master].decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], context.encode()).decode()
-        except (InvalidTag, ValueError):
+        except (_invalid_tag(), ValueError):
             raise CannotOpen("it was changed, or belongs to another row") from None
 
     def is_current(self, sealed: str) -> bool:
         """Whether the first master key sealed it."""
         return sealed.startswith(f"v1.{self.current}.")
+
+
+def _cipher(key: bytes) -> AESGCM:
+    # Imported here: every process reads settings, and few have a master key.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
+@cache
+def _invalid_tag() -> type[Exception]:
+    from cryptography.exceptions import InvalidTag
+
+    return InvalidTag
 
 
 def _id_of(key: bytes) -> str:

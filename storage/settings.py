@@ -349,9 +349,11 @@ def config_path(environ: Mapping[str, str] = os.environ, stack: Mapping[str, Any
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors of Windows write a byte order mark
     except FileNotFoundError as exc:
         raise InvalidInput([Problem("REELQ_CONFIG", "the file does not exist")], where=str(path)) from exc
+    except UnicodeDecodeError as exc:
+        raise InvalidInput([Problem("", "is not UTF-8 text; save it as UTF-8")], where=str(path)) from exc
     except (OSError, ValueError) as exc:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise InvalidInput([Problem("", f"cannot be read: {exc}")], where=str(path)) from exc
 

@@ -29,7 +29,7 @@ POINTS = (
     "scheduler.after_maintenance",  # maintenance is committed; nothing is claimed yet
     "scheduler.before_commit",  # leases are written and locked, not committed
     "scheduler.after_claim",  # leases are committed; no message is sent
-    "scheduler.after_publish",  # one message is sent; the next ones are not
+    "scheduler.after_publish",  # the messages of one queue are sent; the next ones are not
     "submit.after_load",  # the message was received; no attempt is begun
     "submit.after_begin",  # the attempts are committed; nothing is sent
     "submit.before_post",  # the lease was checked for the last time

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -27,6 +28,9 @@ log = logging.getLogger("reelq.journal")
 
 WAIT_S = 1.0
 """The longest wait of a batch for its entries."""
+OPEN_S = 10.0
+"""How long the first batches of a process also wait while it loads the store's client: where boto3 must find the keys,
+half a second of CPU, more on a busy machine. The store is not slow then."""
 GATHER_S = 0.3
 """How long to gather answers and videos before they are written: nothing waits for them."""
 NOTE_EVERY_S = 15.0
@@ -43,7 +47,7 @@ class Journal(Part):
         super().__init__(runtime)
         self._changed = threading.Condition()
         self._waiting: list[tuple[UUID, Entry]] = []
-        self._urgent = self._stopping = self._behind = False
+        self._urgent = self._stopping = self._behind = self._open = False
         self._added = self._written = 0
         self._thread: threading.Thread | None = None
         self._writer = secrets.token_hex(4)
@@ -61,9 +65,10 @@ class Journal(Part):
             self._add(lineage, sent)
             self._urgent = True
             self._changed.notify_all()
-            if self._behind:
+            if self._behind or self._thread is None:
                 return False
             mine = self._added
+            self._changed.wait_for(lambda: self._open, OPEN_S)
             in_time = self._changed.wait_for(lambda: self._written >= mine or self._behind, WAIT_S)
             written = in_time and not self._behind
         if not in_time:
@@ -86,10 +91,17 @@ class Journal(Part):
             self._waiting = self._waiting[dropped:]
             self._written += dropped
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="reelq-journal", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="reelq-journal", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started now; the next entries try again
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
+        with suppress(Exception):  # the first write says what is wrong
+            self.runtime.objects.open()
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
         failures = 0
         while True:
             with self._changed:

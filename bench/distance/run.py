@@ -1,8 +1,8 @@
 """From "the gateway says that it is done" to "the video is in the bucket", with 100 jobs in flight.
 
 The gateway and the store are 20 ms away, as in another data centre of the same region, for every contender. The
-gateway's ledger says when it first told the contender that a generation is done, the store's directory when the video
-was complete.
+gateway's ledger says when it first answered the contender that a generation is done, the store's directory when the
+video was complete.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def waited_ms(place: Place, remote: Gateway) -> list[float]:
     """Match the files in the bucket with the gateway's tasks by their bytes."""
     complete = {hashlib.sha256(path.read_bytes()).hexdigest(): path.stat().st_ctime for path in place.videos()}
     tasks = httpx.get(f"{remote.url}/_sim/ledger", timeout=60).json()["tasks"]
-    told = {task["sha256"]: task["told_at"] for task in tasks}
-    if complete.keys() != told.keys() or None in told.values():
-        raise RuntimeError(f"{len(complete)} videos, {len(told)} generations: they do not match")
-    return [(complete[digest] - told[digest]) * 1000 for digest in complete]
+    done = {task["sha256"]: task["told_at"] for task in tasks}
+    if complete.keys() != done.keys() or None in done.values():
+        raise RuntimeError(f"{len(complete)} videos, {len(done)} generations: they do not match")
+    return [(complete[digest] - done[digest]) * 1000 for digest in complete]
 
 
 def run_rounds(servers: Servers, rows: Sequence[Entry], rounds: int, notes: list[str]) -> list[Waited]:

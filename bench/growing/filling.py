@@ -22,6 +22,7 @@ DUE_POLLS = 400
 """The same at every size; all other polls are due much later, so that a kept database stays as it is."""
 HALF_OPEN = 10
 """How many accounts have a half-open breaker of their own; as many have one of a model."""
+FILES_OF_A_TENANT = 50
 _CHUNK = 50_000
 _REQUEST = (
     '{"prompt": "a harbour at dawn, seen from the lighthouse", "resolution": "720p", "duration": 5, "tier": "fast"}'
@@ -186,6 +187,9 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
         for first, last in _chunks(count):
             with db.begin() as conn:
                 conn.execute(sql, {**known, "first": first, "last": last, "count": count})
+    with db.begin() as conn:
+        for sql in (_SHEET, _UPLOADS, _BATCHES):
+            conn.execute(sql, {**known, "count": FILES_OF_A_TENANT * TENANTS})
     if counted:
         with db.begin() as conn:
             while merge_counts(conn):  # as a scheduler does each second

@@ -28,9 +28,9 @@ from storage.webhooks.delivery import claim_messages
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
-    MAX_POLLS_A_TICK,
-    MAX_TRANSFERS_A_TICK,
-    MAX_UNCONFIRMED_A_TICK,
+    MAX_POLLS_A_ROUND,
+    MAX_TRANSFERS_A_ROUND,
+    MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
     TRANSFER_BATCH,
 )
@@ -41,7 +41,7 @@ LEASE_S = 90.0
 TICK, FULL_TICK = "usual", "everything free"
 USUAL_ROOM = {"submit": 2, "poll": 4, "transfer": 3, "notify": 3}
 """The messages that workers take between two ticks, at twice the pace of 10 M jobs a day. In the full tick all queues
-are empty and each account has eight slots more: as many jobs as a tick claims at most."""
+are empty and each account has eight slots more: four times as many jobs as a round claims at most."""
 
 
 def statements(db: Database, settings: Settings) -> list[Statement]:
@@ -90,11 +90,11 @@ def _claims(settings: Settings) -> list[Statement]:
         ("submits, half-open, cannot serve a share", lambda conn: submits(conn, half_open=True, served=False)),
         ("submits, healthy accounts", lambda conn: submits(conn, half_open=False, served=True)),
         ("submits, healthy, cannot serve a share", lambda conn: submits(conn, half_open=False, served=False)),
-        ("polls", lambda conn: claims.claim_polls(conn, MAX_POLLS_A_TICK, LEASE_S)),
-        ("copies", lambda conn: claims.claim_transfers(conn, MAX_TRANSFERS_A_TICK, LEASE_S)),
+        ("polls", lambda conn: claims.claim_polls(conn, MAX_POLLS_A_ROUND, LEASE_S)),
+        ("copies", lambda conn: claims.claim_transfers(conn, MAX_TRANSFERS_A_ROUND, LEASE_S)),
         ("urgent copies", lambda conn: claims.claim_transfers(conn, TRANSFER_BATCH, LEASE_S, urgent=True)),
-        ("unconfirmed", lambda conn: claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, LEASE_S)),
-        ("looks at reported tasks", lambda conn: callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, LEASE_S)),
+        ("unconfirmed", lambda conn: claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_ROUND, LEASE_S)),
+        ("looks at reported tasks", lambda conn: callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_ROUND, LEASE_S)),
         ("playable copies", lambda conn: claim_copies(conn, settings.playable_copies_at_once, LEASE_S)),
         ("webhook messages", lambda conn: claim_messages(conn, 16, deliver.RECEIVERS, deliver.BATCH, LEASE_S)),
     ]

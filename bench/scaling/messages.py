@@ -24,6 +24,7 @@ from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from producer.local.background import BackgroundStack, running_stack
 from storage.settings import Settings
 from worker.scheduling.admission import SUBMIT_BATCH
+from worker.scheduling.envelopes import Envelopes
 
 TICK_S = Settings().tick_seconds
 _WAIT_S = 60.0
@@ -92,23 +93,14 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
 
 def _send(broker: str, queue: str, count: int, items: int, pause_s: float = 0.0) -> float:
     """Send messages as the scheduler does; returns the CPU seconds of this process."""
-    app: Any = Celery(broker=broker, set_as_current=False)
-    with app.connection_for_write() as connection:
-        producer = app.amqp.Producer(connection, auto_declare=False)
-        listed = [[str(uuid4()), 1] for _ in range(items)]
+    envelopes = Envelopes(Celery(broker=broker, set_as_current=False))
+    listed = [[str(uuid4()), 1] for _ in range(items)]
+    with Redis.from_url(broker) as redis:
         for warm in (True, False):
             began_s = time.process_time()
             for _ in range(1 if warm else count):
                 time.sleep(pause_s)
-                app.send_task(
-                    "worker.poll",
-                    args=["simulator", listed],
-                    producer=producer,
-                    queue=queue,
-                    declare=[],
-                    retry=False,
-                    ignore_result=True,
-                )
+                redis.lpush(queue, envelopes.message("worker.poll", queue, ["simulator", listed], "simulator"))
         return time.process_time() - began_s
 
 

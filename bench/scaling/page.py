@@ -14,16 +14,16 @@ from bench.scaling.comparing import BY_TIME_WITHIN, WITHIN
 from bench.scaling.costs import Costs, load_costs
 from bench.scaling.figures import Stored, load_figures
 from bench.scaling.machinery import THREADS, Layout
-from bench.scaling.plan import MOST_BUSY, SIZES, SLOTS_BUSY, copies_per_s, held_s, workload
+from bench.scaling.plan import MOST_BUSY, SIZES, SLOTS_BUSY, held_s, workload
+from bench.scaling.scheduling import ROUNDS
 from producer.http.group_commit import WRITERS
 from producer.http.service import BATCH_THREADS, UPLOAD_THREADS
 from producer.http.service import THREADS as THREADS_OF_API
 from storage.bucket.objects import PART_BYTES
 from storage.settings import TRANSFER_MEMORY_MIB
 from worker.runtime import DATABASE_CONNECTIONS
-from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING
-from worker.scheduling.retention import JOBS
+from worker.scheduling.batches import MAX_POLLS_A_ROUND, MAX_SUBMITS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_WAITING
+from worker.scheduling.retention import EVENTS, JOBS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS
 from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES
 from worker.transferring.upload import held_bytes
@@ -95,7 +95,7 @@ def tables(model: Stored) -> str:
 def context(costs: Costs, kept: Stored) -> dict[str, Any]:
     """Everything that the template names."""
     sizes: dict[str, Any] = kept["model"]["sizes"]
-    largest, middle = sizes["10M"], sizes["1M"]
+    largest = sizes["10M"]
     rate = largest["per_day"] / DAY_S
     work = workload(SIZES[-1], 60.0)
     one = Layout()
@@ -106,19 +106,15 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "worker": costs.worker,
         "other": costs.other,
         "tables": costs.tables,
-        "sizes": sizes,
         "ten": largest,
-        "million": middle,
         "behind": kept["model"]["behind"],
         "rate": rate,
         "mean_mib": mib,
         "busy": MOST_BUSY,
         "slots_busy": SLOTS_BUSY,
-        "threads": THREADS,
         "held_s": held_s(work),
         "copy_s": mib / one.connection_mib_s + one.store_s,
         "copies_at_once": min(ONE_HOST_COPIES, ONE_HOST_BYTES // held_bytes(int(mib * MIB))),
-        "copies_per_s": copies_per_s(work, one),
         "one_host_mib": ONE_HOST_BYTES // MIB,
         "part_mib": PART_BYTES // MIB,
         "transfer_memory_mib": TRANSFER_MEMORY_MIB,
@@ -132,11 +128,12 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "requests_s": rate * (ceil(mib * MIB / PART_BYTES) + 2 + COMPANIONS),
         "single_ms": costs.transactions["enqueue"].client_ms.of(1) + costs.transactions["enqueue"].database_ms.of(1),
         "batched": _batched(costs),
-        "submits_per_s": MAX_WAITING["submit"] * SUBMIT_BATCH / tick_s,
-        "polls_per_s": MAX_POLLS_A_TICK / tick_s,
-        "transfers_per_s": MAX_TRANSFERS_A_TICK / tick_s,
+        "submits_per_s": ROUNDS * MAX_SUBMITS_A_ROUND / tick_s,
+        "polls_per_s": ROUNDS * MAX_POLLS_A_ROUND / tick_s,
+        "transfers_per_s": ROUNDS * MAX_TRANSFERS_A_ROUND / tick_s,
         "waiting": MAX_WAITING,
         "forgotten_a_round": JOBS,
+        "events_a_round": EVENTS,
         "forgotten_per_day": JOBS / tick_s * DAY_S,
         "within": WITHIN,
         "by_time_within": BY_TIME_WITHIN,

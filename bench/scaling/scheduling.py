@@ -1,4 +1,4 @@
-"""The simulated scheduler: one round per tick, with the limits and the order of the real one."""
+"""The simulated scheduler: its rounds, with the limits and the order of the real one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from bench.scaling.machinery import Cpu
 from bench.scaling.system import Message, Steps, System
 from worker.scheduling import batches
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
+from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH, Limit
 from worker.scheduling.hinted import PAUSE_S, SHARE, Pace
 
 ALL = ("submit", "poll", "transfer")
+ROUNDS = 3
+"""How many rounds a scheduler begins in a tick at most: while there is more, they follow each other and take half of
+its time, some 40 ms each. They are simulated as one."""
 
 
 def scheduler(system: System, cpu: Cpu, first_s: float = 0.0) -> Steps:
@@ -107,7 +110,7 @@ def _claim(
     claims: list[tuple[str, float, float]] = []
     if room["transfer"]:
         urgent = table.claim_transfers(now_s, _lots(TRANSFER_BATCH, weight), lease_s, urgent=True)
-        limit = batches.transfers_to_claim(room["transfer"])
+        limit = _most(batches.transfers_to_claim(room["transfer"]))
         others = table.claim_transfers(now_s, _lots(limit, weight), lease_s, urgent=False) if limit else []
         for copies in (urgent, others):
             messages += _messages(system, "transfer", batches.mixed_messages(copies, _lots(TRANSFER_BATCH, weight)))
@@ -115,11 +118,11 @@ def _claim(
         if len(others) < _lots(limit, weight):
             awaited.add("transfer")
     if room["poll"]:
-        polls = table.claim_polls(now_s, _lots(batches.polls_to_claim(room["poll"]), weight), lease_of_poll_s)
+        polls = table.claim_polls(now_s, _lots(_most(batches.polls_to_claim(room["poll"])), weight), lease_of_poll_s)
         messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
         claims.append(("claim_polls", 0, len(polls)))
     served = jobs = 0
-    left = _lots(batches.submits_to_claim(room["submit"], SUBMIT_BATCH), weight) if room["submit"] else 0
+    left = _lots(_most(batches.submits_to_claim(room["submit"], SUBMIT_BATCH)), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
         while table.lost:
@@ -141,6 +144,10 @@ def _claim(
     if room["submit"] and not table.has_queued(now_s):
         awaited.add("submit")
     return messages, claims, max(0, served - 1)
+
+
+def _most(limit: Limit) -> int:
+    return min(limit.fit, ROUNDS * limit.most)
 
 
 def _lots(jobs: int, weight: int) -> int:

@@ -14,14 +14,15 @@ import storage.schema  # noqa: F401 - registers the tables
 from bench.scaling.costs import Costs
 from bench.scaling.machinery import Layout
 from bench.scaling.plan import MOST_BUSY
+from storage.counted.ahead import KEPT_COUNTS
 
 DAY_S = 86400.0
 TENANT = "tenant"
 OF_THE_INSTALLATION = frozenset(
     {
         *("accounts", "accounts_version", "account_keys", "account_states", "account_turns"),
-        *("circuit_breakers", "model_limits", "poll_counts", "durations", "assets"),
-        *("heartbeats", "journal", "metric_counts", "schema_compatibility"),
+        *("circuit_breakers", "model_limits", "poll_counts", "slot_counts", "message_counts"),
+        *("durations", "assets", "count_rounds", "heartbeats", "journal", "metric_counts", "schema_compatibility"),
     }
 )
 """Tables about gateways or the system: they belong to no tenant."""
@@ -109,6 +110,9 @@ class Distributable:
     """Those that contain the tenant."""
     examples: tuple[str, ...]
     """Tables that have no column `tenant`; they name a job, a campaign or another row instead."""
+    counted: tuple[str, ...]
+    """Tables with triggers that keep counts, and below the tables with these counts."""
+    counts: tuple[str, ...]
 
 
 def distributable() -> Distributable:
@@ -125,6 +129,8 @@ def distributable() -> Distributable:
             )
         ),
         tuple(name for name in EXAMPLES if TENANT not in SQLModel.metadata.tables[name].c),
+        tuple(sorted({kept.counted for kept in KEPT_COUNTS})),
+        tuple(sorted(kept.table for kept in KEPT_COUNTS)),
     )
 
 

@@ -24,9 +24,9 @@ from storage.admission.grants import Grant, grants
 from storage.database import Connection, Database
 from storage.jobs import attempts, claims, durations, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.provenance import provenance_of
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob, Postponement, Work
+from storage.jobs.shown.provenance import provenance_of
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed

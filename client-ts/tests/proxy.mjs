@@ -5,7 +5,7 @@ import { once } from "node:events";
 /**
  * `rule(request, count)` says what happens to a request, `count` from 1:
  * undefined: it is forwarded; "refuse": the connection ends at once; "lose": it is forwarded, its answer is lost;
- * {status, headers}: this answer; {cutAfter}: the answer ends after so many bytes; {url}: it asks for that path instead.
+ * {status, headers}: this answer; {cutAfter}: the answer ends after that many bytes; {url}: it asks for that path instead.
  */
 export async function proxyTo(target, rule) {
   const seen = [];

@@ -91,6 +91,10 @@ def _key_routes(router: APIRouter, service: Service) -> None:
         )
         return answer(_new_key(*made), 201)
 
+    _one_key_routes(router, service)
+
+
+def _one_key_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/keys/{key_id}/purse",
         response_model=KeyPurseResource,

@@ -98,6 +98,10 @@ def _changing(router: APIRouter, service: Service) -> None:
 
         return answer(await _changed(service, principal, name, change))
 
+    _rekeying_and_removing(router, service)
+
+
+def _rekeying_and_removing(router: APIRouter, service: Service) -> None:
     @router.post(
         "/v1/accounts/{name}/rekey",
         response_model=AccountResource,

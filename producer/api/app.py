@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
 from starlette.responses import Response
 
 from producer.api.access import access_routes
@@ -94,9 +94,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     site = Site(service)
     failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
-
-    door = McpDoor(service)
-    runner = BatchRunner(service)
+    door, runner = McpDoor(service), BatchRunner(service)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -124,6 +122,22 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         generate_unique_id_function=operation_id,
     )
     app.state.keyring = keyring
+    _add_layers(app, settings, service, keyring, failed, keys_for_all=settings.keys_for_all or not is_loopback(host))
+    problems.install(app)
+    document.install(app)
+    _add_routes(app, service, runner)
+    app.include_router(callback_routes(database, CallbackProofs(lambda: service.settings, settings.outbound())))
+    app.include_router(metrics_routes(database, lambda: service.settings))
+    app.include_router(page_routes(site, keyring, failed))
+    door.mount(app)
+    app.include_router(_health_routes(readiness))
+    return app
+
+
+def _add_layers(
+    app: FastAPI, settings: Settings, service: Service, keyring: KeyRing, failed: FailedKeys, *, keys_for_all: bool
+) -> None:
+    """The layers around every route; a later one is further out."""
     app.add_middleware(HeadRequests, router=app.router)
     app.add_middleware(Compression)
     app.add_middleware(
@@ -131,50 +145,54 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         keyring=keyring,
         failed=failed,
         rates=RequestRates(settings.api_requests_per_minute or None),
-        keys_for_all=settings.keys_for_all or not is_loopback(host),
+        keys_for_all=keys_for_all,
         check_fit=service.check_fit,
     )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
-    problems.install(app)
-    document.install(app)
-    app.include_router(batch_routes(service))
-    app.include_router(job_routes(service))
-    app.include_router(job_file_routes(service))
-    app.include_router(job_detail_routes(service))
-    app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
-    app.include_router(plan_routes(service))
-    app.include_router(plan_error_routes(service))
-    app.include_router(campaign_result_routes(service))
-    app.include_router(row_routes(service))
-    app.include_router(campaign_video_routes(service))
-    app.include_router(decision_routes(service))
-    app.include_router(campaign_routes(service))
-    app.include_router(event_routes(service))
-    app.include_router(information_routes(service))
-    app.include_router(asset_routes(service))
-    app.include_router(account_routes(service))
-    app.include_router(upload_routes(service))
-    app.include_router(video_routes(service))
-    app.include_router(ark_routes(service))
-    app.include_router(model_routes(service))
-    app.include_router(file_routes(service))
+
+
+def _add_routes(app: FastAPI, service: Service, runner: BatchRunner) -> None:
+    """The routes of the API, in the order of its description."""
+    for made in (
+        batch_routes,
+        job_routes,
+        job_file_routes,
+        job_detail_routes,
+        access_routes,  # before campaigns, whose names may contain slashes
+        plan_routes,
+        plan_error_routes,
+        campaign_result_routes,
+        row_routes,
+        campaign_video_routes,
+        decision_routes,
+        campaign_routes,
+        event_routes,
+        information_routes,
+        asset_routes,
+        account_routes,
+        upload_routes,
+        video_routes,
+        ark_routes,
+        model_routes,
+        file_routes,
+    ):
+        app.include_router(made(service))
     app.include_router(batch_api_routes(service, runner))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database, CallbackProofs(lambda: service.settings, settings.outbound())))
-    app.include_router(metrics_routes(database, lambda: service.settings))
-    app.include_router(page_routes(site, keyring, failed))
 
-    door.mount(app)
 
-    @app.get("/healthz", tags=["health"], response_model=HealthReport, response_description="The process is alive.")
+def _health_routes(readiness: Readiness) -> APIRouter:
+    """What a load balancer asks."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:
         """Answer at once, without checking any other part."""
         return answer(HealthReport(status="ok"))
 
-    @app.get(
+    @router.get(
         "/readyz",
-        tags=["health"],
         response_model=ReadinessReport,
         response_description="Ready.",
         responses=document.also(503, "Not ready; `missing` says why.", model=ReadinessReport),
@@ -190,4 +208,4 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         )
         return answer(report, 200 if ready else 503)
 
-    return app
+    return router

@@ -72,6 +72,11 @@ def asset_routes(service: Service) -> APIRouter:
             found = await service.read(lambda conn: known_assets(conn, account, of))
         return answer(AssetList(data=[AssetResource(**_named(row)) for row in found]))
 
+    _upload_route(router, service)
+    return router
+
+
+def _upload_route(router: APIRouter, service: Service) -> None:
     @router.post(
         "/v1/assets",
         response_model=AssetUpload,
@@ -107,8 +112,6 @@ def asset_routes(service: Service) -> APIRouter:
                 return AssetUpload(**{part: shown[part] for part in AssetUpload.__dataclass_fields__})
 
             return answer(await service.run_batch(work))
-
-    return router
 
 
 def _checked(path: Path, kind: str, name: str, principal: Principal) -> LocalAsset:

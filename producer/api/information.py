@@ -66,6 +66,11 @@ def information_routes(service: Service) -> APIRouter:
         ]
         return answer({"accounts": found})
 
+    _tenant_routes(router, service)
+    return router
+
+
+def _tenant_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/catalog",
         response_model=Catalog,
@@ -113,8 +118,6 @@ def information_routes(service: Service) -> APIRouter:
         """Return the tenant of the key, the key's scopes, and what the tenant may spend and enqueue."""
         principal = principal_of(request)
         return answer(await service.read(lambda conn: _tenant(conn, principal)))
-
-    return router
 
 
 def _tenant(conn: Connection, principal: Principal) -> TenantResource:

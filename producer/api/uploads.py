@@ -94,6 +94,11 @@ def upload_routes(service: Service) -> APIRouter:
         )
         return answer(page)
 
+    _one_upload_routes(router, service)
+    return router
+
+
+def _one_upload_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/uploads/{upload_id}",
         response_model=UploadResource,
@@ -120,8 +125,6 @@ def upload_routes(service: Service) -> APIRouter:
         if await service.read(lambda conn: remove_upload(conn, tenant, wanted)) is None:
             raise UploadNotFound(upload_id)
         return Response(status_code=204)
-
-    return router
 
 
 def _upload_id(text: str) -> UUID:

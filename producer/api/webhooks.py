@@ -34,7 +34,7 @@ from producer.operator_actions.webhooks import endpoint_document, message_docume
 from storage.database import Connection
 from storage.tenants.keys import Scope
 from storage.webhooks.endpoints import Endpoint, list_endpoints
-from storage.webhooks.messages import MessageFilter, MessageState, MessageView, list_messages
+from storage.webhooks.messages import MessageFilter, MessageState, MessageView, Place, find_messages
 
 TEST_S = 30.0
 _POLL_S = 0.25
@@ -82,6 +82,10 @@ def _endpoint_routes(router: APIRouter, service: Service) -> None:
         )
         return answer(_with_secret(made, secret), 201, {"Location": f"/v1/webhooks/endpoints/{made.id}"})
 
+    _one_endpoint_routes(router, service)
+
+
+def _one_endpoint_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/webhooks/endpoints/{endpoint_id}",
         response_model=EndpointResource,
@@ -166,15 +170,15 @@ def _message_routes(router: APIRouter, service: Service) -> None:
         limit: Annotated[int, Query(ge=1, le=200, description="Messages per page.")] = 50,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page.", max_length=64)] = None,
     ) -> Response:
-        """List messages, newest first, and how far their delivery is."""
+        """List messages, newest first, and how far their delivery is. A page with filters may be short, or empty, and
+        still have a next one."""
         tenant, before = principal_of(request).tenant, _before(cursor)
         wanted = MessageFilter(
             tenant, states=state or None, endpoint_id=endpoint_id, job_id=job_id, type=type, since=since
         )
-        found = await service.read(lambda conn: list_messages(conn, wanted, before=before, limit=limit + 1))
-        page = found[:limit]
-        following = _cursor(page[-1]) if len(found) > limit else None
-        return answer(MessagePage(data=[_message(item) for item in page], next_cursor=following))
+        found = await service.read(lambda conn: find_messages(conn, wanted, before=before, limit=limit))
+        following = None if found.next_before is None else _cursor(found.next_before)
+        return answer(MessagePage(data=[_message(item) for item in found.messages], next_cursor=following))
 
     @router.get(
         "/v1/webhooks/messages/{message_id}",
@@ -265,11 +269,11 @@ async def _when_sent(ask: Callable[[], Any]) -> MessageView:
         await asyncio.sleep(_POLL_S)
 
 
-def _cursor(last: MessageView) -> str:
-    return f"{(last.created_at - _EPOCH) // timedelta(microseconds=1):08x}-{last.id.hex}"
+def _cursor(last: Place) -> str:
+    return f"{(last[0] - _EPOCH) // timedelta(microseconds=1):08x}-{last[1].hex}"
 
 
-def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
+def _before(cursor: str | None) -> Place | None:
     if cursor is None:
         return None
     found = _CURSOR.fullmatch(cursor)

@@ -11,14 +11,12 @@ from producer.campaigns.keys import with_unique_keys
 from producer.campaigns.reading.objects.exported import exported_table
 from producer.campaigns.reading.objects.json_array import read_json_array
 from producer.campaigns.reading.objects.jsonl import read_jsonl
-from producer.campaigns.reading.objects.yaml_file import read_yaml
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.rows import job_rows
 from producer.campaigns.reading.table import Table, whole_file
 from producer.campaigns.reading.text_tables import open_text_table
 from producer.campaigns.reading.workbooks import kind_of, open_workbook_table
-from producer.campaigns.templates.filling import filled
 from producer.intake.intake import Row
 from seedance.problems import InvalidInput
 
@@ -108,6 +106,8 @@ def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report:
     if options.key is not None:
         rows = with_unique_keys(rows, options.key)
     if options.template is not None:
+        from producer.campaigns.templates.filling import filled  # Jinja2 takes as long as a hundred rows
+
         rows = _bounded(name, filled(rows, options.template))
     yield from rows
 
@@ -149,6 +149,8 @@ def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report:
         yield from read_json_array(name, file, options, report)
         return
     if kind in _YAML:
+        from producer.campaigns.reading.objects.yaml_file import read_yaml  # few files are YAML
+
         yield from read_yaml(name, file, options, report)
         return
     table = open_table(name, file, kind, options, report)

@@ -16,7 +16,7 @@ from storage import decisions
 from storage.admission.campaign_pace import FREE, Pace, pace_of
 from storage.admission.spending import budgets
 from storage.campaigns import controls
-from storage.campaigns.completion import SOON, complete
+from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
 from storage.campaigns.rows import count_states
 from storage.campaigns.summaries import campaign_summaries
@@ -90,7 +90,7 @@ def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int
 
 def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
     for row in rows:
-        complete(conn, row["id"], most=SOON)
+        complete(conn, row["id"])
     found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
     known = {item.campaign: item.as_dict() for item in found}
     return [

@@ -94,9 +94,8 @@ def _data_dir(arguments: Sequence[str]) -> Path | None:
 
 def main() -> None:
     """The entry point `reelq`."""
-    gc.set_threshold(
-        YOUNG
-    )  # most of what a command imports stays; looking for circles in it takes a tenth of its start
+    # Most of what a command imports stays: to look for circles in it takes a tenth of the start.
+    gc.set_threshold(YOUNG)
     sys.exit(run(sys.argv[1:]))
 
 

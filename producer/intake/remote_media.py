@@ -11,12 +11,12 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
-from yarl import URL
 
 from producer.intake.media_check import MediaFacts, Probe
 from seedance.media import MEDIA_TYPES
 from seedance.network.public_hosts import AddressNotPublic, PublicSessions
 from seedance.network.sessions import NotConnected, failure_text
+from seedance.network.urls import sendable
 from seedance.request import Modality
 from storage.settings import Settings
 
@@ -114,13 +114,13 @@ async def _download(sessions: PublicSessions, url: str, modality: Modality, dire
         ValueError: it could not be fetched; the text says why.
     """
     path = directory / f"file.{_extension(url, modality)}"
-    target = URL(url, encoded=True)
+    target = sendable(url)
     try:
         for _ in range(MAX_REDIRECTS + 1):
             session = sessions.for_url(target)
             async with session.get(target, allow_redirects=False) as response:
                 if response.status in _REDIRECTS and "Location" in response.headers:
-                    target = target.join(URL(response.headers["Location"], encoded=True))
+                    target = target.join(sendable(response.headers["Location"]))
                     continue
                 return path, await _save(response, path, MAX_BYTES[modality])
     except AddressNotPublic as exc:

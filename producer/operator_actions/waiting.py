@@ -26,6 +26,7 @@ from storage.jobs import queries
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.journal.state import held_by
 from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 
@@ -34,47 +35,41 @@ FRESH_S = 60.0
 PAUSED: Final = "paused"
 PARTS = ("scheduler", "submit", "poll", "transfer")
 
-Code = Literal[
-    "tried_again",
-    "paused",
-    "kept_back",
-    "before_start",
-    "quiet_hours",
-    "max_concurrent",
-    "over_budget",
-    "no_price",
-    "no_account",
-    "account_missing",
-    "account_paused",
-    "removing",
-    "suspended",
-    "misrouted",
-    "outage",
-    "throttled",
-    "model_closed",
-    "probing",
-    "slots_taken",
-    "requests_per_minute",
-    "polls_per_minute",
-    "held",
-    "looked_for",
-    "polled",
-    "copied",
-    "parts_silent",
-]
+Code = (
+    grants.Code
+    | Literal[
+        "submits_held",
+        "tried_again",
+        "paused",
+        "kept_back",
+        "before_start",
+        "quiet_hours",
+        "max_concurrent",
+        "over_budget",
+        "no_price",
+        "no_account",
+        "account_missing",
+        "polls_per_minute",
+        "held",
+        "looked_for",
+        "polled",
+        "copied",
+        "parts_silent",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
     """One reason. `values` by code:
 
-    tried_again, polled, copied: `seconds` until then and `reason`. suspended, misrouted, outage, throttled,
-    model_closed, probing: `account`, `until`, `since`, `error`, and `model` if it concerns one model. slots_taken:
-    `account`, `used`, `most`, and `model` likewise. account_missing, account_paused, removing: `account`.
-    requests_per_minute and polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price:
-    `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that
-    the job may cost at the cheapest account. before_start, quiet_hours: `until`. max_concurrent: `used`, `most`. The
-    others have none.
+    submits_held: `hold`, the code of the hold. tried_again, polled, copied: `seconds` until then and `reason`.
+    suspended, misrouted, outage, throttled, model_closed, probing: `account`, `until`, `since`, `error`, and `model` if
+    it concerns one model. slots_taken: `account`, `used`, `most`, and `model` likewise. account_missing,
+    account_paused, removing: `account`. requests_per_minute and polls_per_minute: `account`, `most`. parts_silent:
+    `parts`. over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`;
+    over_budget also `price`, the most that the job may cost at the cheapest account. before_start, quiet_hours:
+    `until`. max_concurrent: `used`, `most`. The others have none.
     """
 
     code: Code
@@ -105,6 +100,7 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
             paused=controls.is_paused(conn, job.id),
             pace=campaign_pace.pace_of_job(conn, job.id),
             shortages=budgets.shortages(conn, job.id),
+            submits_held=held_by(conn),
         )
     )
 
@@ -157,15 +153,19 @@ def reasons(
     pace: Pace = FREE,
     shortages: Sequence[Shortage] = (),
     slow_polls: tuple[str, int] | None = None,
+    submits_held: str | None = None,
 ) -> Iterator[WaitReason]:
     """The reasons, from these facts. `holds`: for each account that can serve the job, why it does not get the job now,
     None if it can; `missing`: the account that it is pinned to is not configured; `silent`: parts of the system without
     a recent heartbeat; `paused`: its campaign is paused; `pace`: how that submits; `shortages`: the budgets that hold
-    it back; `slow_polls`: the account and its limit of queries per minute, if a poll waits for that limit."""
+    it back; `slow_polls`: the account and its limit of queries per minute, if a poll waits for that limit;
+    `submits_held`: the code of the hold of all submits."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
+            if submits_held is not None:
+                yield WaitReason("submits_held", {"hold": submits_held})
             if paused:
                 yield WaitReason(PAUSED)
             if job.reason == Reason.KEPT_BACK:

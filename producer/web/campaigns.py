@@ -23,6 +23,7 @@ from storage.decisions import list_decisions
 from storage.jobs import queries, search
 from storage.jobs.events.log import position_now
 from storage.jobs.states import TERMINAL, JobState
+from storage.journal.state import held_by
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 
@@ -57,6 +58,13 @@ def campaign_routes(site: Site) -> APIRouter:
             "following": rows[-1].id if len(found) > PAGE else None,
         }
         return site.page(request, "campaigns.html", values)
+
+    _one_campaign_routes(router, site)
+    return router
+
+
+def _one_campaign_routes(router: APIRouter, site: Site) -> None:
+    service = site.service
 
     @router.post("/campaigns/{name:path}/pause")
     async def pause(request: Request, name: str) -> Response:
@@ -105,8 +113,6 @@ def campaign_routes(site: Site) -> APIRouter:
         }
         return site.page(request, "campaign.html", values)
 
-    return router
-
 
 async def _pause(site: Site, request: Request, name: str, *, paused: bool) -> Response:
     await read_form(request)
@@ -129,6 +135,7 @@ def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
     return {
         "after": after,
         "campaign": found,
+        "submits_held": held_by(conn),
         "jobs": [known[job_id] for job_id in page.ids if job_id in known],
         "following": page.next_before,
     }

@@ -96,6 +96,17 @@ class Formatter:
         """`108,900`, or `97,200 – 108,900`."""
         return " – ".join(dict.fromkeys(self.number(number) for number in found))
 
+    def field(self, name: str, value: object) -> str:
+        """A field of a request on one line, for people; embedded media are cut short."""
+        if isinstance(value, list):
+            return ", ".join(self.field(name, item) for item in value)
+        if isinstance(value, bool):
+            return self.catalogue.text("answer.yes" if value else "answer.no")
+        if name == "duration" and isinstance(value, int):
+            return self.catalogue.text("duration.-1") if value < 0 else self.span(value, exact=False)
+        text = str(value)
+        return text if len(text) <= 300 else f"{text[:80]}… ({len(text):,})"
+
     def error(self, error: Mapping[str, Any] | None) -> str:
         """An error's message, or its code if it has none."""
         found = error or {}

@@ -81,6 +81,13 @@ def job_routes(site: Site) -> APIRouter:
         values["stream"] = None if job.terminal else f"/v1/jobs/{job.id}/events"
         return site.page(request, "job.html", values)
 
+    _decision_routes(router, site)
+    return router
+
+
+def _decision_routes(router: APIRouter, site: Site) -> None:
+    service = site.service
+
     @router.post("/jobs/{job_id}/cancel")
     async def cancel(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
@@ -125,8 +132,6 @@ def job_routes(site: Site) -> APIRouter:
         await service.run_batch(decide)  # the gateway may be asked
         return go(f"/jobs/{wanted}")
 
-    return router
-
 
 def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[], JobView]:
     database, settings = site.service.producer.database, site.service.settings
@@ -167,7 +172,7 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
     job = job_actions.get_job(conn, tenant, job_id)
     attempts = history.attempts_of(conn, job_id)
     # `draft_of` is shown as a link.
-    request = {name: _readable(value) for name, value in job.request.items() if name not in ("prompt", "draft_of")}
+    request = {name: value for name, value in job.request.items() if name not in ("prompt", "draft_of")}
     return {
         "after": events[-1]["id"] if events else 0,
         "job": job,
@@ -214,11 +219,3 @@ def _sent(settings: Settings, job: JobView, attempts: Sequence[Mapping[str, Any]
     seed = attempts[-1]["seed"] if attempts else None
     answer = request_of(job, settings, seed)
     return None if answer is None else Sent(answer, was_sent=bool(attempts))
-
-
-def _readable(value: object) -> str:
-    """A field of a request on one line; embedded media are cut short."""
-    if isinstance(value, list):
-        return ", ".join(_readable(item) for item in value)
-    text = str(value)
-    return text if len(text) <= 300 else f"{text[:80]}… ({len(text):,})"

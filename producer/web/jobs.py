@@ -85,6 +85,13 @@ def job_list_routes(site: Site) -> APIRouter:
         stream = None if asked.cursor else "/v1/events"
         return site.page(request, "jobs.html", found | {"asked": asked, "counts": counts, "stream": stream})
 
+    _new_job_routes(router, site)
+    return router
+
+
+def _new_job_routes(router: APIRouter, site: Site) -> None:
+    service = site.service
+
     @router.get("/jobs/new")
     async def new_page(request: Request) -> Response:
         return await _form_page(site, request, JobForm())
@@ -124,8 +131,6 @@ def job_list_routes(site: Site) -> APIRouter:
             conflict = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
             return await _form_page(site, request, conflict, status=422)
         return go(f"/jobs/{job.id}")
-
-    return router
 
 
 def _enqueue(site: Site, permissions: Permissions, form: Form) -> JobView:

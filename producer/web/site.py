@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import jinja2
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from producer.http.doors.auth import is_encrypted
@@ -24,12 +26,13 @@ from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.permissions import Permissions, permissions_of
 from storage.bucket.requests import StoreUnavailable
-from storage.jobs.document import cut_short
+from storage.jobs.shown.document import cut_short
 from storage.jobs.states import JobState
 
 LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "reelq_zone"
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 86_400
+_CODE = re.compile(r"`([^`]+)`")
 FRAGMENT_HEADER = "x-reelq-fragment"
 _NO_PERMISSIONS = Permissions("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
 
@@ -59,7 +62,9 @@ class Site:
             languages=LANGUAGES,
             themes=THEMES,
         )
-        self._templates.filters.update(segment=lambda text: quote(str(text), safe=""), as_json=_as_json)
+        self._templates.filters.update(
+            segment=lambda text: quote(str(text), safe=""), as_json=_as_json, with_code=_with_code
+        )
 
     def page(
         self,
@@ -172,6 +177,12 @@ def _origin(service: Service) -> str:
         return " ".join(sorted({bucket.link_origin for bucket in service.objects.every()}))
     except StoreUnavailable:  # boto3's configuration cannot be read: there are no links either
         return ""
+
+
+def _with_code(text: str) -> Markup:
+    """A text with what stands between backticks, such as a command, as code."""
+    parts = enumerate(_CODE.split(text))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)
 
 
 def _as_json(value: object) -> str:

@@ -6,6 +6,7 @@ The results can be stored: no NUL characters, no endless strings, no numbers tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +21,28 @@ _MAX_USAGE_DEPTH = 3
 
 
 def read_json(body: bytes | str) -> Any:
-    """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store."""
+    """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store.
+
+    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, and texts that are
+    not UTF-8, whose bytes become U+FFFD.
+    """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
+        try:
+            data = orjson.loads(_mended(body))
+        except orjson.JSONDecodeError:
+            return None
     holds_nul = "\\u0000" in body if isinstance(body, str) else b"\\u0000" in body
     return None if holds_nul else data
+
+
+_CONTROLS = dict.fromkeys(range(32), " ")
+
+
+def _mended(body: bytes | str) -> str:
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return text.removeprefix("\ufeff").translate(_CONTROLS)
 
 
 def object_of(value: object) -> Mapping[str, Any]:
@@ -45,11 +61,17 @@ def word_of(value: object) -> str:
 
 
 def url_of(value: object) -> str | None:
-    """An http(s) URL; None for anything else."""
+    """An http(s) URL; None for anything else.
+
+    White space around it, spaces in it, a scheme in capitals and an `&` that was escaped twice are put right: the video
+    behind it is paid for.
+    """
     if not isinstance(value, str) or len(value) > MAX_URL_CHARS:
         return None
-    usable = value.startswith(("http://", "https://")) and value.isprintable() and " " not in value
-    return value if usable else None
+    text = value.strip().replace("\\u0026", "&").replace("&amp;", "&").replace(" ", "%20")
+    scheme, colon, rest = text.partition("://")
+    usable = colon and scheme.lower() in ("http", "https") and text.isprintable()
+    return f"{scheme.lower()}://{rest}" if usable else None
 
 
 def path_of(value: object) -> str | None:
@@ -117,18 +139,38 @@ def _plain(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
     return kept
 
 
-def task_id_of(data: object) -> str:
-    """The task that an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" if there is none.
+_NO_IDS = frozenset({"0", "-1", "null", "undefined", "none", "nil"})
+"""What programs write where they have no id."""
 
-    The form of an id is never checked: gateways change it without notice.
-    """
+
+def id_of(value: object) -> str:
+    """An id that a gateway gives; "" if it is none. Its form is never checked: gateways change it without notice."""
+    found = text_of(value)
+    named = found.strip()
+    usable = found.isprintable() and "\ufffd" not in found and len(found) <= MAX_ID_CHARS
+    return named if usable and named.lower() not in _NO_IDS else ""
+
+
+def task_id_of(data: object) -> str:
+    """The task that an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" if there is
+    none."""
     top = object_of(data)
     for holder in (top, object_of(top.get("data"))):
         for name in ("task_id", "id"):
-            found = text_of(holder.get(name))
-            if found.strip() and found.isprintable() and len(found) <= MAX_ID_CHARS:
-                return found.strip()
+            if found := id_of(holder.get(name)):
+                return found
     return ""
+
+
+_FAILURE = re.compile(r"[45]\d\d", re.ASCII)
+
+
+def says_failure(data: Mapping[str, Any]) -> bool:
+    """Whether an answer reports a failure, whatever its HTTP status: it has an `error` or `errors`, `success` is false,
+    or its `code` or `status` is an HTTP status of a failure."""
+    numbers = (word_of(data.get(name)) for name in ("code", "status"))
+    told = bool(data.get("error") or data.get("errors")) or data.get("success") is False
+    return told or any(_FAILURE.fullmatch(number) for number in numbers)
 
 
 def excerpt(body: bytes, limit: int = 500) -> str:

@@ -25,6 +25,7 @@ from seedance.gateways.answers import (
 )
 from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.base import AttemptOptions, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.statuses import status_in
 from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest
 
@@ -87,7 +88,7 @@ def _content(request: GenerationRequest) -> list[dict[str, Any]]:
 def status_of(task: Mapping[str, Any]) -> TaskStatus | None:
     """A task's status; None if it has none."""
     word = word_of(task.get("status")).lower()
-    return STATUSES.get(word, TaskStatus.UNKNOWN) if word else None
+    return status_in(STATUSES, word, video_url_of(task)) if word else None
 
 
 def video_url_of(task: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
+from seedance.gateways.answers import excerpt, object_of, read_json, says_failure, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, sure_prompt_chars_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
@@ -170,8 +170,6 @@ class Dialect(ABC):
     """How often the gateway itself refreshes a task, in seconds; polling faster is useless."""
     accepted_statuses: ClassVar[frozenset[int]] = frozenset({200, 201})
     """The HTTP statuses with which the gateway accepts a generation."""
-    cancel_is_a_request: ClassVar[bool] = False
-    """True: a 2xx answer to a cancel only says that the gateway will try; the task itself shows whether it did."""
     callback_proof: ClassVar[CallbackProof] = CallbackProof.NONE
     """How the gateway signs its callbacks."""
     callback_keys_url: ClassVar[str | None] = None
@@ -266,7 +264,7 @@ class Dialect(ABC):
                 gateway of ours, which is 200 without an error: what stands in between numbers its own requests.
         """
         data = read_json(answer.body)
-        own = answer.status in self.accepted_statuses and not object_of(data).get("error")
+        own = answer.status in self.accepted_statuses and not says_failure(object_of(data))
         if own and (task_id := task_id_of(data)):
             return Submitted(task_id)
         raise OutcomeUnknown(
@@ -329,7 +327,8 @@ class Dialect(ABC):
         return False
 
     def cancel_call(self, task_id: str) -> WireCall | None:
-        """The call that cancels a task that has not started; None if the gateway has none. Any 2xx means success."""
+        """The call that cancels a task that has not started; None if the gateway has none. After any 2xx the task
+        is queried: it shows whether it is cancelled."""
         return None
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:

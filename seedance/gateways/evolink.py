@@ -17,6 +17,7 @@ from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, Option
 from seedance.gateways.evolink_errors import FORM
+from seedance.gateways.statuses import status_in
 from seedance.models.rows import MB
 from seedance.request import GenerationRequest
 
@@ -90,18 +91,19 @@ class EvoLink(Dialect):
         task = object_of(read_json(answer.body))
         if not isinstance(task.get("status"), str) or not task["status"].strip():
             raise self.bad_answer(answer)
-        status = STATUSES.get(word_of(task["status"]).lower(), TaskStatus.UNKNOWN)
+        results = task.get("results")
+        video_url = first_url(*results) if isinstance(results, list) else None
+        status = status_in(STATUSES, word_of(task["status"]).lower(), video_url)
         failure = ended_early(status)
         if status is TaskStatus.FAILED:
             failure = _failure(task)
             if failure.code == "cancelled_upstream":
                 status = TaskStatus.CANCELLED
-        results = task.get("results")
         return TaskReport(
             status=status,
             raw_status=word_of(task["status"]),
             progress=percent_of(task.get("progress")),
-            video_url=first_url(*results) if status is TaskStatus.SUCCEEDED and isinstance(results, list) else None,
+            video_url=video_url if status is TaskStatus.SUCCEEDED else None,
             usage=usage_of(task.get("usage")),
             failure=failure,
         )

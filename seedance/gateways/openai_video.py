@@ -24,6 +24,7 @@ from seedance.gateways.answers import (
 from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.new_api import errors as new_api_errors
+from seedance.gateways.statuses import status_in
 
 STATUSES = {
     "": TaskStatus.QUEUED,
@@ -53,19 +54,20 @@ def report_of(body: bytes) -> TaskReport | None:
     task = top if "status" in top else object_of(top.get("data"))
     if not isinstance(task.get("status"), str):
         return None
-    status = STATUSES.get(word_of(task["status"]).lower(), TaskStatus.UNKNOWN)
+    metadata = object_of(task.get("metadata"))
+    video_url = _video_url(task, metadata)
+    status = status_in(STATUSES, word_of(task["status"]).lower(), video_url)
     failure = ended_early(status)
     if status is TaskStatus.FAILED:
         failure = _failure(task)
         if failure.code == "gateway_lost":
             status = TaskStatus.LOST
     succeeded = status is TaskStatus.SUCCEEDED
-    metadata = object_of(task.get("metadata"))
     return TaskReport(
         status=status,
         raw_status=word_of(task["status"]),
         progress=percent_of(task.get("progress")),
-        video_url=_video_url(task, metadata) if succeeded else None,
+        video_url=video_url if succeeded else None,
         last_frame_url=first_url(task.get("last_frame_url"), metadata.get("last_frame_url")) if succeeded else None,
         usage=usage_of(task.get("usage")),
         seed=seed_of(task.get("seed")),

@@ -248,8 +248,8 @@ class Wire(asyncio.BufferedProtocol):
         if self._head is not None and self._head.keeps and not self._excess and self._failure is None:
             self._make_room()
             if self._start == self._end and self._may_have_more():
-                for _ in ("the loop looks at the socket", "the transport reads"):
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)  # the loop looks at the socket
+                await asyncio.sleep(0)  # the transport reads
         usable = self._head is not None and self._head.keeps and self._failure is None
         if not usable or self._excess or self._start < self._end or self._cannot_write or self._is_over:
             self.close()

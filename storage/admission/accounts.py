@@ -39,7 +39,8 @@ def lock_accounts(conn: Connection, names: Sequence[str], version: int) -> Locke
     after this call stay valid until the transaction ends.
     """
     parameters = {"names": list(names)}
-    conn.execute(_ENSURE, parameters)
     rows = conn.execute(_LOCK, parameters).fetchall()
+    if len(rows) < len(names) and conn.execute(_ENSURE, parameters).rowcount:
+        rows = conn.execute(_LOCK, parameters).fetchall()
     known = frozenset(name for name, changed, _ in rows if changed <= version)
     return Locked(known, max((max(row[1:]) for row in rows), default=0))

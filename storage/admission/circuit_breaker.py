@@ -26,6 +26,8 @@ JOBS_IN_A_ROW = 4
 WITHIN_S = 180.0
 MOMENT_S = 10.0
 """POSTs that began at most this long before a breaker opened count as sent together with those that opened it."""
+RECENT_S = 600.0
+"""An acceptance whose POST began longer ago closes no breaker: the next one does."""
 PROBES, DOUBTFUL_PROBES = 2, 1
 """How many jobs at a time a half-open breaker admits; one if a failure may leave a generation in doubt."""
 
@@ -112,18 +114,20 @@ _EXTEND: LiteralString = """
 UPDATE circuit_breakers SET open_until = greatest(open_until, now() + make_interval(secs => %(seconds)s))
 WHERE account = %(account)s AND model = %(model)s
 """
-# Any acceptance closes the breaker of an account; only an acceptance of the same model closes that of a model. Not
-# EXISTS: PostgreSQL would join, and read all attempts as long as most of them were accepted.
-_CLOSE: LiteralString = """
+# Any acceptance closes the breaker of an account; only an acceptance of the same model closes that of a model.
+# Schedulers look all the time, so those that began long ago were seen. Without this bound, each look at a model that
+# nothing asks for would read all that the account has done since. Not EXISTS: PostgreSQL would join, and read all
+# attempts as long as most of them were accepted.
+_CLOSE: LiteralString = f"""
 DELETE FROM circuit_breakers b
 WHERE b.account = ANY(%(accounts)s) AND (%(model)s::text IS NULL OR b.model = %(model)s) AND b.open_until <= now()
   AND (
     SELECT true FROM attempts a
     WHERE a.account = b.account AND (b.model = '' OR a.model_key = b.model) AND a.outcome = 'accepted'
-      AND a.started_at > b.open_until
+      AND a.started_at > greatest(b.open_until, now() - interval '{RECENT_S:.0f} s')
     ORDER BY a.account, a.started_at LIMIT 1)
 RETURNING b.account, b.model
-"""
+"""  # noqa: S608 - put together from constants
 _RECOVER: LiteralString = "DELETE FROM circuit_breakers WHERE account = %(account)s AND model = %(model)s"
 _BURST: LiteralString = """
 SELECT count(*) FILTER (WHERE a.outcome = 'accepted'), count(*) FILTER (WHERE a.outcome = 'throttled')

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from storage.admission.leasing import Leases
 from storage.admission.ledger import NothingFits
-from storage.admission.queue.queue_memory import QueueMemory
+from storage.admission.queue.queue_memory import WALKED, QueueMemory
 from storage.admission.queue.share_walks import NextShares, NextTenants, find_shares, find_tenants
 from storage.admission.side_by_side import Question, Step, run
 from storage.admission.turns import EndOfTurn, record_turns
@@ -36,13 +36,15 @@ def _walk(conn: Connection, memory: QueueMemory, tenants: list[NextTenants], sha
     if tenants or shares:
         memory.prepare(conn)
     for question in tenants:
-        question.barren = memory.barren(question.seeker)
+        question.barren, question.known = memory.barren(question.seeker), memory.known_of(question.seeker)
+    for asked_shares in shares:
+        asked_shares.known = memory.known(asked_shares)
     find_tenants(conn, tenants)
     find_shares(conn, [question for question in shares if not memory.is_in_vain(question)])
     for asked in tenants:
         memory.note(asked, is_short=len(asked.found) < asked.most)
     for of_tenant in shares:
-        memory.note(of_tenant, is_short=not of_tenant.found)
+        memory.note(of_tenant, is_short=not of_tenant.found or of_tenant.walked > WALKED)
 
 
 def _of(kind: type[Kind], asked: Sequence[Question]) -> list[Kind]:

@@ -30,6 +30,8 @@ def deal(slots: int, weights: Sequence[int], taken: int = 0) -> Deal:
 
     The first member has already had `taken` slots of its turn. There must be at least one slot and one member.
     """
+    if len(weights) == 1:
+        return Deal([slots], 0, (taken + slots) % weights[0])
     whole = sum(weights)
     starts = [0, *accumulate(weights)][:-1]
 

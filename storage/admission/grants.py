@@ -6,8 +6,10 @@ Schedulers ask with the accounts locked, so that two of them cannot fill one slo
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from seedance.account import Account
@@ -17,7 +19,7 @@ from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
 from storage.admission.model_limits import ModelLimit
 from storage.admission.slot_limits import SlotLimit
-from storage.admission.usage import Usage, slots_in_use, started_last_minute, started_last_minute_of, total
+from storage.admission.usage import Usage, read_usage, total
 from storage.configuration.account_book import Serves
 from storage.database import Connection
 from storage.settings import Settings
@@ -130,33 +132,34 @@ class _State:
         self._settings = settings
         self._breakers = breakers
         self._learn = learn
-        self._used = slots_in_use(conn, settings.unconfirmed_grace_seconds, names)
         self._limits = model_limits.model_limits(conn, names)
+        self._models: defaultdict[str, set[str]] = defaultdict(set)
+        for name, model in (*breakers, *self._limits):
+            self._models[name].add(model)
         asked = [account for account in settings.accounts if names is None or account.name in names]
         paced = [account.name for account in asked if account.requests_per_minute is not None]
-        self._started = started_last_minute(conn, paced)
         apart = {
             (account.name, model)
             for account in asked
             for model, limits in limits_apart(account.dialect).items()
             if limits.requests_per_minute is not None
         }
-        self._started_of = started_last_minute_of(conn, {name for name, _ in apart}, {model for _, model in apart})
-        self._lanes = lanes_of(name for account in settings.accounts for name in account.dialect.catalog.models)
+        self._used = read_usage(conn, settings.unconfirmed_grace_seconds, names, paced, apart)
+        named = {id(account.dialect): account.dialect.catalog.models for account in settings.accounts}
+        self._lanes = _lanes_of(tuple(dict.fromkeys(name for models in named.values() for name in models)))
 
     def all(self) -> dict[str, Grant]:
         return {account.name: self.grant(account) for account in self._settings.accounts}
 
     def grant(self, account: Account) -> Grant:
-        by_lane = self._used.get(account.name, {})
+        by_lane = self._used.slots.get(account.name, {})
         used = total(by_lane)
         slots, hold = self._slots(account, used)
         by_model = _by_model(account, by_lane)
         most: dict[str, int] = {}
         holds: dict[str, Hold] = {}
         half_open = set()
-        known = {model for name, model in (*self._breakers, *self._limits) if name == account.name}
-        for model in (known | limits_apart(account.dialect).keys()) - {WHOLE_ACCOUNT}:
+        for model in (self._models[account.name] | limits_apart(account.dialect).keys()) - {WHOLE_ACCOUNT}:
             in_use = by_model.get(model, Usage())
             most[model], why = self._model_slots(account, model, in_use)
             if why is not None:
@@ -177,7 +180,7 @@ class _State:
         breaker = self._breakers.get((account.name, WHOLE_ACCOUNT))
         if breaker is not None and breaker.is_open:
             return 0, _hold_of(breaker)
-        started = self._started.get(account.name, 0)
+        started = self._used.started.get(account.name, 0)
         slots = free_slots(account, used, started)
         hold: Hold | None = Hold("slots_taken", {"used": used.in_flight, "most": account.max_in_flight})
         if slots < account.max_in_flight - used.in_flight:
@@ -199,7 +202,7 @@ class _State:
         slots, hold = allowed - used.in_flight, Hold("slots_taken", {"used": used.in_flight, "most": allowed})
         apart = limits_apart(account.dialect).get(model)
         if apart is not None and apart.requests_per_minute is not None:
-            left = apart.requests_per_minute - self._started_of.get((account.name, model), 0) - used.claimed
+            left = apart.requests_per_minute - self._used.started_of.get((account.name, model), 0) - used.claimed
             if left < slots:
                 slots, hold = left, Hold("requests_per_minute", {"most": apart.requests_per_minute})
         if breaker is not None and breaker.probes - used.starting < slots:
@@ -229,6 +232,11 @@ class _State:
                 *(before.allowed(configured), limit.allowed(configured), configured),
             )
         return limit
+
+
+@lru_cache(maxsize=64)
+def _lanes_of(names: tuple[str, ...]) -> Sequence[str]:
+    return lanes_of(names)
 
 
 def free_slots(account: Account, used: Usage, started: int) -> int:

@@ -17,7 +17,7 @@ from storage.admission.campaign_pace import within_limits
 from storage.admission.ledger import Admitted, Ledger, Taken
 from storage.admission.queue.share_walks import Share
 from storage.admission.queued_claims import Lease, Place, lease, lock_oldest
-from storage.admission.seekers import Seeker
+from storage.admission.seekers import Seeker, Which
 from storage.admission.side_by_side import Question
 from storage.database import Connection
 from storage.leases import Claimed
@@ -50,7 +50,8 @@ class LeaseShares(Question):
             share = self.shares[turn]
             account = self.seeker.account if share.limited else ""
             of_share = (self.priority, self.tenant, *share.key)
-            self._places[turn] = [Place(*of_share, spot.lane, spot.route, account) for spot in share.spots]
+            which = self.seeker.which
+            self._places[turn] = [Place(*of_share, spot.lane, spot.route, account, which) for spot in share.spots]
         return self._places[turn]
 
     def wanted_by(self, seeker: Seeker) -> bool:
@@ -200,9 +201,10 @@ def _places(attempts: Sequence[_Attempt]) -> dict[Place, int]:
     for attempt in attempts:
         for turn, count in enumerate(attempt.given):
             for place in attempt.question.places(turn) if count else ():
-                everybody = place._replace(account="") if place.account else place
-                before[everybody] += count
-                wanted[place] = before[everybody]
+                is_own = place.account or place.which is not Which.ANY
+                common = place._replace(account="", which=Which.ANY) if is_own else place
+                before[common] += count
+                wanted[place] = before[common]
     return dict(wanted)
 
 

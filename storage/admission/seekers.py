@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 from seedance.account import Account
@@ -14,7 +14,7 @@ from storage.admission.grants import Grant
 from storage.configuration.account_book import Serves
 
 
-class Which(Enum):
+class Which(StrEnum):
     """Which queued jobs to claim, by whether they were tried before and came back; see `TRIED_BEFORE`."""
 
     ANY = "any"
@@ -24,7 +24,8 @@ class Which(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A lane and a route of a share: `route` is the hash of the last three, which all jobs there have in common."""
+    """A lane and a route of a share: `route` is the hash of the last three, which all jobs there have in common. But
+    without barred accounts only the first due job is known to have been `tried` before, or not."""
 
     lane: str
     route: int
@@ -93,18 +94,15 @@ class Seeker:
     model: str | None
     began: bool = False
     """Whether it has leased something."""
+    account: str = field(init=False)
+    """The name of the account."""
+    gateway: str = field(init=False)
+    """The gateway of the account."""
     _closed: frozenset[str] = frozenset()
     _wanted: dict[tuple[str, str, int, bool], bool] = field(default_factory=dict)
 
-    @property
-    def account(self) -> str:
-        """The name of the account."""
-        return self.lanes.account.name
-
-    @property
-    def gateway(self) -> str:
-        """The gateway of the account."""
-        return self.lanes.account.gateway
+    def __post_init__(self) -> None:
+        self.account, self.gateway = self.lanes.account.name, self.lanes.account.gateway
 
     def closed(self) -> frozenset[str]:
         """Lanes that it may not lease from now."""
@@ -123,6 +121,6 @@ class Seeker:
                 and spot.lane not in closed
                 and self.gateway in spot.gateways
                 and self.account not in spot.barred
-                and (self.which is Which.ANY or spot.tried is (self.which is Which.TRIED))
+                and (self.which is Which.ANY or not spot.barred or spot.tried is (self.which is Which.TRIED))
             )
         return self._wanted[place]

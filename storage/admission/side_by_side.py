@@ -28,6 +28,8 @@ Step = Generator[list[Question], None, T]
 
 def together(steps: Sequence[Step[T]]) -> Step[list[T]]:
     """Run several at once; gives their results in order. Their questions come in this order, too."""
+    if len(steps) == 1:
+        return [(yield from steps[0])]
     results: dict[int, T] = {}
     going = list(enumerate(steps))
     while going:

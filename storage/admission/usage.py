@@ -2,20 +2,16 @@
 
 The rows of `jobs` are the count. Those that are generating, which are most, are counted when they change, by triggers
 in the transaction of the change (`storage.counted.slots`): so a sum of `slot_counts` is exact in every snapshot,
-whatever program wrote the rows. A session that writes with triggers switched off is the exception: `recount` finds it.
+whatever program wrote the rows. A session that writes with triggers switched off is the exception:
+`storage.reporting.recounts` corrects what it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import LiteralString
 
-from psycopg import sql
-from psycopg.rows import class_row
-
-from storage.counted.kept_count import RECOUNT_LOCK
-from storage.counted.slots import SLOT_COUNTS
 from storage.database import Connection
 
 UNCONFIRMED_SLOT_S = 120.0
@@ -45,18 +41,26 @@ GROUP BY account, lane HAVING sum(in_flight) <> 0
 """
 # Account by account: the index begins with the account, and PostgreSQL before 18 skips no first column.
 _STARTED: LiteralString = """
-SELECT n.name, a.number FROM unnest(%(names)s::text[]) AS n(name) CROSS JOIN LATERAL (
+SELECT n.name, a.number FROM unnest(%(paced)s::text[]) AS n(name) CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM attempts
     WHERE account = n.name AND started_at > now() - interval '60 s') a
 WHERE a.number > 0
 """
 
 _STARTED_OF: LiteralString = """
-SELECT n.name, a.model_key, a.number FROM unnest(%(names)s::text[]) AS n(name) CROSS JOIN LATERAL (
+SELECT n.name, a.model_key, a.number FROM unnest(%(apart)s::text[]) AS n(name) CROSS JOIN LATERAL (
     SELECT model_key, count(*) AS number FROM attempts
     WHERE account = n.name AND started_at > now() - interval '60 s' AND model_key = ANY(%(models)s::text[])
     GROUP BY model_key) a
 """
+
+
+# In one statement: each costs the scheduler a round trip in each round.
+_ALL: LiteralString = f"""
+SELECT 'slots', account, lane, in_flight, claimed, starting, generating FROM ({_IN_USE}) used
+UNION ALL SELECT 'started', name, '', number, 0, 0, 0 FROM ({_STARTED}) started
+UNION ALL SELECT 'started of', name, model_key, number, 0, 0, 0 FROM ({_STARTED_OF}) started_of
+"""  # noqa: S608 - put together from constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,59 +82,56 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    account: str
-    lane: str
-    in_flight: int
-    claimed: int
-    starting: int
-    generating: int
-
-
 def slots_in_use(conn: Connection, grace_s: float, names: Sequence[str] | None = None) -> dict[str, dict[str, Usage]]:
     """Slots in use by account and lane; names None: of all accounts. Accounts and lanes that use none are missing.
 
     `grace_s` is how long to look for a POST without an answer; see `UNCONFIRMED_SLOT_S`.
     """
-    parameters = {
-        "names": None if names is None else list(names),
-        "young_s": min(grace_s, UNCONFIRMED_SLOT_S),
-    }
-    in_use: dict[str, dict[str, Usage]] = {}
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        for row in cursor.execute(_IN_USE, parameters):
-            usage = Usage(row.in_flight, row.claimed, row.starting, row.generating)
-            in_use.setdefault(row.account, {})[row.lane] = usage
-    return in_use
+    found: dict[str, dict[str, Usage]] = {}
+    for account, lane, *numbers in conn.execute(_IN_USE, _parameters(grace_s, names)):
+        found.setdefault(account, {})[lane] = Usage(*numbers)
+    return found
 
 
-def total(by_lane: dict[str, Usage]) -> Usage:
+def total(by_lane: Mapping[str, Usage]) -> Usage:
     """The usage of all lanes together."""
     return sum(by_lane.values(), Usage())
 
 
-def started_last_minute(conn: Connection, names: Collection[str]) -> dict[str, int]:
-    """POSTs begun by each of these accounts in the last 60 s; those without any are missing."""
-    return dict(conn.execute(_STARTED, {"names": list(names)}).fetchall()) if names else {}
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What counts for the limits of accounts. Accounts, lanes and models that use nothing are missing."""
+
+    slots: Mapping[str, Mapping[str, Usage]]
+    """By account and lane."""
+    started: Mapping[str, int]
+    """POSTs begun in the last 60 s, by account."""
+    started_of: Mapping[tuple[str, str], int]
+    """The same by account and model."""
 
 
-def started_last_minute_of(
-    conn: Connection, names: Collection[str], models: Collection[str]
-) -> dict[tuple[str, str], int]:
-    """POSTs begun by each of these accounts in the last 60 s, for each of these models."""
-    if not names or not models:
-        return {}
-    rows = conn.execute(_STARTED_OF, {"names": list(names), "models": list(models)}).fetchall()
-    return {(account, model): count for account, model, count in rows}
+def read_usage(
+    conn: Connection, grace_s: float, names: Sequence[str] | None, paced: Sequence[str], apart: Set[tuple[str, str]]
+) -> InUse:
+    """What is in use of these accounts (None: of all). POSTs are counted of accounts that are `paced`, and of accounts
+    and models that are counted `apart`. `grace_s`: as for `slots_in_use`."""
+    parameters = _parameters(grace_s, names) | {
+        "paced": list(paced),
+        "apart": sorted({name for name, _ in apart}),
+        "models": sorted({model for _, model in apart}),
+    }
+    slots: dict[str, dict[str, Usage]] = {}
+    started: dict[str, int] = {}
+    started_of: dict[tuple[str, str], int] = {}
+    for kind, account, name, *numbers in conn.execute(_ALL, parameters):
+        if kind == "slots":
+            slots.setdefault(account, {})[name] = Usage(*numbers)
+        elif kind == "started":
+            started[account] = numbers[0]
+        else:
+            started_of[account, name] = numbers[0]
+    return InUse(slots, started, started_of)
 
 
-_ALONE: LiteralString = f"SELECT pg_try_advisory_xact_lock({RECOUNT_LOCK})"
-
-
-def recount(conn: Connection) -> int:
-    """Compare the kept counts with the rows, and repair them; returns how many were wrong. One process at a time, so
-    that no two add the same correction."""
-    if conn.execute(_ALONE).fetchone() == (False,):
-        return 0
-    return conn.execute(sql.SQL(SLOT_COUNTS.count_sql)).rowcount
+def _parameters(grace_s: float, names: Sequence[str] | None) -> dict[str, object]:
+    return {"names": None if names is None else list(names), "young_s": min(grace_s, UNCONFIRMED_SLOT_S)}

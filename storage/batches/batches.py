@@ -23,11 +23,16 @@ LEASE_S = 60.0
 KEPT_DAYS = 30
 LOOK_S = 5.0
 """How often to look whether all jobs of a batch have ended."""
+LOOKED_AT_A_SECOND = 1_000
+"""Requests of a batch that are looked at in the long run: a large one is looked at more rarely."""
+FEW = 100
+"""Requests of a batch that are counted whenever it is shown; those of a larger one were counted at the last look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch. `next_part` None: every request is stored. `completed`, `failed`: how many requests ended so."""
+    """A batch. `next_part` None: every request is stored. `completed`, `failed`: how many requests ended so; of a large
+    batch that has not ended, at the last look."""
 
     id: UUID
     tenant: str
@@ -61,15 +66,21 @@ class Line:
     error: dict[str, Any] | None = None
 
 
+# What is kept is right once the batch has ended, whatever retention deletes then. `exact`: count in any case.
 _VIEW: LiteralString = """
 SELECT b.id, b.tenant, b.actor, b.file_id, b.lines, b.window_s, b.metadata, b.state, b.errors, b.next_part,
        b.created_at, b.in_progress_at, b.cancelling_at, b.ended_at, b.expires_at, b.expires_at <= now() AS expired,
-       c.stored, c.completed, c.failed
+       CASE WHEN k.kept THEN b.stored ELSE c.stored END AS stored,
+       CASE WHEN k.kept THEN b.completed ELSE c.completed END AS completed,
+       CASE WHEN k.kept THEN b.failed ELSE c.failed END AS failed
 FROM batches b CROSS JOIN LATERAL (
+    SELECT NOT %(exact)s AND b.counted_at IS NOT NULL
+           AND CASE WHEN b.ended_at IS NULL THEN b.lines > %(few)s ELSE b.counted_at >= b.ended_at END AS kept) k
+CROSS JOIN LATERAL (
     SELECT count(*) AS stored, count(*) FILTER (WHERE j.state = 'succeeded') AS completed,
            count(*) FILTER (WHERE l.error IS NOT NULL OR j.state IN ('failed', 'cancelled')
                             OR (j.id IS NULL AND l.error IS NULL)) AS failed
-    FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id WHERE l.batch_id = b.id) c
+    FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id WHERE l.batch_id = b.id AND NOT k.kept) c
 """
 _GET: LiteralString = f"{_VIEW} WHERE b.id = %(id)s AND (%(tenant)s::text IS NULL OR b.tenant = %(tenant)s)"
 _LIST: LiteralString = f"""{_VIEW}
@@ -115,6 +126,15 @@ _END: LiteralString = """
 UPDATE batches SET state = %(state)s, ended_at = now(), due_at = NULL
 WHERE id = %(id)s AND due_at IS NOT NULL
 """
+_KEEP_COUNTS: LiteralString = """
+UPDATE batches SET stored = %(stored)s, completed = %(completed)s, failed = %(failed)s, counted_at = now()
+WHERE id = %(id)s
+"""
+# Another program ended them. Their jobs do not change any more.
+_UNCOUNTED: LiteralString = """
+SELECT id FROM batches WHERE ended_at IS NOT NULL AND (counted_at IS NULL OR counted_at < ended_at)
+LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
 _SWEEP: LiteralString = """
 DELETE FROM batches WHERE id IN (
     SELECT id FROM batches WHERE ended_at < now() - make_interval(days => %(days)s) LIMIT 5 FOR UPDATE SKIP LOCKED)
@@ -158,16 +178,18 @@ def add_batch(
     return found
 
 
-def get_batch(conn: Connection, tenant: str | None, batch_id: UUID) -> Batch | None:
-    """The batch with this id, of a tenant or (None) of any; None: there is none."""
+def get_batch(conn: Connection, tenant: str | None, batch_id: UUID, *, exact: bool = False) -> Batch | None:
+    """The batch with this id, of a tenant or (None) of any; None: there is none. `exact`: its requests are counted
+    now."""
     with conn.cursor(row_factory=class_row(Batch)) as cursor:
-        return cursor.execute(_GET, {"id": batch_id, "tenant": tenant}).fetchone()
+        return cursor.execute(_GET, {"id": batch_id, "tenant": tenant, "exact": exact, "few": FEW}).fetchone()
 
 
 def list_batches(conn: Connection, tenant: str, *, after: UUID | None = None, limit: int = 20) -> list[Batch]:
     """A tenant's batches, newest first; `after`: the last one of the previous page."""
     with conn.cursor(row_factory=class_row(Batch)) as cursor:
-        return cursor.execute(_LIST, {"tenant": tenant, "after": after, "limit": limit}).fetchall()
+        values = {"tenant": tenant, "after": after, "limit": limit, "exact": False, "few": FEW}
+        return cursor.execute(_LIST, values).fetchall()
 
 
 def claim_batch(conn: Connection) -> UUID | None:
@@ -221,9 +243,31 @@ def cancel_batch(conn: Connection, batch_id: UUID) -> bool:
     return conn.execute(_CANCEL, {"id": batch_id}).rowcount == 1
 
 
-def end_batch(conn: Connection, batch_id: UUID, state: str) -> None:
-    """End a batch as completed, expired or cancelled."""
-    conn.execute(_END, {"id": batch_id, "state": state})
+def look_s(batch: Batch) -> float:
+    """How long to wait before the next look at whether its jobs have ended."""
+    return max(LOOK_S, batch.lines / LOOKED_AT_A_SECOND)
+
+
+def end_batch(conn: Connection, batch: Batch, state: str) -> None:
+    """End a batch as completed, expired or cancelled; all its requests have ended, as it was read."""
+    conn.execute(_END, {"id": batch.id, "state": state})
+    keep_counts(conn, batch)
+
+
+def keep_counts(conn: Connection, batch: Batch) -> None:
+    """Keep how many of its requests ended how, as it was read, for those who look at it."""
+    counts = {"stored": batch.stored, "completed": batch.completed, "failed": batch.failed}
+    conn.execute(_KEEP_COUNTS, {"id": batch.id, **counts})
+
+
+def count_ended(conn: Connection) -> bool:
+    """Count the requests of a batch that has ended and whose counts are not kept; False: there is none."""
+    row = conn.execute(_UNCOUNTED).fetchone()
+    batch = None if row is None else get_batch(conn, None, row[0], exact=True)
+    if batch is None:
+        return False
+    keep_counts(conn, batch)
+    return True
 
 
 def queued_jobs(conn: Connection, batch_id: UUID, limit: int) -> list[UUID]:

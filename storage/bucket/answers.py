@@ -41,9 +41,14 @@ class Answer:
         refusal = self.refusal
         return refusal.code if refusal is not None else ""
 
+    @property
+    def text(self) -> str:
+        """The start of its body."""
+        return self.body[:500].decode("utf-8", "replace")
+
     def describe(self) -> str:
         """One line for people."""
-        refusal, text = self.refusal, self.body[:500].decode("utf-8", "replace")
+        refusal, text = self.refusal, self.text
         if refusal is not None:
             text = f"{refusal.code}: {refusal.message}"
         return f"HTTP {self.status}: {' '.join(text.split())}"

@@ -8,9 +8,11 @@ import hashlib
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TypeVar
+from urllib.parse import quote, unquote_plus, urlencode
 
-from storage.bucket.answers import Answer
+from storage.bucket.answers import Answer, parsed, tag_of, text_of
 from storage.bucket.checksums import Checksum, Sums
+from storage.bucket.refusals import refused
 from storage.bucket.requests import UNSIGNED, Requests, SignedRequest, StoreUnavailable
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ Exchange = Generator[SignedRequest, Answer, T]
 
 MOVES = 3
 """How often one request follows what the store says of another region, endpoint or addressing."""
+NOT_LISTED = frozenset({"403", "405", "501", "AccessDenied", "Forbidden", "NotImplemented", "MethodNotAllowed"})
+"""Codes of a store that does not let us list, or cannot; without a code, its status."""
 PROBE = b"written to see whether the bucket can be written to\n"
 
 
@@ -77,7 +81,11 @@ def put(
     content_type: str,
     filename: str | None = None,
 ) -> Exchange[Answer]:
-    """One PUT of a whole object; where the store may refuse the checksum, another one is tried."""
+    """One PUT of a whole object; where the store may refuse the checksum, another one is tried.
+
+    Raises:
+        StoreUnavailable: as `once`; or the answer is a success, but not that of a store.
+    """
 
     def sign(kind: Checksum) -> SignedRequest:
         return requests.sign_put(
@@ -92,8 +100,21 @@ def put(
 
     answer, kind = yield from _with_checksum(requests, sign)
     if answer.status == 200:
+        _check_stored(requests, answer)
         requests.traits.note_checksum(kind)
     return answer
+
+
+def _check_stored(requests: Requests, answer: Answer) -> None:
+    """A store names the object's ETag. A console or a login page answers 200 to a PUT as well, with a
+    page."""
+    if not answer.etag and answer.body.lstrip().startswith(b"<"):
+        said = " ".join(answer.text.split())[:80]
+        raise StoreUnavailable(
+            f"{requests.where} is not an object store: it answers a PUT with HTTP 200 and {said!r}; correct "
+            "s3_endpoint_url, which may lead to the store's console instead of its S3 port",
+            code="store_refuses",
+        )
 
 
 def begin(
@@ -125,7 +146,9 @@ def put_part(
         requests,
         lambda: requests.sign_put(key, size_bytes=size_bytes, sums=sums, checksum=checksum, sha256=UNSIGNED, part=part),
     )
-    if answer.status != 200 and requests.traits.may_refuse_checksum(answer):
+    if answer.status == 200:
+        _check_stored(requests, answer)
+    elif requests.traits.may_refuse_checksum(answer):
         requests.traits.drop_checksum(checksum)
     return answer
 
@@ -149,3 +172,38 @@ def look(requests: Requests) -> Exchange[Answer]:
     """Read the probe's first byte, which needs no right but that to read objects. Any answer that is not a refusal of
     the bucket or of the keys shows that the bucket is there."""
     return (yield from once(requests, lambda: requests.sign_get(requests.keys.probe, {"Range": "bytes=0-0"})))
+
+
+def list_keys(requests: Requests, prefix: str, after: str) -> Exchange[list[str] | None]:
+    """Keys of the bucket that begin with `prefix` and come after `after`, in order; none if the bucket does not exist.
+    None: our keys may not list the bucket, or the store cannot.
+
+    Raises:
+        StoreUnavailable: the store refuses it otherwise, or its response cannot be read.
+    """
+    found: list[str] = []
+    token = ""
+    while True:
+        wanted = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        wanted |= {"continuation-token": token} if token else {"start-after": after} if after else {}
+        query = urlencode(wanted, quote_via=quote, safe="-_.~")
+        try:
+            answer = yield from once(requests, partial(requests.sign, "GET", None, query, {}))
+        except StoreUnavailable as exc:
+            if exc.code == "bucket_missing":
+                return []
+            raise
+        if answer.status != 200:
+            if (answer.code or str(answer.status)) in NOT_LISTED:
+                return None
+            raise refused(requests, answer, "s3:ListBucket", step="list")
+        page = parsed(answer.body)
+        if page is None or tag_of(page) != "ListBucketResult":
+            raise StoreUnavailable(f"bucket {requests.bucket} at {requests.where}: list: not a list of objects")
+        keys = [text_of(item, "Key") for item in page if tag_of(item) == "Contents"]
+        if text_of(page, "EncodingType") == "url":
+            keys = [unquote_plus(key) for key in keys]
+        found += (key for key in keys if key > after)  # not every store knows start-after
+        token = text_of(page, "NextContinuationToken")
+        if text_of(page, "IsTruncated") != "true" or not token:
+            return found

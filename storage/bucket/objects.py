@@ -1,8 +1,9 @@
 """All S3: the bucket, files in and out, links, and signed requests for callers that send the bytes themselves.
 
-boto3 makes the rare calls (heads, lists, copies). Videos go from the gateway to the store through the worker's own
-async client, with requests signed here: a signed PUT takes a fifth of boto3's CPU. The rights it takes are those of the
-work: to put, get and delete objects. Nothing asks about the bucket itself.
+boto3 makes the rare calls (heads, copies, open uploads); a process that makes none of them does not load it. Videos go
+from the gateway to the store through the worker's own async client, with requests signed here: a signed PUT takes a
+fifth of boto3's CPU. The rights it takes are those of the work: to put, get and delete objects. Nothing asks about the
+bucket itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from storage.bucket import exchanges, multipart
 from storage.bucket.answers import Answer
-from storage.bucket.boto import make_client
+from storage.bucket.boto import make_client, make_http
 from storage.bucket.checksums import Sums
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.object_headers import copy_arguments
@@ -38,11 +39,12 @@ T = TypeVar("T")
 
 PART_BYTES = 8 * 2**20
 ANSWER_BYTES = 64 * 1024
+PAGE_BYTES = 8 * 2**20
+"""A page of a list: a thousand keys, each up to a kilobyte and described by some hundred bytes."""
 LOOK_AGAIN_S = 10.0
 """How long to leave a store alone that did not say where the bucket is."""
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
-_NOT_LISTED = _FORBIDDEN | {"NotImplemented", "MethodNotAllowed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Objects(Requests):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._clients: dict[Place, S3Client] = {}
+        self._https: dict[Place, Any] = {}
         self._looking = threading.Lock()
         self._look_at = 0.0
 
@@ -71,12 +74,31 @@ class Objects(Requests):
                 self._clients[place] = make_client(self._session, place, self.outbound)
             return self._clients[place]
 
+    @property
+    def _http(self) -> Any:
+        place = self.traits.place
+        with self._lock:
+            if place not in self._https:
+                self._https[place] = make_http(place, self.outbound)
+            return self._https[place]
+
+    def open(self) -> None:
+        """Load what the first request takes its time for: the HTTP client, and boto3 unless the settings have the keys.
+
+        Raises:
+            StoreUnavailable: boto3's own configuration cannot be read, or there are no keys.
+        """
+        self.get_ready()
+        with self._translated():
+            self._http  # noqa: B018 - made on first use
+
     def _located(self, key: str) -> Objects:
         """The bucket in which a key lies: the one that it names, else this one."""
         return self if bucket_and_name(key)[0] is None else self.holding(key)
 
-    def run(self, exchange: exchanges.Exchange[T], body: bytes = b"") -> T:
-        """Run an exchange in this thread, over boto3's connections. `body`: for the requests that have none themselves.
+    def run(self, exchange: exchanges.Exchange[T], body: bytes = b"", most_bytes: int = ANSWER_BYTES) -> T:
+        """Run an exchange in this thread. `body`: for the requests that have none themselves; `most_bytes`: what is
+        read of each response.
 
         Raises:
             StoreUnavailable: the store does not respond, or what the exchange raises.
@@ -88,11 +110,9 @@ class Objects(Requests):
             with self._translated():
                 content = body if request.body is None else request.body
                 sent = AWSRequest(request.method, request.url, headers=dict(request.headers), data=content).prepare()
-                # The client's own connections, so that its proxies and certificates count here too.
-                session: Any = self._s3._endpoint.http_session  # type: ignore[attr-defined]  # botocore's own
-                received = session.send(sent)
+                received = self._http.send(sent)
                 headers = {name.lower(): value for name, value in received.headers.items()}
-                answer = Answer(received.status_code, headers, received.content[:ANSWER_BYTES])
+                answer = Answer(received.status_code, headers, received.content[:most_bytes])
             try:
                 request = exchange.send(answer)
             except StopIteration as done:
@@ -260,22 +280,7 @@ class Objects(Requests):
         Raises:
             StoreUnavailable: the store does not respond.
         """
-        from botocore.exceptions import ClientError
-
-        with self._translated():
-            pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=prefix, StartAfter=after
-            )
-            try:
-                # Not every store knows StartAfter.
-                return [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] > after]
-            except ClientError as exc:
-                code = exc.response.get("Error", {}).get("Code")
-                if code in _NOT_LISTED:
-                    return None
-                if code in _ABSENT:
-                    return []
-                raise
+        return self.run(exchanges.list_keys(self, prefix, after), most_bytes=PAGE_BYTES)
 
     def put_bytes(self, key: str, body: bytes, content_type: str) -> None:
         """Store a small object.
@@ -324,8 +329,8 @@ class Objects(Requests):
             except ClientError as exc:
                 # rclone answers this for a bucket that never had an upload.
                 code = exc.response.get("Error", {}).get("Code")
-                if code in _NOT_LISTED:
+                if code in exchanges.NOT_LISTED:
                     log.info("bucket.uploads_not_listed code=%s", code)
-                if code in _NOT_LISTED or code == "NoSuchUpload":
+                if code in exchanges.NOT_LISTED or code == "NoSuchUpload":
                     return []
                 raise

@@ -61,9 +61,18 @@ class Part:
     checksum: str
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The store's keys as the settings have them."""
+
+    access_key: str
+    secret_key: str
+    token: None = None
+
+
 class Requests:
     """Signs requests for one bucket: the configured one, from which those of tenants are reached. Threads may share it;
-    it imports nothing of boto3 before first use."""
+    it imports nothing of boto3 before first use, and to sign with the keys of the settings it needs nothing of it."""
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
@@ -72,6 +81,7 @@ class Requests:
         self._settings = settings
         self._lock = threading.RLock()
         self._frozen: tuple[float, Any] = (0.0, None)
+        self._configured = _configured(settings)
         self._shared: Any = self
         """The one for the bucket that tenants share."""
         self._others: dict[str, Any] = {}
@@ -244,19 +254,17 @@ class Requests:
             StoreUnavailable: there are no credentials to sign it, or they could not be refreshed.
         """
         place = self.traits.place
-        url = place.url(self._name(key), query) if key is not None else place.base
-        with self._translated():
-            credentials = self._credentials()
+        url = place.url(self._name(key), query) if key is not None else place.base + (f"?{query}" if query else "")
+        credentials = self._credentials()
         return SignedRequest(method, url, sign(credentials, place.region, method, url, headers, sha256), body)
 
     def get_ready(self) -> None:
-        """Load what signing needs, which takes half a second, and fetch credentials.
+        """Fetch credentials, unless the settings have them; for that, load boto3, which takes half a second.
 
         Raises:
             StoreUnavailable: there are none.
         """
-        with self._translated():
-            _ = self.traits, self._credentials()
+        _ = self.traits, self._credentials()
 
     def link(self, key: str, seconds: float) -> str:
         """A URL from which anyone can GET the object for `seconds`, at most 7 days.
@@ -270,9 +278,7 @@ class Requests:
         if bucket_and_name(key)[0] not in (None, self.bucket):
             return self.holding(key).link(key, seconds)
         place = self.link_place()
-        with self._translated():
-            credentials = self._credentials()
-        return presign(credentials, place.region, place.url(self._name(key)), int(min(seconds, MAX_LINK_S)))
+        return presign(self._credentials(), place.region, place.url(self._name(key)), int(min(seconds, MAX_LINK_S)))
 
     def link_place(self) -> Place:
         """Where clients reach the bucket."""
@@ -289,11 +295,13 @@ class Requests:
         return f"{parts.scheme}://{parts.netloc}"
 
     def _credentials(self) -> Any:
-        """The current credentials. Those of a role are requested every few seconds at most: a service that hangs would
-        delay each request."""
+        """What signs requests now: the keys of the settings, or what boto3 finds. Credentials of a role are requested
+        every few seconds at most: a service that hangs would delay each request."""
         if self._shared is not self:
             return self._shared._credentials()
-        with self._lock:
+        if self._configured is not None:
+            return self._configured
+        with self._translated(), self._lock:
             until, frozen = self._frozen
             if frozen is None or time.monotonic() > until:
                 credentials = self._session.get_credentials()
@@ -306,3 +314,10 @@ class Requests:
                 frozen = credentials.get_frozen_credentials()
                 self._frozen = (time.monotonic() + CREDENTIALS_S, frozen)
             return frozen
+
+
+def _configured(settings: Settings) -> Credentials | None:
+    key, secret = settings.s3_access_key_id, settings.s3_secret_access_key
+    if not key or secret is None or not secret.get_secret_value():
+        return None
+    return Credentials(key, secret.get_secret_value())

@@ -1,7 +1,8 @@
-"""Rows for jobs that have none: an older release enqueued them.
+"""Rows for jobs that have none: an older release enqueued them, or another program wrote them.
 
 A job of a campaign that came without a sheet gets a row of its own, numbered in the order of the jobs. A retry or a
-final becomes a version of the row of the job that it was made from.
+final becomes a version of the row of the job that it was made from. Rows are made in pieces, in the order of the jobs'
+ids, so that a page of a large campaign waits for its own rows only.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from uuid import UUID
 
 from storage.campaigns.versions import VersionKind, note_version
 from storage.database import Connection
+from storage.jobs.states import JobState
 
-_AT_ONCE = 50_000
-"""Rows in one statement: it must end within the time limit of a statement, however large the campaign is."""
+AT_ONCE = 1_000
+"""Jobs of one piece: a tenth of a second of PostgreSQL."""
 SOON = 1_000
-"""So many rows are made while a person or the scheduler waits."""
+"""Rows that are made while a person or the scheduler waits for something else."""
 _LACKING: LiteralString = """
 SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
                  WHERE c.id = %(campaign)s), 0)
@@ -24,44 +26,71 @@ SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tena
 # An enqueue holds the campaign's row until its jobs and rows are stored.
 _LOCK: LiteralString = "SELECT 1 FROM campaigns WHERE id = %(campaign)s FOR UPDATE SKIP LOCKED"
 _UUID: LiteralString = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
-# Callers can write any metadata, so what looks like a link counts only if it leads to an older job of the campaign.
-_MISSING: LiteralString = f"""
-WITH missing AS (
-    SELECT j.id, coalesce(
-        j.draft_of,
-        CASE WHEN j.metadata ->> 'retry_of' ~ {_UUID} THEN (j.metadata ->> 'retry_of')::uuid END,
-        CASE WHEN j.metadata ->> 'final_of_look' ~ {_UUID} THEN (j.metadata ->> 'final_of_look')::uuid END) AS origin,
-        j.draft_of IS NOT NULL OR j.metadata ? 'final_of_look' AS is_final
-    FROM jobs j WHERE j.campaign_id = %(campaign)s
-      AND NOT EXISTS (SELECT FROM campaign_rows r WHERE r.id = j.id)
-      AND NOT EXISTS (SELECT FROM campaign_versions v WHERE v.job_id = j.id)
-), linked AS (
-    SELECT m.id, m.is_final, o.id AS origin
-    FROM missing m LEFT JOIN jobs o ON o.id = m.origin AND o.campaign_id = %(campaign)s AND o.id < m.id
-)
-"""  # noqa: S608 - put together from constants
+_LAST: LiteralString = """
+SELECT id FROM campaign_rows WHERE campaign_id = %(campaign)s ORDER BY number DESC, id DESC LIMIT 1
+"""
+# The next jobs of each state by index, each looked up by its id, whatever the statistics say. Callers can write any
+# metadata, so what looks like a link counts only if it leads to an older job of the campaign.
 _ADD_ROWS: LiteralString = f"""
-{_MISSING}
-INSERT INTO campaign_rows (id, campaign_id, number, job_id)
-SELECT l.id, %(campaign)s, row_number() OVER (ORDER BY l.id)
-       + (SELECT coalesce(max(number), 0) FROM campaign_rows WHERE campaign_id = %(campaign)s), l.id
-FROM linked l WHERE l.origin IS NULL ORDER BY l.id LIMIT %(limit)s
-"""  # noqa: S608 - as above
-_VERSIONS: LiteralString = f"""
-{_MISSING} SELECT id, origin, is_final FROM linked WHERE origin IS NOT NULL ORDER BY id
-"""  # noqa: S608 - as above
+WITH missing AS MATERIALIZED (
+    SELECT p.* FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs j
+        WHERE j.campaign_id = %(campaign)s AND j.state = s.state AND j.id > %(after)s
+          AND coalesce((SELECT false FROM campaign_rows r WHERE r.id = j.id), true)
+          AND coalesce((SELECT false FROM campaign_versions v WHERE v.job_id = j.id), true)
+        ORDER BY j.id LIMIT %(limit)s) p
+    ORDER BY p.id LIMIT %(limit)s
+), linked AS MATERIALIZED (
+    SELECT m.id, m.draft_of IS NOT NULL OR m.metadata ? 'final_of_look' AS is_final,
+           (SELECT o.id FROM jobs o WHERE o.campaign_id = %(campaign)s AND o.id < m.id AND o.id = coalesce(
+                m.draft_of,
+                CASE WHEN m.metadata ->> 'retry_of' ~ {_UUID} THEN (m.metadata ->> 'retry_of')::uuid END,
+                CASE WHEN m.metadata ->> 'final_of_look' ~ {_UUID} THEN (m.metadata ->> 'final_of_look')::uuid END)
+           ) AS origin
+    FROM missing n CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = n.id OFFSET 0) m
+), made AS (
+    INSERT INTO campaign_rows (id, campaign_id, number, job_id)
+    SELECT l.id, %(campaign)s, row_number() OVER (ORDER BY l.id) + coalesce((
+               SELECT number FROM campaign_rows WHERE campaign_id = %(campaign)s
+               ORDER BY number DESC LIMIT 1), 0), l.id
+    FROM linked l WHERE l.origin IS NULL ORDER BY l.id
+)
+SELECT id, origin, is_final FROM linked ORDER BY id
+"""  # noqa: S608 - put together from constants
+_NONE = UUID(int=0)
 
 
-def complete(conn: Connection, campaign_id: UUID, *, most: int | None = None) -> None:
-    """Make the rows that a campaign lacks, unless it lacks more than `most`. Does nothing while another session stores
+def lacking_rows(conn: Connection, campaign_id: UUID) -> int:
+    """How many jobs of a campaign have no row and are no version of one, by kept counts."""
+    row = conn.execute(_LACKING, {"campaign": campaign_id}).fetchone()
+    return 0 if row is None else max(int(row[0]), 0)
+
+
+def complete(conn: Connection, campaign_id: UUID) -> None:
+    """Make the rows that a campaign lacks, unless it lacks more than `SOON`. Does nothing while another session stores
     jobs of the campaign."""
+    if 0 < lacking_rows(conn, campaign_id) <= SOON:
+        while complete_next(conn, campaign_id) and lacking_rows(conn, campaign_id):
+            pass
+
+
+def complete_next(conn: Connection, campaign_id: UUID) -> int | None:
+    """Make the rows of the next jobs of a campaign that lack them; returns how many became rows or versions. None:
+    another session stores jobs of the campaign."""
     values = {"campaign": campaign_id}
-    row = conn.execute(_LACKING, values).fetchone()
-    lacking = 0 if row is None else int(row[0])
-    if lacking <= 0 or (most is not None and lacking > most) or conn.execute(_LOCK, values).fetchone() is None:
-        return
-    while conn.execute(_ADD_ROWS, values | {"limit": _AT_ONCE}).rowcount == _AT_ONCE:
-        pass
-    for job_id, origin, is_final in conn.execute(_VERSIONS, values).fetchall():
+    if conn.execute(_LOCK, values).fetchone() is None:
+        return None
+    last = conn.execute(_LAST, values).fetchone()
+    # Behind the last row, as long as rows are made in this order; then those that were written with smaller ids since.
+    behind = 0 if last is None else _add(conn, campaign_id, last[0])
+    return behind or _add(conn, campaign_id, _NONE)
+
+
+def _add(conn: Connection, campaign_id: UUID, after: UUID) -> int:
+    values = {"campaign": campaign_id, "states": list(JobState), "after": after, "limit": AT_ONCE}
+    noted = 0
+    for job_id, origin, is_final in conn.execute(_ADD_ROWS, values).fetchall():
         kind = VersionKind.FINAL if is_final else VersionKind.RETRY
-        note_version(conn, campaign_id, origin, job_id, kind)
+        if origin is None or note_version(conn, campaign_id, origin, job_id, kind):
+            noted += 1
+    return noted

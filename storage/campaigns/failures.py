@@ -25,7 +25,8 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Rows in one state for one reason. `stage` and `modality`: of a moderation. `numbers`: the first rows."""
+    """Rows in one state for one reason. `stage` and `modality`: of a moderation. `numbers`: of the rows that
+    came first."""
 
     state: JobState
     code: str
@@ -36,46 +37,57 @@ class FailureGroup:
     said: list[Words] = field(default_factory=list)
 
 
-_ENDED_BADLY: LiteralString = """(j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))
-    AND r.kept_job_id IS NULL"""
-_SAID: LiteralString = """r.number, j.state, coalesce(j.error ->> 'code', j.reason, '') AS code,
-           j.error ->> 'stage' AS stage, j.error ->> 'modality' AS modality,
-           coalesce(j.error ->> 'message', '') AS message,
-           coalesce(j.error ->> 'gateway_code', '') AS gateway_code"""
-# Rows of which an earlier version stands are not lost. The others with one version are found from their jobs, whose ids
-# they have, so that the number of rows does not count.
+_ENDED_BADLY: LiteralString = "(j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))"
+_SAID: LiteralString = """j.state, coalesce(j.error ->> 'code', j.reason, '') AS code, j.error ->> 'stage' AS stage,
+    j.error ->> 'modality' AS modality, coalesce(j.error ->> 'message', '') AS message,
+    coalesce(j.error ->> 'gateway_code', '') AS gateway_code"""
+# The job of a row with one version has the row's id, so only rows with several are read, and those whose numbers are
+# shown. A row of which an earlier version stands is not lost.
 _LOST: LiteralString = f"""
-WITH lost AS (
-    SELECT {_SAID} FROM jobs j JOIN campaign_rows r ON r.id = j.id
-    WHERE j.campaign_id = %(campaign)s AND j.state IN ('failed', 'cancelled', 'unconfirmed') AND r.job_id = r.id
-      AND {_ENDED_BADLY}
+WITH several AS MATERIALIZED (
+    SELECT id, job_id, kept_job_id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
+), of_several AS MATERIALIZED (
+    SELECT id FROM several
+    UNION ALL SELECT v.job_id FROM several r JOIN campaign_versions v ON v.row_id = r.id
+), lost AS MATERIALIZED (
+    SELECT j.id, {_SAID} FROM jobs j
+    WHERE j.campaign_id = %(campaign)s AND j.state IN ('failed', 'cancelled', 'unconfirmed') AND {_ENDED_BADLY}
+      AND NOT EXISTS (SELECT FROM of_several o WHERE o.id = j.id)
     UNION ALL
-    SELECT {_SAID} FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
-    WHERE r.campaign_id = %(campaign)s AND r.job_id <> r.id AND {_ENDED_BADLY}
+    SELECT r.id, {_SAID} FROM several r
+    CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = r.job_id OFFSET 0) j  -- each by its id
+    WHERE r.kept_job_id IS NULL AND {_ENDED_BADLY}
 )
 """  # noqa: S608 - put together from constants
-_GROUPS: LiteralString = f"""
-{_LOST}
-SELECT state, code, stage, modality, count(*), (array_agg(number ORDER BY number))[1:{SHOWN_ROWS}]
-FROM lost GROUP BY state, code, stage, modality ORDER BY count(*) DESC, code
+# Groups of rows and groups of words, of one reading.
+_FOUND: LiteralString = f"""
+{_LOST}, groups AS (
+    SELECT state, code, stage, modality, count(*) AS rows, (array_agg(id ORDER BY id))[1:{SHOWN_ROWS}] AS first
+    FROM lost GROUP BY state, code, stage, modality
+), words AS (
+    SELECT state, code, stage, modality, message, gateway_code, count(*) AS rows FROM lost WHERE message <> ''
+    GROUP BY state, code, stage, modality, message, gateway_code ORDER BY count(*) DESC, message LIMIT {_WORDS_READ}
+)
+SELECT state, code, stage, modality, rows,
+       ARRAY(SELECT n.number FROM (
+           SELECT (SELECT number FROM campaign_rows r WHERE r.id = f.id) AS number FROM unnest(first) AS f(id)) n
+           WHERE n.number IS NOT NULL ORDER BY 1) AS numbers,
+       NULL AS message, NULL AS gateway_code, 0 AS part
+FROM groups
+UNION ALL
+SELECT state, code, stage, modality, rows, NULL, message, gateway_code, 1 FROM words
+ORDER BY part, rows DESC, code, message
 """  # noqa: S608 - put together from constants
-_WORDS: LiteralString = f"""
-{_LOST}
-SELECT state, code, stage, modality, message, gateway_code, count(*) FROM lost WHERE message <> ''
-GROUP BY state, code, stage, modality, message, gateway_code ORDER BY count(*) DESC, message LIMIT {_WORDS_READ}
-"""  # noqa: S608 - as above
 
 
 def failures_of(conn: Connection, campaign_id: UUID) -> list[FailureGroup]:
     """The rows of a campaign that have failed, were cancelled or are held for a decision, the largest group first."""
-    values = {"campaign": campaign_id}
-    groups = {
-        (state, code, stage, modality): FailureGroup(JobState(state), code, stage, modality, count, numbers)
-        for state, code, stage, modality, count, numbers in conn.execute(_GROUPS, values)
-    }
-    if groups:
-        for state, code, stage, modality, message, gateway_code, count in conn.execute(_WORDS, values):
-            said = groups[state, code, stage, modality].said
-            if len(said) < SHOWN_WORDS:
-                said.append(Words(message, gateway_code, count))
+    groups: dict[tuple[str | None, ...], FailureGroup] = {}
+    for row in conn.execute(_FOUND, {"campaign": campaign_id}):
+        state, code, stage, modality, rows, numbers, message, gateway_code, is_word = row
+        key = (state, code, stage, modality)
+        if not is_word:
+            groups[key] = FailureGroup(JobState(state), code, stage, modality, rows, numbers)
+        elif len(groups[key].said) < SHOWN_WORDS:
+            groups[key].said.append(Words(message, gateway_code, rows))
     return list(groups.values())

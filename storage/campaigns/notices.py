@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.admission.spending.budgets import WHOLE_TENANT, budgets_of
-from storage.campaigns.completion import SOON, complete
+from storage.campaigns.completion import complete
 from storage.campaigns.rows import KEPT, count_states
 from storage.database import Connection
 from storage.jobs.states import TERMINAL, JobState
@@ -53,14 +53,27 @@ WHERE NOT c.settled
                   WHERE campaign_id = c.id AND state = 'queued' AND reason IS DISTINCT FROM 'kept_back')
 ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
 """
-# Proofs, and drafts that rows asked for themselves, that ended well, are not decided, and can still be made final.
+# Proofs, and drafts that rows asked for themselves, that ended well, are not decided, and can still be made final. Each
+# job by its id: PostgreSQL would read all jobs to join those of a large campaign.
 _OPEN_DRAFTS: LiteralString = f"""
-SELECT count(*) FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
-JOIN jobs s ON s.id = CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END
+SELECT count(*) FROM campaign_rows r
+CROSS JOIN LATERAL (SELECT state FROM jobs WHERE id = r.job_id OFFSET 0) j
+CROSS JOIN LATERAL (
+    SELECT * FROM jobs WHERE id = CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END OFFSET 0) s
 WHERE r.campaign_id = %(campaign)s AND r.review = 'open' AND s.state = 'succeeded'
   AND coalesce(s.draft_ends_at > now(), true)
-  AND ((r.proof AND r.final IS NOT NULL) OR (s.draft_of IS NULL AND s.request -> 'draft' = 'true'::jsonb))
+  AND ((r.proof AND r.final IS NOT NULL) OR (s.draft_of IS NULL AND s.request -> 'draft' = 'true'::jsonb)) {{among}}
 """  # noqa: S608 - put together from constants
+# Of a large campaign, only what an index finds: proofs, rows with several versions, and drafts with a known end.
+_AMONG: LiteralString = """
+  AND r.id = ANY(ARRAY(
+    SELECT id FROM campaign_rows WHERE campaign_id = %(campaign)s AND proof AND final IS NOT NULL
+    UNION ALL SELECT id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
+    UNION ALL SELECT id FROM jobs WHERE state = 'succeeded' AND draft_of IS NULL AND draft_ends_at IS NOT NULL
+                AND draft_ends_at > now() AND campaign_id = %(campaign)s))
+"""
+LARGE = 5_000
+"""Of a campaign with more jobs, a draft without a known end is not announced: each job would be read."""
 # The occasion is the budget itself: a larger one can be used up again.
 _OF_BUDGET: LiteralString = "trim_scale(b.amount) || ' ' || b.currency"
 _NEARLY: LiteralString = f"""
@@ -119,7 +132,8 @@ def announce(conn: Connection, limit: int, *, mail: bool) -> list[Notice]:
 def announce_drafts(conn: Connection, campaign: Mapping[str, Any], jobs: int, *, mail: bool) -> bool:
     """Announce that drafts and other proofs of a campaign that has just ended, with this number of jobs, wait for a
     decision; False: none does."""
-    row = conn.execute(_OPEN_DRAFTS, {"campaign": campaign["id"]}).fetchone()
+    among: LiteralString = _AMONG if jobs > LARGE else ""
+    row = conn.execute(_OPEN_DRAFTS.format(among=among), {"campaign": campaign["id"]}).fetchone()
     waiting = 0 if row is None else int(row[0])
     if waiting == 0:
         return False
@@ -140,7 +154,7 @@ def _announced(
     noted = {"campaign": campaign["id"], "event": event, "occasion": occasion}
     if conn.execute(_NOTE, noted).fetchone() is None:
         return False
-    complete(conn, campaign["id"], most=SOON)
+    complete(conn, campaign["id"])
     data = campaign_document(conn, campaign, count_states(conn, campaign["id"]))
     if event is EventType.CAMPAIGN_REVIEW_READY and "review" not in more:
         data["review"] = {"ready": data["counts"].get(JobState.SUCCEEDED, 0), "drafts": 0}

@@ -50,28 +50,31 @@ class EndingDrafts:
 
 
 _OPEN: LiteralString = f"(r.proof AND {STATE} = 'succeeded' AND r.review = 'open')"
+# Each job by its id: PostgreSQL would read all jobs to join those of a large campaign.
 _PROOFS: LiteralString = f"""
-FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
-LEFT JOIN jobs s ON s.id = CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END
+FROM campaign_rows r CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = r.job_id OFFSET 0) j
+LEFT JOIN LATERAL (SELECT draft_ends_at FROM jobs WHERE id = r.kept_job_id AND {KEPT} OFFSET 0) k ON true
 WHERE r.campaign_id = %(campaign)s AND r.final IS NOT NULL
-"""
+"""  # noqa: S608 - put together from constants
+_ENDS_AT: LiteralString = f"(CASE WHEN {KEPT} THEN k.draft_ends_at ELSE j.draft_ends_at END)"
+"""When the job that stands for a row can be made final no longer."""
 _COUNTS: LiteralString = f"""
 SELECT count(*) AS rows,
        count(*) FILTER (WHERE r.proof AND {STATE} NOT IN ('succeeded', 'failed', 'cancelled')) AS running,
        count(*) FILTER (WHERE r.proof AND {STATE} IN ('failed', 'cancelled')) AS failed,
-       count(*) FILTER (WHERE {_OPEN} AND coalesce(s.draft_ends_at > now(), true)) AS awaiting_review,
-       count(*) FILTER (WHERE {_OPEN} AND s.draft_ends_at <= now()) AS expired,
+       count(*) FILTER (WHERE {_OPEN} AND coalesce({_ENDS_AT} > now(), true)) AS awaiting_review,
+       count(*) FILTER (WHERE {_OPEN} AND {_ENDS_AT} <= now()) AS expired,
        count(*) FILTER (WHERE r.proof AND {STATE} = 'succeeded' AND r.review = 'rejected') AS rejected,
        count(*) FILTER (WHERE NOT r.proof) AS finals
 {_PROOFS}
 """
 _ENDING: LiteralString = f"""
-SELECT min(s.draft_ends_at) AS ends_at, count(*) AS rows, (array_agg(r.number ORDER BY r.number))[:%(shown)s] AS numbers
-{_PROOFS} AND {_OPEN} AND s.draft_ends_at > now()
-GROUP BY date_trunc('hour', s.draft_ends_at) ORDER BY 1 LIMIT %(limit)s
+SELECT min({_ENDS_AT}) AS ends_at, count(*) AS rows, (array_agg(r.number ORDER BY r.number))[:%(shown)s] AS numbers
+{_PROOFS} AND {_OPEN} AND {_ENDS_AT} > now()
+GROUP BY date_trunc('hour', {_ENDS_AT}) ORDER BY 1 LIMIT %(limit)s
 """
 _WAITING: LiteralString = f"""
-SELECT count(*) {_PROOFS} AND {_OPEN} AND coalesce(s.draft_ends_at > now(), true) AND r.id = ANY(%(ids)s)
+SELECT count(*) {_PROOFS} AND {_OPEN} AND coalesce({_ENDS_AT} > now(), true) AND r.id = ANY(%(ids)s)
 """
 
 

@@ -12,6 +12,7 @@ import orjson
 from psycopg.rows import class_row
 
 from storage.actors import current_actor
+from storage.campaigns.sheet_rows import forget_sheet_rows
 from storage.database import Connection
 from storage.jsonb import dumps
 
@@ -114,6 +115,7 @@ def add_rows(conn: Connection, campaign_id: UUID, rows: Sequence[NewRow], sheet:
 
     A job of another campaign, or of none, gets no row here.
     """
+    forget_sheet_rows(conn, campaign_id)
     chosen = list({row.job_id: row for row in reversed(rows)}.values())[::-1]
     for start in range(0, len(chosen), _CHUNK):
         chunk = [_as_json(row) for row in chosen[start : start + _CHUNK]]

@@ -98,11 +98,13 @@ def rows_of_jobs_in(conn: Connection, campaign_id: UUID, job_ids: Sequence[UUID]
     return dict(conn.execute(_ROWS_OF, {"jobs": list(job_ids), "campaign": campaign_id}).fetchall())
 
 
-def note_version(conn: Connection, campaign_id: UUID, origin: UUID, job_id: UUID, kind: VersionKind) -> None:
-    """Make a new job the newest version of the row that another job was made for, if that has one."""
+def note_version(conn: Connection, campaign_id: UUID, origin: UUID, job_id: UUID, kind: VersionKind) -> bool:
+    """Make a new job the newest version of the row that another job was made for; False: that has none."""
     row_id = rows_of_jobs_in(conn, campaign_id, [origin]).get(origin)
-    if row_id is not None:
-        add_versions(conn, [NewVersion(row_id, job_id, kind)])
+    if row_id is None:
+        return False
+    add_versions(conn, [NewVersion(row_id, job_id, kind)])
+    return True
 
 
 def versions_of(conn: Connection, row_id: UUID) -> list[Version]:

@@ -37,6 +37,16 @@ class AccessSettings(BaseModel):
     """How many requests with a key each tenant may send per minute to each API process; a tenth of them may come at
     once. 0: no limit. Programs on this machine without a key have none."""
 
+    @field_validator("public_url", "flower_url", mode="after")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http:// or https:// and a host, such as https://reelq.example.com")
+        return value
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _read_proxies(cls, value: Any) -> Any:

@@ -37,7 +37,7 @@ def with_models_file(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = Path(str(given["models_file"]))
     try:
-        by_gateway = tomllib.loads(path.read_text(encoding="utf-8"))
+        by_gateway = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as exc:
         raise _wrong("models_file", f"{path} cannot be read: {exc}") from exc
     if unknown := sorted(by_gateway.keys() - GATEWAY_NAMES):

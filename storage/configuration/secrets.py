@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, SecretStr, model_validator
 
 from seedance.problems import InvalidInput, Problem
-from storage.url_authority import split_authority
+from storage.addresses.url_authority import split_authority
 
 SUFFIX = "_FILE"
 MAX_BYTES = 1 << 20
@@ -95,7 +95,7 @@ def read_secret(path: str, name: str) -> str:
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except OSError as exc:
         raise InvalidInput([Problem(name, f"{path} cannot be read: {exc.strerror or exc}")]) from exc
     except UnicodeDecodeError:

@@ -7,7 +7,8 @@ Each `kind` has its own `labels`:
 * `estimated`, jobs with an estimate, and its `low` and `high`: currency, and `list` for an estimate by list price.
 * `reported`, jobs with a reported cost, and its `amount`: currency, and `compared` if they have an estimate in the same
   currency, of which `low` and `high` are.
-* `ended`, jobs that have ended: state, and the time in pieces of `ENDED_S` since 1970.
+* `ended`, jobs that have ended: state, the time in units of `ENDED_S` since 1970, and how many units the piece of time
+  is long; missing: one. A piece is `ENDED_S` long today and yesterday, an hour in the week before that, then a day.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from __future__ import annotations
 from typing import LiteralString
 
 from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_sql, table_sql, triggers_sql
+from storage.counted.pieces import length_sql, start_sql
 
 ENDED_S = 300
+_LENGTHS: tuple[tuple[LiteralString, LiteralString], ...] = (("1", "300"), ("8", "3600"))
 _KEYS: LiteralString = "campaign_id, kind, labels"
 _NUMBERS: tuple[LiteralString, ...] = ("jobs", "low", "high", "amount")
 # Of a row `r`. Nothing here may fail, whatever it holds.
@@ -30,6 +33,20 @@ COMPARED: LiteralString = f"{LOW} IS NOT NULL AND r.cost ->> 'currency' = r.esti
 WAITING_LABELS: LiteralString = """ARRAY[coalesce(r.account_pin, ''), r.lane, coalesce(r.reason, ''), r.price_currency,
     r.least_price::text] || r.gateways"""
 """The labels of a queued job `r`."""
+
+
+def _piece(state: LiteralString, at: LiteralString, length: LiteralString) -> LiteralString:
+    """The labels of jobs that ended in that state at that time, in a piece of that length."""
+    unit: LiteralString = f"floor(({start_sql(at, length)}) / {ENDED_S})::text"
+    return f"""CASE WHEN ({length}) = {ENDED_S} THEN ARRAY[{state}, {unit}]
+        ELSE ARRAY[{state}, {unit}, (({length}) / {ENDED_S})::text] END"""
+
+
+_KEPT_AT: LiteralString = f"(labels[2]::numeric * {ENDED_S})"
+_KEPT_LENGTH: LiteralString = f"greatest(coalesce(labels[3]::int, 1) * {ENDED_S}, {length_sql(_KEPT_AT, _LENGTHS)})"
+CURRENT_LABELS: LiteralString = f"""CASE WHEN kind <> 'ended' THEN labels
+    ELSE {_piece("labels[1]", _KEPT_AT, _KEPT_LENGTH)} END"""
+"""The labels of a row of `campaign_sums` as they would be written now."""
 
 # The parts of a row `r` of a campaign.
 _WAITING: LiteralString = f"""
@@ -48,9 +65,10 @@ _REPORTED: LiteralString = f"""
            {COST} AS amount
     WHERE r.campaign_id IS NOT NULL AND {COST} IS NOT NULL"""
 _ENDED: LiteralString = f"""
-    SELECT r.campaign_id, 'ended' AS kind,
-           ARRAY[r.state, floor(extract(epoch FROM r.finished_at) / {ENDED_S})::text] AS labels, 1 AS jobs,
+    SELECT r.campaign_id, 'ended' AS kind, {_piece("r.state", "e.at", "e.length")} AS labels, 1 AS jobs,
            0::numeric AS low, 0::numeric AS high, 0::numeric AS amount
+    FROM (SELECT a.at, {length_sql("a.at", _LENGTHS)} AS length
+          FROM (SELECT extract(epoch FROM r.finished_at) AS at) a) e
     WHERE r.campaign_id IS NOT NULL AND isfinite(r.finished_at)"""  # noqa: S608 - as above
 _PARTS: LiteralString = f"{_WAITING} UNION ALL {_ESTIMATED} UNION ALL {_REPORTED} UNION ALL {_ENDED}"
 _INSERT: LiteralString = f"INSERT INTO campaign_sums ({_KEYS}, {', '.join(_NUMBERS)})"
@@ -87,6 +105,7 @@ CAMPAIGN_SUMS = KeptCount(
     counted="jobs",
     table="campaign_sums",
     keys=_KEYS,
+    current=f"campaign_id, kind, {CURRENT_LABELS}",
     numbers=_NUMBERS,
     rows=f"SELECT p.* FROM jobs r CROSS JOIN LATERAL ({_PARTS}) p WHERE r.campaign_id IS NOT NULL",  # noqa: S608 - from constants
     create=(

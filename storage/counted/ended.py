@@ -1,4 +1,4 @@
-"""How many jobs of a tenant ended in each ten minutes, and what they cost.
+"""How many jobs of a tenant ended in each ten minutes, and what they cost; before the last eight days, on each day.
 
 `labels` of a group: the state; `e` and the currency of the estimates, of which `low` and `high` are the sums, empty: no
 estimate; `list` for estimates by list price; `r` and the currency of the reported costs, of which `amount` is the sum,
@@ -11,12 +11,21 @@ from typing import LiteralString
 
 from storage.counted.campaigns import COMPARED, COST, HIGH, LOW
 from storage.counted.kept_count import KeptCount, clear_sql, drop_sql, function_sql, table_sql, triggers_sql
+from storage.counted.pieces import length_sql, start_sql
 
 PIECE_S = 600
+_LENGTHS: tuple[tuple[LiteralString, LiteralString], ...] = (("8", "600"),)
 _KEYS: LiteralString = "tenant, ended, labels"
 _NUMBERS: tuple[LiteralString, ...] = ("jobs", "low", "high", "amount")
-_GROUP: LiteralString = f"""r.tenant,
-    to_timestamp(floor(extract(epoch FROM r.finished_at) / {PIECE_S}) * {PIECE_S}) AS ended,
+
+
+def _piece(at: LiteralString) -> LiteralString:
+    """When the piece of that time (a timestamp) begins."""
+    epoch: LiteralString = f"extract(epoch FROM {at})"
+    return f"to_timestamp({start_sql(epoch, length_sql(epoch, _LENGTHS))})"
+
+
+_GROUP: LiteralString = f"""r.tenant, {_piece("r.finished_at")} AS ended,
     ARRAY[r.state, CASE WHEN {LOW} IS NULL THEN '' ELSE 'e' || coalesce(r.estimate ->> 'currency', '') END,
           CASE WHEN {LOW} IS NOT NULL AND r.estimate ->> 'basis' = 'list' THEN 'list' ELSE '' END,
           CASE WHEN {COST} IS NULL THEN '' ELSE 'r' || coalesce(r.cost ->> 'currency', '') END,
@@ -37,6 +46,7 @@ ENDED_SUMS = KeptCount(
     counted="jobs",
     table="ended_sums",
     keys=_KEYS,
+    current=f"tenant, {_piece('ended')}, labels",
     numbers=_NUMBERS,
     rows=f"{_PART} FROM jobs r WHERE isfinite(r.finished_at)",
     create=(

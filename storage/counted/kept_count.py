@@ -21,7 +21,8 @@ class KeptCount:
     columns of a group, and `numbers`, what is added up. `rows`: a SELECT of these columns from the counted rows `r`
     that ends with conditions, with any number of rows for each. `create`: the statements that create table and
     triggers; `drop`: those that remove them. `of_tenant`: which rows `r`, and which counts, are those of the parameter
-    `tenant`, as conditions; None: tenants are not counted apart.
+    `tenant`, as conditions; None: tenants are not counted apart. `current`: the keys of a row of counts as it would be
+    written now, because groups become larger with time; None: as it is.
     """
 
     revision: str
@@ -33,6 +34,7 @@ class KeptCount:
     create: tuple[LiteralString, ...]
     drop: tuple[LiteralString, ...]
     of_tenant: tuple[LiteralString, LiteralString] | None = None
+    current: LiteralString | None = None
 
     @property
     def functions(self) -> tuple[LiteralString, ...]:
@@ -61,7 +63,7 @@ class KeptCount:
 SELECT {self.keys}, {sums} FROM (
     SELECT {self.keys}, {names} FROM ({rows}) counted
     UNION ALL
-    SELECT {self.keys}, {negative} FROM {counts}
+    SELECT {self.current or self.keys}, {negative} FROM {counts}
 ) both_sides
 GROUP BY {self.keys} HAVING {some}"""  # noqa: S608 - put together from constants
 
@@ -122,7 +124,8 @@ def clear_sql(table: LiteralString) -> LiteralString:
 
     A merge that is under way would keep rows that this does not see, so it is waited for.
     """
-    return function_sql(f"{table}_clear", f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; DELETE FROM {table}")  # noqa: S608
+    body: LiteralString = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; DELETE FROM {table}"  # noqa: S608 - a name in our code
+    return function_sql(f"{table}_clear", body)
 
 
 def triggers_sql(table: LiteralString, counted: LiteralString, moved: LiteralString) -> tuple[LiteralString, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString, TypeVar, cast
+from itertools import starmap
+from typing import Any, LiteralString, cast
 from uuid import UUID
-
-from psycopg.rows import class_row
 
 from storage.database import Connection
 from storage.jobs.reasons import Reason
@@ -14,12 +13,10 @@ from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.leases import Claimed
 
-T = TypeVar("T")
 
-
-def _rows(kind: type[T], conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[T]:
-    with conn.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(sql, parameters).fetchall()
+def _claimed(conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[Claimed]:
+    """The rows of a statement that returns the columns of `Claimed` in their order."""
+    return list(starmap(Claimed, conn.execute(sql, parameters).fetchall()))
 
 
 _RENEW: LiteralString = """
@@ -136,34 +133,35 @@ _CLAIM_POLLS: LiteralString = f"""
 WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
 ), oldest AS MATERIALIZED (
-    SELECT id, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
+    SELECT ctid AS place, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
     ORDER BY due_at LIMIT {DUE_POLLS} + 1
 ), many AS MATERIALIZED (
     SELECT count(*) > {DUE_POLLS} AS are_due FROM oldest
 ), chosen AS MATERIALIZED (
-    SELECT id, due_at, is_limited FROM (
-        SELECT o.id, o.due_at, a.name IS NOT NULL AS is_limited, a.most,
+    SELECT place, due_at, is_limited FROM (
+        SELECT o.place, o.due_at, a.name IS NOT NULL AS is_limited, a.most,
                row_number() OVER (PARTITION BY o.account ORDER BY o.due_at) AS nth
         FROM oldest o LEFT JOIN limited a ON a.name = o.account WHERE NOT (SELECT are_due FROM many)) numbered
     WHERE NOT is_limited OR nth <= most
     UNION ALL
-    SELECT d.id, d.due_at, true FROM limited a CROSS JOIN LATERAL (
-        SELECT id, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
+    SELECT d.place, d.due_at, true FROM limited a CROSS JOIN LATERAL (
+        SELECT ctid AS place, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
         ORDER BY due_at LIMIT a.most) d
     WHERE (SELECT are_due FROM many)
     UNION ALL
-    (SELECT id, due_at, false FROM jobs
+    (SELECT ctid, due_at, false FROM jobs
      WHERE state = 'generating' AND due_at <= now() AND coalesce(account, '') <> ALL(%(accounts)s::text[])
        AND (SELECT are_due FROM many)
      ORDER BY due_at LIMIT %(limit)s)
     ORDER BY is_limited DESC, due_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
-    SELECT id, due_at FROM jobs
-    WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND state = 'generating' AND due_at <= now() FOR UPDATE SKIP LOCKED
+    SELECT ctid AS place, due_at FROM jobs
+    WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) AND state = 'generating' AND due_at <= now()
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id
-RETURNING j.id, j.claim, j.account, extract(epoch FROM now() - due.due_at)::float8 AS late_s
+FROM due WHERE j.ctid = due.place
+RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part('epoch', due.due_at), 1e9) AS late_s
 """  # noqa: S608 - put together from constants
 
 
@@ -199,19 +197,19 @@ WITH RECURSIVE hosts AS (
     SELECT n.host FROM hosts h CROSS JOIN LATERAL (
         SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' AND {HOST} > h.host ORDER BY {HOST} LIMIT 1) n
 ), due AS (
-    SELECT d.id, d.video_expires_at,
+    SELECT d.id, d.place, d.video_expires_at,
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
     FROM hosts h CROSS JOIN LATERAL (
-        SELECT id, video_expires_at, due_at FROM jobs
+        SELECT id, ctid AS place, video_expires_at, due_at FROM jobs
         WHERE state = 'transferring' AND {HOST} = h.host {whose} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
-    SELECT j.id FROM jobs j JOIN chosen c ON c.id = j.id
-    WHERE j.state = 'transferring' AND j.due_at <= now() FOR UPDATE OF j SKIP LOCKED
+    SELECT ctid AS place FROM jobs WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
+      AND state = 'transferring' AND due_at <= now() FOR UPDATE SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-    FROM locked l WHERE j.id = l.id RETURNING j.id, j.claim, j.account
+    FROM locked l WHERE j.ctid = l.place RETURNING j.id, j.claim, coalesce(j.account, '') AS account
 )
 SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
 """  # noqa: S608 - put together from constants
@@ -225,12 +223,12 @@ def claim_polls(conn: Connection, limit: int, lease_s: float, most: Mapping[str,
     that has a limit; what these may get comes first."""
     limits = most or {}
     parameters = {"accounts": list(limits), "most": list(limits.values()), "limit": limit, "lease_s": lease_s}
-    return _rows(Claimed, conn, _CLAIM_POLLS, parameters)
+    return _claimed(conn, _CLAIM_POLLS, parameters)
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
     """Lease jobs whose POST may have been accepted, to look for their tasks."""
-    return _rows(Claimed, conn, _CLAIM_UNCONFIRMED, {"limit": limit, "lease_s": lease_s})
+    return _claimed(conn, _CLAIM_UNCONFIRMED, {"limit": limit, "lease_s": lease_s})
 
 
 def claim_transfers(conn: Connection, limit: int, lease_s: float, *, urgent: bool = False) -> list[Claimed]:
@@ -240,7 +238,7 @@ def claim_transfers(conn: Connection, limit: int, lease_s: float, *, urgent: boo
     urgent longest comes first.
     """
     sql = _CLAIM_URGENT if urgent else _CLAIM_TRANSFERS
-    return _rows(Claimed, conn, sql, {"limit": limit, "lease_s": lease_s})
+    return _claimed(conn, sql, {"limit": limit, "lease_s": lease_s})
 
 
 _DUE: LiteralString = """

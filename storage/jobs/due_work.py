@@ -27,15 +27,16 @@ SELECT {_is_due("jobs WHERE state = 'submitting'", "due_at")} AS lost_submits,
        {_is_due("jobs WHERE state = 'queued' AND due_at IS NOT NULL", "deadline_at")} AS past_deadline,
        {_is_due("jobs WHERE state = 'queued' AND draft_of IS NOT NULL", "draft_ends_at")} AS dead_drafts
 """  # noqa: S608 - as above
+_QUEUE: LiteralString = "SELECT true FROM jobs WHERE state = 'queued' ORDER BY priority DESC, tenant LIMIT 1"
 _WORK: LiteralString = f"""
 SELECT {_is_due("jobs WHERE state = 'transferring'", "due_at")} AS transfers,
        {_is_due("playable_copies WHERE true", "due_at")} AS playable_copies,
        {_is_due("jobs WHERE state = 'generating'", "due_at")} AS polls,
        {_is_due("jobs WHERE state = 'unconfirmed'", "due_at")} AS unconfirmed,
        {_is_due("attempts WHERE true", "look_at")} AS looks,
-       {_is_due("webhook_messages WHERE true", "due_at")} AS messages
+       {_is_due("webhook_messages WHERE true", "due_at")} AS messages,
+       coalesce(({_QUEUE}), false) AS queued
 """
-_QUEUE: LiteralString = "SELECT true FROM jobs WHERE state = 'queued' ORDER BY priority DESC, tenant LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class DueDuties:
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """Which kinds of work, other than submits, have something due. Of `messages`, the receiver may have to wait."""
+    """Which kinds of work have something due. Of `messages`, the receiver may have to wait; `queued` jobs may be due
+    later."""
 
     transfers: bool
     playable_copies: bool
@@ -58,6 +60,7 @@ class DueWork:
     unconfirmed: bool
     looks: bool
     messages: bool
+    queued: bool
 
 
 def due_duties(conn: Connection) -> DueDuties:
@@ -69,7 +72,7 @@ def due_duties(conn: Connection) -> DueDuties:
 
 
 def due_work(conn: Connection) -> DueWork:
-    """Look at what workers do, except submits."""
+    """Look at what workers do."""
     with conn.cursor(row_factory=class_row(DueWork)) as cursor:
         found = cursor.execute(_WORK).fetchone()
     assert found is not None  # noqa: S101 - as above

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
+from psycopg import Cursor, Pipeline
 
 from storage.actors import key_of
 from storage.database import Connection
@@ -108,25 +111,8 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         PurseExhausted: the jobs cost more than the purse of the key that enqueues them still has; as before.
         UploadUnknown: a job names a file that its tenant does not have; likewise.
     """
-    chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
-    fresh: list[NewJob] = []
-    for index, job in enumerate(jobs):
-        if job.idempotency_key is not None:
-            _, first = chosen.setdefault((job.tenant, job.idempotency_key), (index, job))
-            if first.request_hash != job.request_hash:
-                raise IdempotencyConflict(job.idempotency_key, index, None)
-            if first is not job:
-                continue
-        fresh.append(job)
-    made: list[NewJob] = []
-    for start in range(0, len(fresh), _ENQUEUE_CHUNK):
-        chunk = fresh[start : start + _ENQUEUE_CHUNK]
-        if is_recording():
-            chunk = [_traced(job) for job in chunk]
-        known_before = {row[0] for row in conn.execute(_ENQUEUE, _as_parameters(chunk))}
-        new = [job for job in chunk if job.id not in known_before] if known_before else chunk
-        _log(conn, new)
-        made += new
+    fresh, chosen = _distinct(jobs)
+    made = _store(conn, fresh)
     if made:
         note_due(conn, Due.SUBMIT)
     charge(conn, [charge_of(job) for job in made if key_of(job.actor) is not None])
@@ -160,6 +146,47 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             values = (first.webhook_url, first.metadata, first.tags, first.priority)
             results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
+
+
+def _distinct(jobs: Sequence[NewJob]) -> tuple[list[NewJob], dict[tuple[str, str], tuple[int, NewJob]]]:
+    """The jobs without those that repeat a key; and by tenant and key the first that has it, with its place."""
+    chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
+    fresh: list[NewJob] = []
+    for index, job in enumerate(jobs):
+        if job.idempotency_key is not None:
+            _, first = chosen.setdefault((job.tenant, job.idempotency_key), (index, job))
+            if first.request_hash != job.request_hash:
+                raise IdempotencyConflict(job.idempotency_key, index, None)
+            if first is not job:
+                continue
+        fresh.append(job)
+    return fresh, chosen
+
+
+def _store(conn: Connection, jobs: Sequence[NewJob]) -> list[NewJob]:
+    """Send jobs in chunks; returns those whose keys are new. While PostgreSQL stores a chunk, the one before is logged
+    and the next one prepared."""
+    names, made = _names(conn, jobs), list[NewJob]()
+    sent: deque[tuple[Sequence[NewJob], Cursor[Any]]] = deque()
+
+    def receive() -> None:
+        chunk, cursor = sent.popleft()
+        known_before = {row[0] for row in cursor}
+        new = [job for job in chunk if job.id not in known_before] if known_before else chunk
+        _log(new, names)
+        made.extend(new)
+
+    with conn.pipeline() if len(jobs) > _ENQUEUE_CHUNK and Pipeline.is_supported() else nullcontext():
+        for start in range(0, len(jobs), _ENQUEUE_CHUNK):
+            chunk = jobs[start : start + _ENQUEUE_CHUNK]
+            if is_recording():
+                chunk = [_traced(job) for job in chunk]
+            sent.append((chunk, conn.execute(_ENQUEUE, _as_parameters(chunk))))
+            if len(sent) > 1:
+                receive()
+        while sent:
+            receive()
+    return made
 
 
 def _as_parameters(jobs: Sequence[NewJob]) -> dict[str, str]:
@@ -203,11 +230,17 @@ def _as_parameters(jobs: Sequence[NewJob]) -> dict[str, str]:
     return {"jobs": dumps(rows), "offers": dumps(offers)}
 
 
-def _log(conn: Connection, made: Sequence[NewJob]) -> None:
+def _names(conn: Connection, jobs: Sequence[NewJob]) -> dict[UUID, str]:
+    """The names of the campaigns of these jobs, for the log."""
+    campaigns = list({job.campaign_id for job in jobs if job.campaign_id is not None})
+    if not campaigns or not log.isEnabledFor(logging.INFO):
+        return {}
+    return dict(conn.execute(_NAMES, [campaigns]).fetchall())
+
+
+def _log(made: Sequence[NewJob], names: Mapping[UUID, str]) -> None:
     if not log.isEnabledFor(logging.INFO):
         return
-    campaigns = list({job.campaign_id for job in made if job.campaign_id is not None})
-    names: dict[UUID, str] = dict(conn.execute(_NAMES, [campaigns]).fetchall()) if campaigns else {}
     for job in made:
         name = None if job.campaign_id is None else names[job.campaign_id]
         fields = {**job.log_fields, **story(job.id, job.tenant, name, None, None, 0)}

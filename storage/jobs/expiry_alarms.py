@@ -51,7 +51,7 @@ WITH due AS (
     UPDATE jobs j SET expiry_alarm = late.percent FROM late
     WHERE j.id = late.id AND late.percent > j.expiry_alarm
     RETURNING j.id, j.state, j.reason, j.account, late.percent,
-              extract(epoch FROM j.video_expires_at - now())::float8 AS left_s
+              date_part('epoch', j.video_expires_at) - date_part('epoch', now()) AS left_s
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail)
     SELECT id, state, state, %(reason)s,

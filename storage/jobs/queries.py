@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection
-from storage.jobs.records import JobView
+from storage.jobs.records import JobView, request_of
 from storage.jobs.states import LIVE, JobState
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
@@ -44,6 +44,7 @@ FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants
 
 
+_FACTS = ("error", "usage", "estimate", "cost", "video_format")
 _BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
 
 
@@ -54,7 +55,12 @@ ORDER BY j.id LIMIT %(limit)s
 
 
 def _view(row: dict[str, Any]) -> JobView:
-    return JobView(**row | {"state": JobState(row["state"])})
+    """A row as it is shown. Another program may have stored JSON that is no object: it is read as not known, so one row
+    does not hide the others."""
+    facts = {name: row[name] if isinstance(row[name], dict) else None for name in _FACTS}
+    metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
+    request = request_of(row["request"])
+    return JobView(**row | facts | {"state": JobState(row["state"]), "metadata": metadata, "request": request})
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
@@ -64,7 +70,7 @@ def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, J
         return {row["id"]: _view(row) for row in cursor}
 
 
-def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+def jobs_of_any_tenant(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
     """The jobs with these ids, of all tenants: for the worker, which notifies each tenant of its own jobs."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + "WHERE j.id = ANY(%(ids)s)", {"ids": list(ids)})
@@ -141,6 +147,14 @@ WHERE j.id = ANY(ARRAY(
     ORDER BY p.id {order} LIMIT %(limit)s))
 ORDER BY j.id {order}
 """
+# By its own index, also with old statistics.
+_OF_KEY: LiteralString = """
+WHERE j.id = ANY(ARRAY(
+    SELECT f.id FROM (
+        SELECT * FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s OFFSET 0) f
+    WHERE f.state = ANY(%(states)s::text[]) {of}))
+ORDER BY j.id {order} LIMIT %(limit)s
+"""
 # The newest of each state by index, of which the conditions are then checked: bounded, however few jobs meet them.
 _LOOK: LiteralString = """
 WITH looked AS MATERIALIZED (
@@ -155,7 +169,7 @@ WITH looked AS MATERIALIZED (
 SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id LIMIT 1)
 """
-LOOKED_AT, LOOKS = 10_000, 2
+LOOKED_AT, LOOKS = 5_000, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
 _LAST = UUID(int=2**128 - 1)
 _OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
@@ -185,7 +199,7 @@ def _conditions(wanted: JobFilter) -> LiteralString:
 def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
     """Jobs, newest first; `before` is the last job of the previous page."""
     beyond: LiteralString = "" if before is None else " AND f.id < %(last)s"
-    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
+    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +237,11 @@ def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
     """Jobs, oldest first; `after` is the last job of the previous page."""
     beyond: LiteralString = "" if after is None else " AND f.id > %(last)s"
-    return _page(conn, wanted, _PAGE.format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+
+
+def _template(wanted: JobFilter) -> LiteralString:
+    return _PAGE if wanted.idempotency_key is None else _OF_KEY
 
 
 def _page(conn: Connection, wanted: JobFilter, page: LiteralString, last: UUID | None, limit: int) -> list[JobView]:

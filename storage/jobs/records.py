@@ -122,6 +122,12 @@ class IdempotencyConflict(Exception):
         super().__init__(f"idempotency_key {key!r} belongs to {holder}, which asks for something else")
 
 
+def request_of(stored: Any) -> dict[str, Any]:
+    """The request of a row. Another program may have stored JSON that is no object, such as an object as text: it is
+    read as empty, which breaks the rules of requests, so its job fails by itself and stops no other."""
+    return stored if isinstance(stored, dict) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """The data that a worker needs of a job it holds. Ages are in seconds by the database's clock."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from storage.database import Connection
 from storage.jobs.states import JobState
 
-LOOKED_AT = 10_000
+LOOKED_AT = 5_000
 MIN_PREFIX = 4
 _LAST = UUID(int=2**128 - 1)
 

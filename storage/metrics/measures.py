@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import LiteralString
 from storage.database import Connection
 from storage.jsonb import dumps
 from storage.metrics.families import Counter, Histogram
-from storage.metrics.parts import SUM, WHOLE, bucket_of
+from storage.metrics.parts import SUM, WHOLE, count_buckets
 
 _WRITE: LiteralString = """
 INSERT INTO metric_counts (metric, labels, part, value)
@@ -36,7 +35,7 @@ class Measures:
     def observe_all(self, metric: Histogram, seconds: Sequence[float], *labels: str) -> None:
         """The same for several values with the same labels."""
         values = [max(0.0, value) for value in seconds]
-        for part, number in Tally(bucket_of(metric, value) for value in values).items():
+        for part, number in count_buckets(metric, values).items():
             self._add(metric, labels, part, Decimal(number))
         self._add(metric, labels, SUM, Decimal(f"{sum(values):.6f}"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from functools import cache
 from typing import LiteralString
 
@@ -16,15 +17,21 @@ MORE: LiteralString = "+Inf"
 
 
 @cache
-def _bounds(metric: Histogram) -> tuple[list[float], list[str]]:
+def bounds_of(metric: Histogram) -> tuple[list[float], list[str]]:
+    """The bounds of its buckets, and the part for the values up to each of them, and above the last."""
     texts = metric.bounds.split(",")
     return [float(text) for text in texts], [*texts, MORE]
 
 
-def bucket_of(metric: Histogram, seconds: float) -> str:
-    """The part that counts a value, named for the lowest bound that is not below it. Each value is in one bucket."""
-    bounds, parts = _bounds(metric)
-    return parts[bisect_left(bounds, seconds)]
+def count_buckets(metric: Histogram, seconds: Iterable[float]) -> dict[str, int]:
+    """How many of these values each part counts. It is named for the lowest bound that is not below a value, and each
+    value is in one bucket."""
+    bounds, parts = bounds_of(metric)
+    counts: dict[str, int] = {}
+    for value in seconds:
+        part = parts[bisect_left(bounds, value)]
+        counts[part] = counts.get(part, 0) + 1
+    return counts
 
 
 def bucket_sql(metric: Histogram, seconds: LiteralString) -> LiteralString:

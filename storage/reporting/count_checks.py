@@ -18,7 +18,7 @@ from storage.jobs.states import JobState
 TENANTS = 1_000
 """How many tenants one look takes."""
 UNCOUNTED, UNCOUNTED_SHARE = 1_000, 1.1
-"""So many jobs more than counted, by PostgreSQL's own estimate, are a reason to compare every tenant."""
+"""As many jobs more than are counted, by PostgreSQL's own estimate, are a reason to compare every tenant."""
 
 # Leaps in an index, of the jobs and of the counts: a tenant may have only one of them.
 _TENANTS: LiteralString = """
@@ -54,7 +54,8 @@ SELECT coalesce(sum(present), 0)::bigint, coalesce(bool_and(present = counted), 
     GROUP BY state) states
 """
 _ESTIMATE: LiteralString = """
-SELECT pg_stat_get_live_tuples('jobs'::regclass) > (sum(jobs) + %(more)s) * %(share)s::float8 FROM job_counts
+SELECT pg_stat_get_live_tuples('jobs'::regclass) > (coalesce(sum(jobs), 0) + %(more)s) * %(share)s::float8
+FROM job_counts
 """
 # Each kind by its own index. A message that waits is pending or retrying.
 _COMPARE_MESSAGES: LiteralString = """

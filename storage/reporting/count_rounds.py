@@ -1,6 +1,7 @@
-"""Where the comparison of kept counts with their rows goes on: tenant by tenant, and then the webhook messages.
+"""Where a walk over kept counts goes on: their comparison with the rows, tenant by tenant and then of the webhook
+messages, and the addition of old ends, table by table.
 
-After each it rests, in proportion to what it read, so that the work is a bounded share of the time.
+After each part it rests, in proportion to what it read, so that the work is a bounded share of the time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ ROWS_A_SECOND = 10_000
 REST_S = 60.0
 """The least rest."""
 
-# `place`: of jobs, the last tenant.
+# `place`: of jobs, the last tenant; of a table of counts, its last row.
 _TAKE: LiteralString = """
 INSERT INTO count_rounds (name, next_at) VALUES (%(name)s, now() + make_interval(secs => %(lease_s)s))
 ON CONFLICT (name) DO UPDATE SET next_at = excluded.next_at WHERE count_rounds.next_at <= now()
@@ -32,7 +33,7 @@ def take(conn: Connection, name: str, lease_s: float) -> str | None:
     return None if row is None else str(row[0])
 
 
-def rest(conn: Connection, name: str, place: str, rows: int) -> None:
-    """Note where it goes on, and when: the more rows were read, the later."""
-    rest_s = max(rows / ROWS_A_SECOND, REST_S)
+def rest(conn: Connection, name: str, place: str, rows: int, least_s: float = REST_S) -> None:
+    """Note where it goes on, and when: the more rows were read, the later, and not within `least_s`."""
+    rest_s = max(rows / ROWS_A_SECOND, least_s)
     conn.execute(_REST, {"name": name, "place": place, "rest_s": rest_s})

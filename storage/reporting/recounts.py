@@ -1,6 +1,8 @@
 """Count again what is kept: exact while others write, because one statement sees the rows and the counts of one moment.
 
-Two that count the same groups at once would both add the difference, so a lock keeps them apart.
+Two that count the same groups at once would both add the difference, so a lock keeps them apart. The scheduler, which
+deals slots by their counts, counts them again each minute: a sweep reaches a worker by the broker, and waits for the
+store. That sweep compares all others, tenant by tenant (`count_checks`), and counts again what is wrong.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from typing import LiteralString
 from storage.counted.ahead import KEPT_COUNTS
 from storage.counted.kept_count import RECOUNT_LOCK
 from storage.counted.messages import MESSAGE_COUNTS
+from storage.counted.slots import SLOT_COUNTS
 from storage.database import Connection, Limits, limit
 
 LIMITS = Limits(lock_s=600.0, idle_s=60.0, statement_s=3600.0)
 """A statement reads every row, at some 100,000 a second."""
 _LOCK: LiteralString = f"SELECT pg_advisory_xact_lock({RECOUNT_LOCK})"
+_TRY_LOCK: LiteralString = f"SELECT pg_try_advisory_xact_lock({RECOUNT_LOCK})"
 
 
 def recount_tenant(conn: Connection, tenant: str) -> int:
@@ -28,6 +32,14 @@ def recount_messages(conn: Connection) -> int:
     """The same for webhook messages."""
     _alone(conn)
     return conn.execute(MESSAGE_COUNTS.count_sql).rowcount
+
+
+def recount_slots(conn: Connection) -> int:
+    """The same for slots in use, by an index alone; does nothing while others count again, because a round of the
+    scheduler must not wait for them."""
+    if conn.execute(_TRY_LOCK).fetchone() == (False,):
+        return 0
+    return conn.execute(SLOT_COUNTS.count_sql).rowcount
 
 
 def recount_all(conn: Connection) -> dict[str, int]:

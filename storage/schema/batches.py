@@ -78,6 +78,11 @@ class Batch(SQLModel, table=True):
         ),
         Index("batches_tenant_idx", "tenant", "id"),
         Index("batches_due_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "batches_uncounted_idx",
+            "id",
+            postgresql_where=text("ended_at IS NOT NULL AND (counted_at IS NULL OR counted_at < ended_at)"),
+        ),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -99,6 +104,11 @@ class Batch(SQLModel, table=True):
     cancelling_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    # How many requests are stored, and how many of them ended how, as they were at `counted_at`; NULL: not counted yet.
+    stored: int | None = Field(default=None, sa_column=Column(Integer))
+    completed: int | None = Field(default=None, sa_column=Column(Integer))
+    failed: int | None = Field(default=None, sa_column=Column(Integer))
+    counted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class BatchLine(SQLModel, table=True):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -58,6 +59,12 @@ class CampaignRow(SQLModel, table=True):
         Index("campaign_rows_number_idx", "campaign_id", "number", "id"),
         # Rows with several versions: few. The states of all others are those of the campaign's jobs.
         Index("campaign_rows_several_idx", "campaign_id", postgresql_where=text("job_id <> id")),
+        # Rows about which people have decided.
+        Index("campaign_rows_reviewed_idx", "campaign_id", "review", postgresql_where=text("review <> 'open'")),
+        # Rows whose proof waits for a decision.
+        Index("campaign_rows_proofs_idx", "campaign_id", postgresql_where=text("proof AND final IS NOT NULL")),
+        # Whether a row of the sheet makes several of some.
+        Index("campaign_rows_labels_idx", "campaign_id", "label", postgresql_where=text("label <> ''")),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -89,6 +96,18 @@ class CampaignRow(SQLModel, table=True):
     final: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # What the sheet asks for since the newest version was submitted, as the fields of a job; its next version gets it.
     edit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class SheetRowCount(SQLModel, table=True):
+    """How many rows of sheets the rows of a campaign with labels were, when it had these numbers of rows and sheets."""
+
+    __tablename__ = "sheet_row_counts"
+
+    # No foreign key: what is kept of a campaign that is gone is not found.
+    campaign_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sheet: int = Field(sa_column=Column(Integer, nullable=False))
+    sheet_rows: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class CampaignVersion(SQLModel, table=True):

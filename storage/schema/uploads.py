@@ -49,7 +49,7 @@ class UploadUse(SQLModel, table=True):
     """A job that needs an uploaded file."""
 
     __tablename__ = "upload_uses"
-    __table_args__: ClassVar[Any] = (Index("upload_uses_upload_idx", "upload_id"),)
+    __table_args__: ClassVar[Any] = (Index("upload_uses_newest_idx", "upload_id", "job_id"),)
 
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
     upload_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True))

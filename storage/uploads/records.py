@@ -13,6 +13,9 @@ from psycopg.rows import class_row
 
 from storage.database import Connection
 
+LOOKED_AT = 50
+"""How many of the jobs that need a file are looked at to show it."""
+
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
@@ -71,7 +74,7 @@ class Placed:
 @dataclass(frozen=True, slots=True)
 class UploadView:
     """A tenant's file, for people. `in_use`: a job that has not ended needs it; `last_used_at`: when the last job that
-    needed it ended, None: none has."""
+    needed it ended, None: none has; both of the newest `LOOKED_AT` jobs."""
 
     id: UUID
     reference: str
@@ -151,18 +154,22 @@ def unknown_uploads(conn: Connection, tenant: str, references: Iterable[str]) ->
     return wanted - {row[0] for row in rows}
 
 
-_VIEW: LiteralString = """
-SELECT u.id, u.reference, u.size_bytes, u.name, u.facts, u.created_at, u.touched_at,
-       coalesce(bool_or(j.due_at IS NOT NULL), false) AS in_use, max(j.finished_at) AS last_used_at
-FROM uploads u LEFT JOIN upload_uses s ON s.upload_id = u.id LEFT JOIN jobs j ON j.id = s.job_id
-WHERE u.id IN (
-    SELECT id FROM uploads WHERE tenant = %(tenant)s AND removed_at IS NULL AND stored_at IS NOT NULL
+# A file may be used by every job of a large campaign, so only the newest of them are looked at: those that end last.
+_VIEW: LiteralString = f"""
+SELECT u.id, u.reference, u.size_bytes, u.name, u.facts, u.created_at, u.touched_at, s.in_use, s.last_used_at
+FROM (
+    SELECT * FROM uploads WHERE tenant = %(tenant)s AND removed_at IS NULL AND stored_at IS NOT NULL
       AND (%(before)s::uuid IS NULL OR id < %(before)s::uuid)
       AND (%(id)s::uuid IS NULL OR id = %(id)s::uuid)
       AND (%(reference)s::text IS NULL OR reference = %(reference)s::text)
-    ORDER BY id DESC LIMIT %(limit)s)
-GROUP BY u.id ORDER BY u.id DESC
-"""
+    ORDER BY id DESC LIMIT %(limit)s
+) u CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(j.due_at IS NOT NULL), false) AS in_use, max(j.finished_at) AS last_used_at
+    FROM (SELECT job_id FROM upload_uses WHERE upload_id = u.id ORDER BY job_id DESC LIMIT {LOOKED_AT}) n
+    CROSS JOIN LATERAL (SELECT due_at, finished_at FROM jobs WHERE id = n.job_id OFFSET 0) j
+) s
+ORDER BY u.id DESC
+"""  # noqa: S608 - put together from constants
 
 
 def list_uploads(

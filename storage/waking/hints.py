@@ -13,11 +13,15 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from storage.broker_url import BrokerUrl
 from storage.database import Connection
 from storage.database_session import Session
 from storage.forks import IMPORTING, renew_after_fork
+
+if TYPE_CHECKING:
+    import redis
 
 log = logging.getLogger("reelq.hints")
 
@@ -85,24 +89,30 @@ class Hints:
             thread.join(CLOSE_S)
 
     def _run(self) -> None:
-        with IMPORTING:
-            from storage import broker  # takes a tenth of a second, and not every process gives hints
-
-        client = broker.client(self._target, ANSWER_S)
+        client: redis.Redis | None = None
         quiet_until, failed = 0.0, False
         while wanted := self._take():
             if time.monotonic() < quiet_until:
                 continue
             try:
+                client = client or self._client()
                 client.zadd(KEY, dict.fromkeys(wanted, 0.0))
                 failed = False
-            except Exception as exc:  # noqa: BLE001 - also for a host's name that cannot be encoded
+            # Also a host's name that cannot be encoded, a file of certificates that is missing, or no descriptor left.
+            except Exception as exc:  # noqa: BLE001 - the thread must live on for the next hint
                 quiet_until = time.monotonic() + QUIET_S
                 if not failed:
                     log.warning("hints.not_sent error=%s: work is found at the scheduler's next tick", exc)
                 failed = True
             time.sleep(APART_S)
-        client.close()
+        if client is not None:
+            client.close()
+
+    def _client(self) -> redis.Redis:
+        with IMPORTING:
+            from storage import broker  # takes a tenth of a second, and not every process gives hints
+
+        return broker.client(self._target, ANSWER_S)
 
     def _take(self) -> set[str]:
         """Wait for hints; none: closed."""

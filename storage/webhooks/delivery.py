@@ -35,7 +35,8 @@ class Walk:
 # One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, the one with the
 # fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
 # the next one finds a free one. The receivers of a tenant come in random order, those that did not answer
-# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index.
+# lately last: sorted by age, they would always come first. The walk leaps in the index from receiver to receiver, to
+# the oldest message of each.
 _CLAIM: LiteralString = f"""
 WITH RECURSIVE oldest AS MATERIALIZED (
     SELECT tenant, target FROM webhook_messages WHERE due_at <= now() ORDER BY due_at LIMIT {DUE_AT_MOST} + 1
@@ -45,13 +46,14 @@ WITH RECURSIVE oldest AS MATERIALIZED (
     SELECT tenant, target FROM webhook_messages
     WHERE due_at <= now() AND (SELECT are_due FROM many) ORDER BY due_at DESC LIMIT {NEWEST}
 ), walk AS (
-    (SELECT tenant, target, 1 AS nth FROM webhook_messages
+    (SELECT tenant, target, due_at, 1 AS nth FROM webhook_messages
      WHERE due_at IS NOT NULL AND (tenant, target) > (%(after_tenant)s, %(after_target)s)
-       AND (SELECT are_due FROM many) ORDER BY tenant, target LIMIT 1)
+       AND (SELECT are_due FROM many) ORDER BY tenant, target, due_at LIMIT 1)
     UNION ALL
-    SELECT n.tenant, n.target, w.nth + 1 FROM walk w CROSS JOIN LATERAL (
-        SELECT tenant, target FROM webhook_messages
-        WHERE due_at IS NOT NULL AND (tenant, target) > (w.tenant, w.target) ORDER BY tenant, target LIMIT 1) n
+    SELECT n.tenant, n.target, n.due_at, w.nth + 1 FROM walk w CROSS JOIN LATERAL (
+        SELECT tenant, target, due_at FROM webhook_messages
+        WHERE due_at IS NOT NULL AND (tenant, target) > (w.tenant, w.target)
+        ORDER BY tenant, target, due_at LIMIT 1) n
     WHERE w.nth < {WALK}
 ), busy AS MATERIALIZED (
     SELECT m.tenant, m.target, r.failures IS NOT NULL AS suspect
@@ -59,16 +61,15 @@ WITH RECURSIVE oldest AS MATERIALIZED (
     LEFT JOIN webhook_receivers r ON r.tenant = m.tenant AND r.target = m.target
 ), due_receivers AS MATERIALIZED (
     SELECT w.tenant, w.target, r.failures IS NOT NULL AS suspect, coalesce(r.failures > 1, false) AS probe
-    FROM (SELECT tenant, target FROM walk UNION SELECT * FROM newest UNION SELECT * FROM oldest) w CROSS JOIN LATERAL (
-        SELECT due_at FROM webhook_messages
-        WHERE tenant = w.tenant AND target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
+    FROM (SELECT tenant, target FROM walk WHERE due_at <= now() UNION SELECT * FROM newest UNION SELECT * FROM oldest) w
     LEFT JOIN webhook_receivers r ON r.tenant = w.tenant AND r.target = w.target
-    WHERE m.due_at <= now() AND coalesce(r.open_until <= now(), true)
+    WHERE coalesce(r.open_until <= now(), true)
       AND NOT EXISTS (SELECT FROM busy b WHERE b.tenant = w.tenant AND b.target = w.target)
 ), turns AS (
-    SELECT tenant, target, suspect, probe, (SELECT count(*) FROM busy b WHERE b.tenant = d.tenant)
-           + row_number() OVER (PARTITION BY tenant ORDER BY suspect, random()) AS turn
+    SELECT d.tenant, target, suspect, probe, coalesce(b.places, 0)
+           + row_number() OVER (PARTITION BY d.tenant ORDER BY suspect, random()) AS turn
     FROM due_receivers d
+    LEFT JOIN (SELECT tenant, count(*) AS places FROM busy GROUP BY tenant) b ON b.tenant = d.tenant
 ), numbered AS (
     SELECT *, row_number() OVER (PARTITION BY suspect ORDER BY turn, random()) AS nth FROM turns
 ), placed AS MATERIALIZED (

@@ -16,6 +16,8 @@ from storage.database import Connection
 from storage.webhooks.receivers import wake_receivers
 
 _PREFIX = "msg_"
+Place = tuple[datetime, UUID]
+"""Where a page ends: when its last message was created, and its id."""
 
 
 class MessageState(StrEnum):
@@ -50,6 +52,11 @@ class MessageView:
     delivered_at: datetime | None
     dead_at: datetime | None
 
+    @property
+    def place(self) -> Place:
+        """Its place in a list of messages, where the next page begins."""
+        return self.created_at, self.id
+
 
 def webhook_id(message_id: UUID) -> str:
     """The `webhook-id` of a message: its id as the receiver sees it."""
@@ -77,14 +84,34 @@ AND (%(tests)s OR m.type <> 'webhook.test')
 # Messages that were given up, and those that wait, have indexes of their own, and most others were delivered.
 _DEAD: LiteralString = "AND m.dead_at IS NOT NULL"
 _WAITING: LiteralString = "AND m.due_at IS NOT NULL"
-_LIST: LiteralString = f"""
+_BEYOND: LiteralString = """
+(%(before_at)s::timestamptz IS NULL OR (m.created_at, m.id) < (%(before_at)s, %(before)s::uuid))
+"""
+_SELECT: LiteralString = f"""
 SELECT m.id, m.tenant, m.type, {MESSAGE_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url,
        m.attempts, m.replays, m.last_status, m.last_error, m.last_answer, m.created_at, m.due_at, m.last_attempt_at,
        m.delivered_at, m.dead_at
 FROM webhook_messages m LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
-WHERE {_WHERE} AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, m.id) < (%(before_at)s, %(before)s::uuid))
-ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
+_LIST: LiteralString = f"""
+{_SELECT} WHERE {_WHERE} AND {_BEYOND} ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s
+"""
+# The newest of a tenant by index, of which the conditions are then checked: bounded, however few messages meet them.
+_LOOK: LiteralString = f"""
+WITH looked AS MATERIALIZED (
+    SELECT m.id, m.created_at, {_WHERE.format(open="")} AS hit FROM webhook_messages m
+    WHERE m.tenant = %(tenant)s AND {_BEYOND} AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
+    ORDER BY m.created_at DESC, m.id DESC LIMIT %(look)s
+), hits AS (
+    SELECT id, created_at FROM looked WHERE hit ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+)
+SELECT coalesce((SELECT array_agg(id ORDER BY created_at DESC, id DESC) FROM hits), '{{}}'),
+       (SELECT count(*) FROM looked), l.created_at, l.id
+FROM (SELECT) one LEFT JOIN (SELECT created_at, id FROM looked ORDER BY created_at, id LIMIT 1) l ON true
+"""  # noqa: S608 - as above
+_BY_IDS: LiteralString = f"{_SELECT} WHERE m.id = ANY(%(ids)s) ORDER BY m.created_at DESC, m.id DESC"
+LOOKED_AT = 5_000
+"""How many messages a page of a narrow list looks at."""
 # Not a message that is being sent: the result of that attempt would be lost.
 _REPLAY: LiteralString = f"""
 UPDATE webhook_messages m SET due_at = now(), claim = m.claim + 1, leased = false, attempts = 0,
@@ -112,6 +139,12 @@ class MessageFilter:
     """Whether test messages are included."""
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether some condition cannot be answered from an index, so that the tenant's messages must be looked at."""
+        found = self.ids is None and self.job_id is None and not self.by_index and self.tenant is not None
+        return found and (self.states is not None or self.endpoint_id is not None or self.type is not None)
+
+    @property
     def by_index(self) -> LiteralString:
         """What the states mean, as the condition of an index."""
         wanted = set(self.states or MessageState)
@@ -136,7 +169,7 @@ def list_messages(
     conn: Connection,
     wanted: MessageFilter,
     *,
-    before: tuple[datetime, UUID] | None = None,
+    before: Place | None = None,
     limit: int = 50,
 ) -> list[MessageView]:
     """Messages, newest first; `before` is the last one (created_at, id) of the previous page."""
@@ -144,6 +177,33 @@ def list_messages(
     parameters = wanted.parameters() | {"before_at": at, "before": last, "limit": limit}
     with conn.cursor(row_factory=class_row(MessageView)) as cursor:
         return cursor.execute(_LIST.format(open=wanted.by_index), parameters).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMessages:
+    """A page of messages, newest first. `next_before`: where the next page continues; None: this is the last one."""
+
+    messages: list[MessageView]
+    next_before: Place | None
+
+
+def find_messages(
+    conn: Connection, wanted: MessageFilter, *, before: Place | None = None, limit: int = 50
+) -> FoundMessages:
+    """The same with a bounded effort: a page of a narrow filter may have fewer messages than `limit`, or none, although
+    more follow."""
+    if not wanted.is_narrow:
+        found = list_messages(conn, wanted, before=before, limit=limit + 1)
+        return FoundMessages(found[:limit], found[limit - 1].place if len(found) > limit else None)
+    at, last = before or (None, None)
+    parameters = wanted.parameters() | {"before_at": at, "before": last, "limit": limit + 1, "look": LOOKED_AT}
+    row = conn.execute(_LOOK, parameters).fetchone()
+    ids, looked, oldest_at, oldest = ([], 0, None, None) if row is None else row
+    with conn.cursor(row_factory=class_row(MessageView)) as cursor:
+        found = cursor.execute(_BY_IDS, {"ids": ids[:limit]}).fetchall()
+    if len(ids) > limit and found:
+        return FoundMessages(found, found[-1].place)
+    return FoundMessages(found, (oldest_at, oldest) if looked == LOOKED_AT else None)
 
 
 def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:

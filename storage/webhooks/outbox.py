@@ -134,8 +134,8 @@ def tell_campaign(
     *,
     mail: bool,
 ) -> None:
-    """Write the messages of an event of a campaign: to every endpoint that wants it and, with `mail`, to everybody who
-    is to get mail about the campaign. One for each `occasion`."""
+    """Write the messages of an event of a campaign: to every endpoint that wants it and, with `mail`, to each address
+    that gets mail about the campaign. One for each `occasion`."""
     parameters = {
         "id": campaign_id,
         "tenant": tenant,

@@ -28,7 +28,7 @@ from producer.local.servers.servers import spawn, stop, wait_ready
 from seedance.client import GatewayClient
 from storage.bucket.objects import Objects
 from storage.database import Connection, Database, DatabaseUnavailable, connect
-from storage.jobs.queries import jobs_of_everybody
+from storage.jobs.queries import jobs_of_any_tenant
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
@@ -224,7 +224,7 @@ class Parts:
 
     def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
         with self.begin() as conn:
-            found = jobs_of_everybody(conn, ids)
+            found = jobs_of_any_tenant(conn, ids)
         return [found[job_id] for job_id in ids]
 
     def states(self, ids: Sequence[UUID]) -> Counter[JobState]:

@@ -13,7 +13,7 @@ from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.database import Connection
 from storage.jobs.history import attempts_of, events_of
-from storage.jobs.queries import jobs_of_everybody
+from storage.jobs.queries import jobs_of_any_tenant
 from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
 
@@ -43,7 +43,7 @@ def judge(conn: Connection, objects: Objects, ids: Sequence[UUID], tasks: Sequen
     `tasks`: the tasks in the gateways' own ledgers.
     """
     verdict = Verdict(jobs=len(ids))
-    found = jobs_of_everybody(conn, ids)
+    found = jobs_of_any_tenant(conn, ids)
     by_prompt: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for task in tasks:
         by_prompt[task["prompt"]].append(task)

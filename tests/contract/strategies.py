@@ -41,7 +41,7 @@ _OPTIONS = st.fixed_dictionaries(
         "priority": st.integers(-1, 10),
         "ark": st.fixed_dictionaries({}, optional={"execution_expires_after": st.integers(3000, 300_000)}),
         "evolink": st.fixed_dictionaries({}, optional={"content_filter": st.booleans()}),
-        "nobody": st.just({"x": 1}),
+        "unknown": st.just({"x": 1}),
     },
 )
 

@@ -67,6 +67,8 @@ def test_a_gateway_without_a_cancel_call_is_not_called(url: str, gateway: str) -
         ({"status": 404, "body": "html"}, BadAnswer),
         ({"status": 409, "body": "proxy"}, BadAnswer),
         (RUNS | {"status": 400}, BadAnswer),
+        ({"status": 200, "body": "html"}, Unavailable),
+        ({"status": 200, "body": "proxy"}, Unavailable),
         ({"kind": "close_before_read"}, Unavailable),
         ({"kind": "rst_after_accept"}, Unavailable),
     ],
@@ -76,6 +78,32 @@ def test_any_other_answer_to_a_cancel_is_an_error(url: str, fault: dict[str, Any
     with pytest.raises(GatewayError) as caught:
         under(url, **fault)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [({}, CancelOutcome.CANCELLED), ({"status": 200, "body": "html"}, None)],
+    ids=["the gateway's", "a page"],
+)
+def test_a_task_that_is_gone_after_a_cancel_is_cancelled(
+    url: str, answer: dict[str, Any], outcome: CancelOutcome | None
+) -> None:
+    """Whatever form the 404 has; but not if both answers may be those of something in between."""
+    gone = {"kind": "status", "where": "query", "status": 404, "body": "proxy"}
+
+    async def work(client: GatewayClient) -> CancelOutcome | None:
+        task_id = (await client.submit(FOX, AttemptOptions())).task_id
+        try:
+            return await client.cancel(task_id)
+        except BadAnswer:
+            return None
+
+    faults = [gone, *([DELETE | answer] if answer else [])]
+    httpx.post(f"{url}/_sim/faults", json=faults, trust_env=False).raise_for_status()
+    try:
+        assert with_client(url, "ark", work) is outcome
+    finally:
+        httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()
 
 
 def test_cancelling_an_unknown_task_says_so(url: str) -> None:

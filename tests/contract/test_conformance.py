@@ -178,8 +178,8 @@ def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
     assert json.dumps(request.prompt, ensure_ascii=False)[1:-1] in json.dumps(call.json, ensure_ascii=False)
     for _, _, reference in request.media():
         assert reference in text
-    told = callback is not None and (callback in text or callback in call.params.values())
-    assert told == (callback is not None and dialect.capabilities().callbacks)
+    named = callback is not None and (callback in text or callback in call.params.values())
+    assert named == (callback is not None and dialect.capabilities().callbacks)
 
 
 MEDIA: dict[str, dict[str, Any]] = {

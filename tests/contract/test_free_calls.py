@@ -24,8 +24,8 @@ def test_a_free_call_tells_a_good_key_from_a_wrong_one(url: str, gateway: str) -
     before = httpx.get(f"{url}/_sim/ledger?summary=1").json()
     with_client(url, gateway, lambda client: client.check_key())
     with pytest.raises(AccountProblem) as caught:
-        with_client(url, gateway, lambda client: client.check_key(), api_key="sk-of-nobody-at-all")
-    assert "sk-of-nobody-at-all" not in str(caught.value)
+        with_client(url, gateway, lambda client: client.check_key(), api_key="sk-of-no-account")
+    assert "sk-of-no-account" not in str(caught.value)
     assert httpx.get(f"{url}/_sim/ledger?summary=1").json()["tasks"] == before["tasks"]
 
 

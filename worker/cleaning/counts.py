@@ -1,4 +1,5 @@
-"""Correct kept counts that are wrong, because another program wrote rows while their triggers were off."""
+"""Correct kept counts that are wrong because another program wrote rows while their triggers were off, and add up those
+of old ends."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from storage.counted.kept_count import KeptCount
 from storage.database import Connection, DatabaseUnavailable, limit
 from storage.heartbeats import take_turn
-from storage.reporting import count_checks, count_rounds
+from storage.reporting import count_checks, count_rounds, rollups
 from storage.reporting.recounts import LIMITS, recount_messages, recount_tenant
 
 log = logging.getLogger("reelq.counts")
@@ -19,12 +21,16 @@ ALL_EVERY_S = 3600.0
 """How often every tenant may be compared at once: statistics of PostgreSQL say that many jobs are not counted."""
 AT_ONCE = 1_000_000
 """Jobs that are compared in one sweep, besides the last tenant's."""
+ROLLED_AT_ONCE = 200_000
+"""Rows of kept counts that are looked at in one sweep, of each table: six seconds of PostgreSQL if all are old."""
+ROLL_EVERY_S = 6 * 3600.0
+"""How often old ends are looked for: each day, those of one more day are old."""
 Begin = Callable[[], AbstractContextManager[Connection]]
 
 
 def sweep_counts(begin: Begin) -> int:
-    """Look at every tenant's counts, compare those of the next ones with all their jobs, and correct what is wrong;
-    returns how many groups were wrong."""
+    """Look at the counts of the first tenants by name, compare those of the next ones with all their jobs, and correct
+    what is wrong; returns how many groups were wrong."""
     with begin() as conn:
         if not take_turn(conn, NAME, EVERY_S):
             return 0
@@ -35,6 +41,8 @@ def sweep_counts(begin: Begin) -> int:
         corrected = sum(_recount(begin, tenant) for tenant in wrong)
         if not messages_are_right:
             corrected += _recount_messages(begin)
+        for kept in rollups.AGEING:
+            _roll_up(begin, kept)
         return corrected + (_compare_all(begin) if every else _go_on(begin))
     except DatabaseUnavailable as exc:
         log.warning("counts.later error=%s", exc)
@@ -86,6 +94,29 @@ def _compare(begin: Begin, tenant: str) -> tuple[int, int]:
         limit(conn, LIMITS)
         jobs, is_right = count_checks.compare(conn, tenant)
     return jobs, 0 if is_right else _recount(begin, tenant)
+
+
+def _roll_up(begin: Begin, kept: KeptCount) -> None:
+    """Go on with the walk over a table of counts, if its time has come."""
+    name = f"old ends in {kept.table}"
+    with begin() as conn:
+        place = count_rounds.take(conn, name, LIMITS.statement_s)
+    if place is None:
+        return
+    looked, rewritten, after = 0, 0, int(place or 0)
+    while looked < ROLLED_AT_ONCE:
+        with begin() as conn:
+            step = rollups.roll_up(conn, kept, after)
+        looked, rewritten = looked + step.looked, rewritten + step.rewritten
+        if step.last is None:
+            after = 0
+            break
+        after = step.last
+    with begin() as conn:
+        least_s = count_rounds.REST_S if after else ROLL_EVERY_S
+        count_rounds.rest(conn, name, str(after) if after else "", looked, least_s)
+    if rewritten:
+        log.info("counts.added_up table=%s rows=%d", kept.table, rewritten)
 
 
 def _recount(begin: Begin, tenant: str) -> int:

@@ -26,6 +26,9 @@ from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.poll")
 
+SOON_S = 0.05
+"""A job that was read less than this ago is as it was read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -54,6 +57,11 @@ class Task:
         return by | self.work.story
 
     @property
+    def age_s(self) -> float:
+        """Seconds since it was submitted."""
+        return (self.work.submitted_age_s or 0.0) + boottime_s() - self.read_at
+
+    @property
     def lease_ends_at(self) -> float:
         """When another process may claim the job."""
         return self.read_at + self.work.lease_left_s
@@ -69,19 +77,23 @@ class Task:
 
     def present(self) -> Work:
         """The job as it would be read now, had each of the looks been written."""
-        if not self.looks:
-            return self.work
         work, now = self.work, boottime_s()
         passed_s = now - self.read_at
+        if not self.looks and passed_s < SOON_S:
+            return work
         return replace(
             work,
             read_at=work.read_at + timedelta(seconds=passed_s),
             submitted_age_s=(work.submitted_age_s or 0.0) + passed_s,
             deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - passed_s,
-            unfinished_age_s=now - self.seen_at,
+            unfinished_age_s=now - self.seen_at if self.looks else _later(work.unfinished_age_s, passed_s),
             polls=work.polls + self.looks,
-            reason=Reason.GENERATING,
+            reason=Reason.GENERATING if self.looks else work.reason,
         )
+
+
+def _later(age_s: float | None, passed_s: float) -> float | None:
+    return None if age_s is None else age_s + passed_s
 
 
 def tasks_of(client: GatewayClient, held: Sequence[Work]) -> list[Task]:
@@ -118,7 +130,9 @@ async def ask(runtime: Runtime, task: Task, task_list: TaskList) -> Polled:
             recorded.note(status=result.status)
     failpoint("poll.after_query")
     cancelled = await ask_to_cancel(client, work, result)
-    pacing = runtime.part(PollPlan).pacing_for(client, work.request)
+    plan = runtime.part(PollPlan)
+    plan.note(client, work, result)
+    pacing = plan.pacing_for(client, work.request)
     timeout_s = runtime.settings.generation_timeout_seconds
     decision = decide_poll(result, work, client.dialect, pacing, timeout_s, cancelled=cancelled)
     if work.cancel_request is not None:

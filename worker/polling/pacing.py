@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 _GROWTH = 0.3  # the next poll comes after this share of the age: late by at most that much of the generation
-_JITTER = 0.1
+_JITTER, _FORECAST_JITTER = 0.1, 0.05
 MIN_SAMPLE = 8
 # The price of a poll: one more must find a video this many seconds, plus this share of the median, earlier.
-_POLL_COST_S, _POLL_COST_SHARE = 0.66, 0.05
+_POLL_COST_S, _POLL_COST_SHARE = 0.5, 0.02
 _TAIL_GROWTH = 0.5
 _UNSEEN = 0.5  # expected number of times beyond the largest in the sample
 
@@ -24,10 +24,13 @@ class Forecast:
     waits to be found, plus a price for every poll.
     """
 
-    def __init__(self, seconds: Iterable[float]) -> None:
-        """`seconds`: recent generation times, at least one."""
+    def __init__(self, seconds: Iterable[float], known_s: float = 0.0, most: int = 0) -> None:
+        """`seconds`: recent generation times. `known_s`: the age up to which is known what happens; older tasks are
+        polled as if nothing were. `most`: how many times there are with those that are longer than that."""
         self._times = sorted(seconds)
-        self._next = _plan(self._times)
+        self.known_s = known_s
+        self._all = max(most, len(self._times))
+        self._next = _plan(self._times, max(_UNSEEN, self._all - len(self._times))) if self._times else []
 
     def next_age_s(self, age_s: float) -> float | None:
         """The age for the next poll of a task that is unfinished at `age_s`; None if it is older than the sample."""
@@ -36,13 +39,16 @@ class Forecast:
             return None
         target_s = self._times[self._next[passed]]
         # The last tenth of the sample is sparse: the gap to its next time is chance.
-        return min(target_s, age_s * (1 + _TAIL_GROWTH)) if passed >= len(self._times) * 0.9 else target_s
+        return min(target_s, age_s * (1 + _TAIL_GROWTH)) if passed >= self._all * 0.9 else target_s
 
 
-def _plan(times: list[float]) -> list[int]:
-    """By i, for a task that is unfinished and older than the first i times: the index of the time of its next poll."""
+def _plan(times: list[float], longer: float) -> list[int]:
+    """By i, for a task that is unfinished and older than the first i times: the index of the time of its next poll.
+
+    `longer`: how many times are expected beyond the last.
+    """
     n = len(times)
-    poll_cost_s = _POLL_COST_S + _POLL_COST_SHARE * times[n // 2]
+    poll_cost_s = _POLL_COST_S + _POLL_COST_SHARE * times[min(int((n + longer) / 2), n - 1)]
     # A time stands for the interval since the one before it. Otherwise a poll exactly at a time in the sample would
     # seem to find that video without any wait.
     middles = [(before + time) / 2 for before, time in zip([times[0], *times], times, strict=False)]
@@ -50,7 +56,7 @@ def _plan(times: list[float]) -> list[int]:
     cost_s = [0.0] * n + [0.0]
     following = [0] * n
     for i in range(n - 1, -1, -1):
-        asked_s = poll_cost_s * (n - i + _UNSEEN)
+        asked_s = poll_cost_s * (n - i + longer)
         best_s = float("inf")
         for j in range(i, n):
             waited_s = (j + 1 - i) * times[j] - (sums[j + 1] - sums[i])
@@ -64,7 +70,7 @@ def _plan(times: list[float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class PollPacing:
-    """Bounds of the poll schedule in seconds. `forecast`: for this kind of video, None if too few are known."""
+    """Bounds of the poll schedule in seconds. `forecast`: for this kind of video, None if nothing is known."""
 
     min_s: float
     max_s: float
@@ -77,13 +83,16 @@ class PollPacing:
         is useless; before, the task may be quick (tests, caches), so only the lower bound holds.
         """
         target_s = None if self.forecast is None else self.forecast.next_age_s(age_s)
+        floor_s = max(self.min_s, min(refresh_s, age_s * _GROWTH))
         if target_s is None:
-            floor_s = max(self.min_s, min(refresh_s, age_s * _GROWTH))
-            return jittered(min(max(floor_s, age_s * _GROWTH), self.max_s), rng)
-        floor_s = max(self.min_s, min(refresh_s, age_s))
+            known_s = 0.0 if self.forecast is None else self.forecast.known_s
+            usual_s = max(age_s, known_s) * (1 + _GROWTH) - age_s
+            return jittered(min(max(floor_s, usual_s), self.max_s), rng)
+        if age_s >= refresh_s:
+            floor_s = max(self.min_s, refresh_s)
         wait_s = min(max(floor_s, target_s - age_s), self.max_s)
         # Spread jobs that began together by at most the shortest wait, or a long first wait would miss its time.
-        spread_s = min(wait_s * _JITTER, self.min_s)
+        spread_s = min(wait_s * _FORECAST_JITTER, self.min_s)
         return wait_s + (rng or random).uniform(-spread_s, spread_s)
 
 

@@ -15,11 +15,11 @@ from seedance.account import at_same_address
 from seedance.client import GatewayClient
 from storage.database import Connection
 from storage.jobs import attempts, callbacks, doubts, queries, transitions
-from storage.jobs.document import job_document
 from storage.jobs.doubts import Doubt
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Postponement
+from storage.jobs.shown.document import job_document
 from storage.jobs.states import JobState
 from storage.journal import rows
 from storage.settings import Settings
@@ -205,7 +205,7 @@ def _write_decisions(conn: Connection, settings: Settings, held: Sequence[Doubt]
     held_now = _newly_held(conn, [item.id for item in later if item.reason is Reason.HELD and item.id in waiting])
     transitions.postpone(conn, later)
     if held_now:
-        jobs = queries.jobs_of_everybody(conn, held_now).values()
+        jobs = queries.jobs_of_any_tenant(conn, held_now).values()
         outbox.tell_held(conn, {job.id: job_document(job) for job in jobs})
 
 

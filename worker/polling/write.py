@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from seedance.errors import GatewayError
 from storage.jobs import durations, transitions
@@ -17,6 +18,7 @@ from storage.metrics.measures import Measures
 from worker.failpoints import failpoint
 from worker.polling.ask import Polled, Task
 from worker.polling.costs import reported_cost
+from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 from worker.watching.tally import current_tally
 
@@ -44,33 +46,46 @@ def write(runtime: Runtime, polled: Sequence[Polled]) -> None:
             later.append(_postponement(item))
         else:
             moves.append(_move(item))
-    first = {item.task.work.id for item in polled if item.task.work.generated_age_s is None}
+    telling = _telling(runtime, polled)
     with runtime.database.begin() as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)
         generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
-        durations.record(conn, [job_id for job_id in generated if job_id in first])
+        durations.record(conn, [job_id for job_id in generated if job_id in telling])
         measures.write(conn)
     failpoint("poll.after_write")
 
 
 def give_back(runtime: Runtime, tasks: Sequence[tuple[Task, float]]) -> None:
-    """Leave tasks that were found unfinished to others: each is due after these seconds."""
+    """Leave tasks to others: each is due after these seconds. One that was just accepted was perhaps never polled."""
     measures = Measures()
     items = []
     for task, due_in_s in tasks:
-        measures.count(POLLS, task.client.account.name, Reason.GENERATING, by=task.looks)
+        if task.looks:
+            measures.count(POLLS, task.client.account.name, Reason.GENERATING, by=task.looks)
         items.append(
             Postponement(
-                *(task.work.id, task.work.claim, due_in_s, Reason.GENERATING),
+                *(task.work.id, task.work.claim, due_in_s, Reason.GENERATING if task.looks else Reason.ACCEPTED),
                 polls=task.looks,
-                missing="",
+                missing="" if task.looks else None,
                 polled_at=task.polled_at,
             )
         )
     with runtime.database.begin() as conn:
         transitions.postpone(conn, items)
         measures.write(conn)
+
+
+def _telling(runtime: Runtime, polled: Sequence[Polled]) -> set[UUID]:
+    """Those whose generation times are to be recorded. A link that was asked for again says nothing about them."""
+    plan = runtime.part(PollPlan)
+    return {
+        item.task.work.id
+        for item in polled
+        if item.decision.target is JobState.TRANSFERRING
+        and item.task.work.generated_age_s is None
+        and plan.is_worth_recording(item.task.client, item.task.work.request, item.task.age_s)
+    }
 
 
 def _postponement(item: Polled) -> Postponement:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 POLL_BATCH, TRANSFER_BATCH = 100, 20
 # Full batches that may wait in the broker per queue; other jobs wait in the table, where they can still be reordered.
 MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
-MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
-MAX_SUBMITS_A_TICK = 200
-"""Claims of submits walk the queue and cost most. This is 800 a second, 69 million a day: more than any account takes
-in the long run, and after an outage every slot is filled some ticks later."""
+MAX_SUBMITS_A_ROUND, MAX_POLLS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_UNCONFIRMED_A_ROUND = 100, 400, 80, 100
+"""A round takes some 40 ms with as many of each kind; while there are more, the next round follows soon."""
 
 Account = TypeVar("Account", covariant=True)
 
@@ -32,19 +31,36 @@ def room(waiting: Mapping[str, int]) -> dict[str, int]:
     return {queue: max(0, most - waiting.get(queue, 0)) for queue, most in MAX_WAITING.items()}
 
 
-def submits_to_claim(room: int, size: int) -> int:
-    """The most submits to claim in a round, for a queue with room for `room` batches of `size`."""
-    return min(room * size, MAX_SUBMITS_A_TICK)
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most jobs to claim in a round: `most`, or as many as `fit` into their queue."""
+
+    fit: int
+    most: int
+
+    @property
+    def jobs(self) -> int:
+        """How many to claim."""
+        return min(self.fit, self.most)
+
+    def leaves_more(self, claimed: int) -> bool:
+        """Whether the next round may claim more at once, after this one has claimed that many."""
+        return claimed >= self.most < self.fit
 
 
-def polls_to_claim(room: int) -> int:
-    """The most polls to claim in a round, for a queue with room for `room` batches."""
-    return min(room * POLL_BATCH, MAX_POLLS_A_TICK)
+def submits_to_claim(room: int, size: int) -> Limit:
+    """Submits, for a queue with room for `room` batches of `size`."""
+    return Limit(room * size, MAX_SUBMITS_A_ROUND)
 
 
-def transfers_to_claim(room: int) -> int:
-    """The most copies to claim in a round. The last place in the queue is kept for videos whose link expires soon."""
-    return min(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+def polls_to_claim(room: int) -> Limit:
+    """Polls, for a queue with room for `room` batches."""
+    return Limit(room * POLL_BATCH, MAX_POLLS_A_ROUND)
+
+
+def transfers_to_claim(room: int) -> Limit:
+    """Copies. The last place in the queue is kept for videos whose link expires soon."""
+    return Limit(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_ROUND)
 
 
 def mixed_messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from celery import Celery
@@ -31,10 +32,11 @@ from storage.webhooks.delivery import Walk, claim_messages, release_messages
 from worker.failpoints import failpoint
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
-    MAX_UNCONFIRMED_A_TICK,
+    MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
     POLL_BATCH,
     TRANSFER_BATCH,
+    Limit,
     messages,
     mixed_messages,
     polls_to_claim,
@@ -42,6 +44,7 @@ from worker.scheduling.batches import (
     submits_to_claim,
     transfers_to_claim,
 )
+from worker.scheduling.envelopes import Envelopes
 from worker.watching.words import described
 from worker.webhooks import deliver
 
@@ -76,7 +79,9 @@ class Dispatcher:
         self._walk = Walk()
         self._memory = QueueMemory()
         self._granted_at = -math.inf
-        self._app = app
+        self._has_queue: bool | None = None
+        """Whether any job is queued, if the claim of other work in the same round has looked."""
+        self._app, self._envelopes = app, Envelopes(app)
         self.live = LiveSettings(settings)
         self._database = database
         self._connection: Any = None
@@ -84,6 +89,9 @@ class Dispatcher:
         self.awaited: set[str] = set()
         """The queues for which the last claim found less than it could have taken. Only for these is a hint worth a
         round: of the others, a tick finds more at any time."""
+        self.more: set[str] = set()
+        """The queues for which the last claim found as much as a round takes, and which can take more: their next round
+        need not wait for a tick."""
 
     @property
     def _settings(self) -> Settings:
@@ -100,6 +108,8 @@ class Dispatcher:
             BrokerError: the broker does not answer; the leases of unsent jobs were released.
         """
         self.awaited.difference_update(queues)
+        self.more.difference_update(queues)
+        self._has_queue = None
         free = {queue: batches if queue in queues else 0 for queue, batches in self._room().items()}
         sent = 0
 
@@ -125,9 +135,10 @@ class Dispatcher:
             failpoint("scheduler.after_claim")
         waiting = list(batches)
         try:
-            while waiting:
-                self._publish(waiting[0])
-                waiting.pop(0)
+            for queue, of_queue in groupby(batches, lambda batch: batch.queue):
+                sent = list(of_queue)
+                self._channel().client.lpush(queue, *(self._message(batch) for batch in sent))
+                del waiting[: len(sent)]
                 failpoint("scheduler.after_publish")
         except (BrokerError, RedisError, OSError) as exc:
             self.close()
@@ -153,37 +164,40 @@ class Dispatcher:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
         due = due_work(conn)
+        self._has_queue = due.queued
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}
         self.awaited.update(queue for queue, has_nothing in idle.items() if has_nothing and free[queue])
         if free["transfer"] and due.transfers:
             urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, urgent=True)
             limit = transfers_to_claim(free["transfer"])
-            others = claims.claim_transfers(conn, limit, lease_s) if limit else []
-            self._await(Due.TRANSFER, len(others), limit)
+            others = claims.claim_transfers(conn, limit.jobs, lease_s) if limit.jobs else []
+            self._note(Due.TRANSFER, len(others), limit)
             yield from _transfers(urgent)
             yield from _transfers(others)
         if free["transfer"] and due.playable_copies:
             copies = claim_copies(conn, self._settings.playable_copies_at_once, lease_s)
             yield from _batches("playable", "transfer", copies, 1)
         if free["poll"] and due.polls:
-            polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
+            limit = polls_to_claim(free["poll"])
+            polls = self.claim_polls(conn, limit.jobs)
             _count_lateness(conn, polls)
-            self._await(Due.POLL, len(polls), polls_to_claim(free["poll"]))
+            self._note(Due.POLL, len(polls), limit)
             yield from _batches("poll", "poll", polls, POLL_BATCH)
         if free["poll"] and due.unconfirmed:
-            unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_ROUND, lease_s)
             yield from _batches("reconcile", "poll", unconfirmed, POLL_BATCH)
         if free["poll"] and due.looks:
-            looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_ROUND, lease_s)
             yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
         if free["notify"] and due.messages:
             deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s, self._walk)
-            self._await(Due.NOTIFY, len(deliveries), free["notify"])
+            self._note(Due.NOTIFY, len(deliveries), Limit(free["notify"], free["notify"]))
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim submits, for all accounts together. While nothing is queued, what grants learn waits for a second."""
-        if not has_queue(conn):
+        looked, self._has_queue = self._has_queue, None
+        if not (has_queue(conn) if looked is None else looked):
             self.awaited.add(Due.SUBMIT)
             if time.monotonic() < self._granted_at + IDLE_S:
                 return
@@ -191,21 +205,24 @@ class Dispatcher:
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
-        left = submits_to_claim(free["submit"], SUBMIT_BATCH)
+        limit = submits_to_claim(free["submit"], SUBMIT_BATCH)
         settings = self.live.ensure(conn)
 
         def note(latest: int) -> None:
             if latest > settings.book.version:
                 self.live.refresh(conn)  # for the next round
 
-        if left and (granted := grants(conn, settings, note)):
-            claimed = claim_for(conn, granted, left, lease_s, self._memory)
-            self._await(Due.SUBMIT, len(claimed), min(left, sum(grant.slots for grant in granted)))
+        if limit.jobs and (granted := grants(conn, settings, note)):
+            claimed = claim_for(conn, granted, limit.jobs, lease_s, self._memory)
+            slots = sum(grant.slots for grant in granted)
+            self._note(Due.SUBMIT, len(claimed), Limit(min(limit.fit, slots), limit.most))
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
 
-    def _await(self, queue: Due, claimed: int, most: int) -> None:
-        if claimed < most:
+    def _note(self, queue: Due, claimed: int, limit: Limit) -> None:
+        if claimed < limit.jobs:
             self.awaited.add(queue)
+        elif limit.leaves_more(claimed):
+            self.more.add(queue)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
         """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""
@@ -222,19 +239,10 @@ class Dispatcher:
             poll_limits.count_polls(conn, {name: math.ceil(count / each[name]) for name, count in polls.items()})
         return claimed
 
-    def _publish(self, batch: Batch) -> None:
-        self._app.send_task(
-            f"worker.{batch.task}",
-            args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
-            argsrepr=described(batch.account, [item.id for item in batch.claimed], batch.what),
-            producer=self.open_producer(),
-            # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
-            # emptied broker can lose no binding.
-            queue=batch.queue,
-            declare=[],
-            # No expiry: Celery would judge it by the worker's clock. The row shows whether the lease has ended.
-            retry=False,
-        )
+    def _message(self, batch: Batch) -> bytes:
+        args = [batch.account, [[item.id, item.claim] for item in batch.claimed]]
+        shown = described(batch.account, [item.id for item in batch.claimed], batch.what)
+        return self._envelopes.message(f"worker.{batch.task}", batch.queue, args, shown)
 
     def _release(self, batches: Sequence[Batch]) -> None:
         # Looks back hold leases on attempts, not on jobs: they are due again when these end.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -20,6 +22,8 @@ BLOCK_S = 10
 """How long the broker waits for a hint before it answers that there is none, which shows that the connection works."""
 AGAIN_S = 5.0
 """After a failure, how long until the broker is asked again."""
+LEAST_ANSWER_S = 0.1
+"""A broker that has just answered has at least this long for its next answer, although the wait is over."""
 REFUSED_AGAIN_S = 60.0
 """The same if the broker refuses a command: its configuration must change first."""
 PAUSE_S = 0.02
@@ -32,51 +36,86 @@ _KNOWN = frozenset(Due)
 
 
 class HintedWait:
-    """A connection on which the broker is always asked for the next hint. Without a hint, a tick costs no command."""
+    """A connection on which the broker is always asked for the next hint. Without a hint, a tick costs no command.
+
+    A thread opens the connection: a broker that accepts it and never answers, or a name that is not resolved, delays
+    no tick.
+    """
 
     def __init__(self, target: BrokerUrl) -> None:
         self._client = broker.client(target, ANSWER_S)
+        self._opened: SimpleQueue[Any] = SimpleQueue()
+        """The connection that was opened, or why it was not."""
+        self._opening = False
         self._connection: Any = None
         self._asked_at = self._again_at = 0.0
-        self._failed = False
+        self._failed = self._closed = False
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait up to `seconds` for hints; returns the queues for which work may be due. It may return earlier with
         none. It never raises: without a broker it only waits."""
         until = time.monotonic() + seconds
-        found: frozenset[str] = frozenset()
+        found: list[bytes] = []
         try:
-            if self._connection is None and time.monotonic() >= self._again_at:
-                self._connect()
+            if self._connection is None:
+                self._connect(until)
             if self._connection is not None:
                 if self._connection.can_read(max(0.0, until - time.monotonic())):
-                    return self._take()
+                    self._take(found, until)
+                    return _queues(found)
                 if time.monotonic() - self._asked_at > BLOCK_S + ANSWER_S:
                     raise TimeoutError("no answer")
-        except (RedisError, OSError) as exc:
+        except (RedisError, OSError, RuntimeError, ValueError) as exc:  # also: no thread is left; a name has no code
             self._lose(exc)
-        time.sleep(max(0.0, until - time.monotonic()))
-        return found
+        if not found:
+            time.sleep(max(0.0, until - time.monotonic()))
+        return _queues(found)
 
-    def _connect(self) -> None:
-        self._connection = self._client.connection_pool.get_connection()
+    def _connect(self, until: float) -> None:
+        if not self._opening:
+            if time.monotonic() < self._again_at:
+                return
+            threading.Thread(target=self._open, name="reelq-hinted", daemon=True).start()
+            self._opening = True
+        try:
+            opened = self._opened.get(timeout=max(0.0, until - time.monotonic()))
+        except Empty:
+            return
+        self._opening = False
+        if isinstance(opened, Exception):
+            raise opened
+        self._connection, self._asked_at = opened, time.monotonic()
+
+    def _open(self) -> None:
+        """Open the connection, and ask for the first hint."""
+        try:
+            connection: Any = self._client.connection_pool.get_connection()
+            connection.send_command("BZPOPMIN", KEY, BLOCK_S)
+        except Exception as exc:  # noqa: BLE001 - it is raised where its result is awaited
+            self._opened.put(exc)
+            return
+        self._opened.put(connection)
+        if self._closed:
+            self._release(connection)
+
+    def _take(self, found: list[bytes], until: float) -> None:
+        """Read the hint that is there, ask for those beside it and for the next one, and read the former."""
+        first = self._connection.read_response()
+        self._failed = False
+        if first is None:  # the broker has waited long enough
+            self._ask()
+            return
+        found.append(first[1])
+        self._connection.send_command("ZPOPMIN", KEY, _AT_ONCE)
         self._ask()
+        if not self._connection.can_read(max(LEAST_ANSWER_S, until - time.monotonic())):
+            raise TimeoutError("no answer")
+        others: Sequence[Any] = self._connection.read_response()
+        found += others[::2]
 
     def _ask(self) -> None:
         self._connection.send_command("BZPOPMIN", KEY, BLOCK_S)
         self._asked_at = time.monotonic()
-
-    def _take(self) -> frozenset[str]:
-        """Read the hint that is there, take those beside it, and ask for the next one."""
-        first = self._connection.read_response()
-        found: list[bytes] = []
-        if first is not None:  # None: the broker has waited long enough
-            self._connection.send_command("ZPOPMIN", KEY, _AT_ONCE)
-            others: Sequence[Any] = self._connection.read_response()
-            found = [first[1], *others[::2]]
-        self._ask()
-        self._failed = False
-        return _KNOWN & {hint.decode(errors="replace") for hint in found}
 
     def _lose(self, exc: Exception) -> None:
         refused = isinstance(exc, ResponseError)
@@ -89,13 +128,21 @@ class HintedWait:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.disconnect()
-            self._client.connection_pool.release(connection)
+            self._release(connection)
+
+    def _release(self, connection: Any) -> None:
+        connection.disconnect()
+        self._client.connection_pool.release(connection)
 
     def close(self) -> None:
         """Close the connection."""
+        self._closed = True
         self._drop()
         self._client.close()
+
+
+def _queues(found: Sequence[bytes]) -> frozenset[str]:
+    return _KNOWN & {hint.decode(errors="replace") for hint in found}
 
 
 class Pace:
@@ -104,6 +151,11 @@ class Pace:
     def __init__(self) -> None:
         self.next_at = self._ended = -math.inf
         self._credit_s = CREDIT_S
+
+    def note_more(self, began: float, ended: float) -> None:
+        """Note a round after which more can be claimed at once: the next one follows after as much time as it took, so
+        that such rounds take half of the scheduler's time. They leave what hints have saved up."""
+        self._ended, self.next_at = ended, ended + max(PAUSE_S, ended - began)
 
     def note(self, began: float, ended: float) -> None:
         """Note a round, which may have been empty."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from storage import merging
 from storage.accounts import changes
-from storage.admission import campaign_pace, usage
+from storage.admission import campaign_pace
 from storage.admission.spending import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
@@ -17,7 +17,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.metrics import kept
-from storage.reporting import job_counts
+from storage.reporting import job_counts, recounts
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
@@ -32,6 +32,8 @@ QUIET_EVERY_S = 1.0
 COUNTS_EVERY_S = 1.0
 RECOUNT_EVERY_S = 60.0
 SOON_S = 0.2
+PERIODIC_S = 0.01
+"""How much of a round periodic tasks take, if several are due."""
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -119,7 +121,7 @@ def merged_counts(conn: Connection, settings: Settings) -> int:
 
 def recounted_slots(conn: Connection, settings: Settings) -> int:
     """Repair the kept counts of slots in use, if a session wrote jobs with its triggers switched off."""
-    wrong = usage.recount(conn)
+    wrong = recounts.recount_slots(conn)
     if wrong:
         log.warning("slots.recounted wrong=%d: a session wrote jobs without running the table's triggers", wrong)
     return wrong
@@ -133,17 +135,18 @@ class Periodic:
 
     def __init__(self, seconds: float, task: MaintenanceTask, batch: int | None = None) -> None:
         self._seconds, self._task, self._batch = seconds, task, batch
-        self._next_at = 0.0
-
-    @property
-    def is_due(self) -> bool:
-        """Whether its time has come."""
-        return time.monotonic() >= self._next_at
+        self.next_at = 0.0
+        """When it is due again (`time.monotonic`)."""
+        self.takes_s = 0.0
+        """How long a run takes, by the last ones."""
 
     def __call__(self, conn: Connection, settings: Settings) -> int:
+        began = time.monotonic()
         count = self._task(conn, settings)
+        ended = time.monotonic()
         is_full = self._batch is not None and count >= self._batch
-        self._next_at = time.monotonic() + (SOON_S if is_full else self._seconds)
+        self.next_at = ended + (SOON_S if is_full else self._seconds)
+        self.takes_s = max(ended - began, self.takes_s / 2)
         return count
 
 
@@ -172,4 +175,17 @@ def due_tasks(conn: Connection) -> list[MaintenanceTask]:
         deadlines: due.past_deadline,
         dead_drafts: due.dead_drafts,
     }
-    return [task for task, is_due in looked.items() if is_due] + [task for task in PERIODIC if task.is_due]
+    return [*(task for task, is_due in looked.items() if is_due), *in_turn(PERIODIC, time.monotonic())]
+
+
+def in_turn(tasks: Sequence[Periodic], now: float) -> list[Periodic]:
+    """Those of these tasks to run in one round: the longest overdue first, as many as take `PERIODIC_S` together, but
+    at least one. The others come in the next rounds."""
+    chosen: list[Periodic] = []
+    left_s = PERIODIC_S
+    for task in sorted((task for task in tasks if task.next_at <= now), key=lambda task: task.next_at):
+        left_s -= task.takes_s
+        if chosen and left_s < 0:
+            break
+        chosen.append(task)
+    return chosen

@@ -53,9 +53,9 @@ class RestoreWatch:
         """
         with self._lock:
             if not self._compared and self._thread is None and time.monotonic() >= self._next_at:
-                self._thread = threading.Thread(target=self._compare, args=(self._doubts,), name="reelq-journal")
-                self._thread.daemon = True
-                self._thread.start()
+                thread = threading.Thread(target=self._compare, args=(self._doubts,), name="reelq-journal", daemon=True)
+                thread.start()  # if that fails, the next tick tries again
+                self._thread = thread
             return self._compared or self._trusted or self._failed
 
     def may_submit(self, conn: Connection) -> bool:

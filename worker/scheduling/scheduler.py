@@ -105,7 +105,7 @@ class DueScheduler(Scheduler):
             log.exception("tick.failed")
 
     def _wait(self, seconds: float) -> None:
-        """Wait, and claim what hints say is due until then."""
+        """Wait; until then, claim what the last round left, and what hints say is due."""
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
             # After a failure only the next tick tries again.
@@ -115,11 +115,13 @@ class DueScheduler(Scheduler):
                 continue
             self._works = False
             with self._going_on():
-                queues = self._hints.wait(until - now) & self.dispatcher.awaited
+                more = frozenset(self.dispatcher.more)
+                queues = more | self._hints.wait(0.0 if more else until - now) & self.dispatcher.awaited
                 began = time.monotonic()
                 if queues:
                     self.dispatcher.run(self._restores.may_submit, queues)
-                self._pace.note(began, time.monotonic())
+                note = self._pace.note_more if more else self._pace.note
+                note(began, time.monotonic())
                 self._works = True
 
     def _show_alive(self) -> None:

@@ -17,6 +17,7 @@ from storage.bucket.requests import StoreUnavailable
 from worker.runtime import Runtime
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
+from worker.transferring.first_frame import FirstFrame
 from worker.transferring.part_buffer import PartBuffer
 from worker.transferring.poster import NO_DECODER, POSTER_TYPE, Posters, Unreadable
 from worker.transferring.resources import CopyResources
@@ -87,10 +88,12 @@ class PosterOf:
         self._posters = posters
         self._made: bytes | str | None = None
 
-    async def read_head(self, head: PartBuffer) -> None:
+    async def read_head(self, head: PartBuffer, first: FirstFrame | None) -> None:
         """Try to make the poster from the first part of the video, or from all of a small one."""
         if self._posters.enabled:
-            self._made = await self._posters.make(head.read, len(head))
+            if first is not None and first.offset + first.size > len(head):
+                first = None
+            self._made = await self._posters.make(head.read, len(head), first)
 
     async def picture(self, objects: Objects, stored: Stored) -> bytes | str | None:
         """The JPEG, or why there is none; None if none is wanted."""

@@ -82,7 +82,7 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     try:
         await source.open()
         failpoint("transfer.after_open")
-        held = held_bytes(source.length)
+        held = held_bytes(source.size_bytes)
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
             start = await _start_of(chunks)

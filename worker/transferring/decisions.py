@@ -60,9 +60,7 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         return _last_frame(outcome, work)
     if isinstance(outcome, NoRoom):  # it was not tried, so keep the reason and the count of failures
         wait_s = MAKE_WAY.wait_s(1, rng)
-        return Decision(
-            JobState.TRANSFERRING, Reason(work.reason or Reason.GENERATED), wait_s, {"setbacks": work.setbacks}
-        )
+        return Decision(JobState.TRANSFERRING, _reason_of(work), wait_s, {"setbacks": work.setbacks})
     message = redact(str(outcome))
     if isinstance(outcome, VideoStored):
         setbacks = _setbacks(work, Reason.STORE_UNAVAILABLE)
@@ -70,6 +68,8 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         wait_s = TRANSFER.wait_s(setbacks, rng)
         return Decision(JobState.TRANSFERRING, Reason.STORE_UNAVAILABLE, wait_s, patch, {"message": message})
     if isinstance(outcome, LinkExpired):
+        if not _can_ask(work):
+            return Decision(JobState.TRANSFERRING, Reason.NO_FRESH_LINK, 0.0, {"setbacks": 0}, {"message": message})
         return Decision(JobState.GENERATING, Reason.URL_REFUSED, 0.0, {"setbacks": 0}, {"message": message})
     if _is_late_refusal(outcome, work, video_life_s) and _refusals(work) <= LAST_REFUSALS:
         return _try_again(Reason.URL_REFUSED, outcome, work, message, rng)
@@ -80,10 +80,22 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
     reason = _REASONS.get(type(outcome), Reason.DOWNLOAD_FAILED)
     setbacks = _setbacks(work, reason)
     unusable = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
+    if (unusable or type(outcome) is UrlRefused) and not _can_ask(work):
+        return _try_again(Reason.NO_FRESH_LINK, outcome, work, message, rng)
     if unusable or type(outcome) is UrlRefused:
         why = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
         return Decision(JobState.GENERATING, why, _refused_for_s(work), {"setbacks": 0}, {"message": message})
     return _try_again(reason, outcome, work, message, rng)
+
+
+def _can_ask(work: Work) -> bool:
+    """Whether a gateway can be asked for a fresh link; another program may have stored a link without its task."""
+    return bool(work.account) and work.attempt > 0 and work.gateway_task_id is not None
+
+
+def _reason_of(work: Work) -> Reason:
+    """Why the job is in its state. Another program may have stored a word of its own."""
+    return Reason(work.reason) if work.reason in set(Reason) else Reason.GENERATED
 
 
 def _try_again(reason: Reason, outcome: Outcome, work: Work, message: str, rng: random.Random | None) -> Decision:

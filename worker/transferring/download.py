@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import aiohttp
-from yarl import URL
 
-from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of
+from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of, missing_package
+from seedance.network.urls import sendable
 from seedance.network.wire import Wire
 from storage.bucket.objects import PART_BYTES
 from worker.retry import DOWNLOAD_RESUME
@@ -143,6 +143,11 @@ class VideoSource:
         self._check_size()
         self._validator = _Validator.of(response)
 
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of the file; None: not known, or the server says that it compresses it."""
+        return self.length if self._encoding.lower() in ("", "identity") else None
+
     def _check_size(self) -> None:
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
@@ -172,7 +177,7 @@ class VideoSource:
                 hopeless = resumes > MAX_RESUMES or stalls > MAX_STALLS
                 if self._validator is None or not self._offset or hopeless:
                     raise DownloadFailed(f"broke off after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
-                log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
+                log.info("download.resumed host=%s offset=%d", sendable(self._url).host, self._offset)
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 
@@ -246,7 +251,7 @@ async def _plain(chunks: AsyncIterator[Chunk], encoding: str) -> AsyncIterator[C
     """The bytes of a file that the server may have compressed, whatever it says about that.
 
     Raises:
-        DownloadFailed: the compressed form is damaged or cut, or the file is too large.
+        DownloadFailed: the compressed form is damaged, cut or needs another package, or the file is too large.
     """
     head: Chunk = b""
     async for chunk in chunks:
@@ -255,6 +260,8 @@ async def _plain(chunks: AsyncIterator[Chunk], encoding: str) -> AsyncIterator[C
             break
     coding = coding_of(bytes(head[:HEAD_BYTES]), encoding)
     if coding is None:
+        if package := missing_package(bytes(head[:HEAD_BYTES]), encoding):
+            raise DownloadFailed(f"the server sends it compressed, unasked; to read it, run: pip install {package}")
         if head:
             yield head
         async for chunk in chunks:

@@ -14,6 +14,7 @@ from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions
 from seedance.network.sessions import failure_text
+from seedance.network.urls import sendable
 from seedance.network.wire import Wire
 from seedance.public_addresses import is_public
 from worker.transferring.own_origin import OwnOrigin
@@ -113,7 +114,7 @@ class Fetcher:
 
 def _parsed(text: str) -> URL:
     try:
-        url = URL(text, encoded=True)
+        url = sendable(text)
         if url.scheme in ("http", "https") and url.host:
             return url
     except ValueError as exc:
@@ -128,7 +129,7 @@ def next_hop(source: URL, location: str) -> URL:
         UrlRefused: not an http(s) URL, or a redirect from https to http.
     """
     try:
-        target = source.join(URL(location, encoded=True))
+        target = source.join(sendable(location))
     except ValueError as exc:
         raise UrlRefused("redirects to something that is not a URL") from exc
     if target.scheme not in ("http", "https") or not target.host:

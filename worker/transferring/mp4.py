@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from worker.transferring.first_frame import FirstFrame, first_frame
 from worker.transferring.video_format import START_BYTES, VideoFormat, container_of, read_format
 
 MAX_INDEX_BYTES = 4 * 2**20
@@ -39,6 +40,12 @@ class Mp4Check:
     def format(self) -> VideoFormat:
         """What the file is, as far as its index was read."""
         return read_format(container_of(self._start), bytes(self._index))
+
+    @property
+    def first_frame(self) -> FirstFrame | None:
+        """Where the first frame lies, if the index was read and says it plainly."""
+        whole = bool(self._index) and not (self._in_index and self._skip)
+        return first_frame(bytes(self._index)) if whole else None
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Check the next bytes.

@@ -12,12 +12,17 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from worker.transferring.poster_process import BLOCK_BYTES, LENGTH, MESSAGE, PICTURE, READ, SIZE
+from worker.transferring.first_frame import FirstFrame
+from worker.transferring.poster_process import BLOCK_BYTES, FILE, LENGTH, MESSAGE, PICTURE, READ, REQUEST
 
 log = logging.getLogger("reelq.poster")
 
 POSTER_TYPE = "image/jpeg"
 LIMIT_S = 20.0
+"""How long a decoder may take for one poster."""
+WAIT_S = 3 * LIMIT_S
+"""How long a copy waits for its poster, its turn included: a video that hangs its decoder costs no other its poster,
+and many of them hold up no copy for long."""
 NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set poster = false"
 _PROGRAM = Path(__file__).with_name("poster_process.py")
 # The decoder gets none of our settings and no secret.
@@ -49,20 +54,29 @@ class Posters:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
-    async def make(self, source: Source, size: int) -> bytes | str:
-        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled."""
+    async def make(self, source: Source, size: int, first: FirstFrame | None = None) -> bytes | str:
+        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled.
+
+        `first`: the first frame, if it is known; else the decoder looks for it.
+        """
         if not self._decoder:
             return NO_DECODER
+        whole = asyncio.timeout(WAIT_S)
         try:
-            async with asyncio.timeout(LIMIT_S), self._turn:
-                return await self._make(source, size)
+            async with whole, self._turn, asyncio.timeout(LIMIT_S):
+                return await self._make(source, size, first)
         except TimeoutError:
-            return f"not made within {LIMIT_S:g} s"
+            return f"not made within {WAIT_S if whole.expired() else LIMIT_S:g} s"
 
-    async def _make(self, source: Source, size: int) -> bytes | str:
-        channel = self._channel or self._start()
+    async def _make(self, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
         try:
-            return await _converse(channel, source, size)
+            channel = self._channel or self._start()
+        except OSError as exc:  # no process or no descriptor is left
+            self._end()
+            log.warning("poster.not_started error=%s", exc)
+            return f"the decoder cannot be started: {exc}"
+        try:
+            return await _converse(channel, source, size, first)
         except (OSError, EOFError):
             status = self._end()
             log.warning("poster.process_ended status=%s", status)
@@ -80,6 +94,7 @@ class Posters:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
+        self._channel = ours
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(_PROGRAM)],
@@ -89,7 +104,6 @@ class Posters:
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             )
         ours.setblocking(False)
-        self._channel = ours
         return ours
 
     def _end(self) -> int | None:
@@ -107,10 +121,19 @@ class Posters:
         self._end()
 
 
-async def _converse(channel: socket.socket, source: Source, size: int) -> bytes | str:
-    loop, head = asyncio.get_running_loop(), await _part(source, 0, min(size, BLOCK_BYTES))
-    await loop.sock_sendall(channel, SIZE.pack(size, len(head)) + head)
-    data = b""
+async def _converse(channel: socket.socket, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
+    if first is not None:
+        frame = await _part(source, first.offset, first.size)
+        request = REQUEST.pack(first.codec, len(first.config), len(frame)) + first.config + frame
+        if isinstance(found := await _asked(channel, source, request), bytes):
+            return found
+    head = await _part(source, 0, min(size, BLOCK_BYTES))
+    return await _asked(channel, source, REQUEST.pack(FILE, size, len(head)) + head)
+
+
+async def _asked(channel: socket.socket, source: Source, request: bytes) -> bytes | str:
+    loop, data = asyncio.get_running_loop(), b""
+    await loop.sock_sendall(channel, request)
     while True:
         data = await _at_least(channel, data, MESSAGE.size)
         kind, offset, length = MESSAGE.unpack_from(data)

@@ -1,9 +1,9 @@
 """The process that decodes first frames, so that a hostile video can harm no other process.
 
 It has no settings and no secrets, opens no files and has a memory limit; the worker restarts it when it dies. It uses
-its stdin and stdout: the worker sends the size of a file and its first block; the process asks for more ranges of the
-file if it needs them, and answers with a JPEG or with the reason why there is none. It is started as a script and
-imports nothing of ours.
+its stdin and stdout: the worker sends a frame and the configuration of its decoder, or the size of a file and its first
+block; then the process asks for more ranges of the file if it needs them. It answers with a JPEG or with the reason why
+there is none. It is started as a script and imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ _KEPT_BLOCKS = 32
 # decode frames to learn what the file's index already says.
 _OPTIONS = {"enable_drefs": "0", "analyzeduration": "0", "probesize": "32"}
 
-# From the worker: the size of a file, the length of its first block, the block; later the length of a range, the range.
-SIZE, LENGTH = struct.Struct("<QI"), struct.Struct("<I")
+# From the worker: FILE, the size of the file and the length of its first block, then the block; later the length of a
+# range, the range. Or the codec of a frame, the length of its decoder's configuration and that of the frame, then both.
+REQUEST, LENGTH = struct.Struct("<4sQI"), struct.Struct("<I")
+FILE = b"file"
+CODECS = {b"avc1": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
 # To the worker: the kind, then the offset and length to read (READ), or only the length of what follows.
 MESSAGE = struct.Struct("<cQI")
 READ, PICTURE, NOTHING = b"R", b"P", b"N"
@@ -88,6 +91,27 @@ class File(io.RawIOBase):
         data = self._kept[start][begin : None if size < 0 else begin + size]
         self._position += len(data)
         return data
+
+
+def picture_of(codec: bytes, config: bytes, frame: bytes, scaler: VideoReformatter) -> bytes:
+    """A frame that can be decoded alone as a JPEG, at most 480 pixels wide. A third cheaper than `first_frame`: libav's
+    demuxer reads nothing.
+
+    Raises:
+        NoPoster: the frame cannot be decoded within the limits.
+    """
+    import av
+
+    decoder: Any = av.CodecContext.create(CODECS[codec], "r")
+    decoder.extradata, decoder.thread_count, decoder.options = config, 1, {"max_pixels": str(MAX_PIXELS)}
+    decoder.flags |= av.codec.context.Flags.low_delay
+    try:
+        for found in decoder.decode(av.Packet(frame)) or decoder.decode(None):
+            if not found.is_corrupt:
+                return _jpeg(found, scaler)
+    except av.FFmpegError as exc:
+        raise NoPoster(f"{type(exc).__name__}: {exc.strerror}") from exc
+    raise NoPoster("the frame cannot be decoded alone")
 
 
 def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None, head: bytes = b"") -> bytes:
@@ -147,11 +171,13 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         (length,) = LENGTH.unpack(source.read(LENGTH.size))
         return source.read(length)
 
-    while len(header := source.read(SIZE.size)) == SIZE.size:
-        size, length = SIZE.unpack(header)
-        head = source.read(length)
+    while len(header := source.read(REQUEST.size)) == REQUEST.size:
+        what, size, length = REQUEST.unpack(header)
+        config = b"" if what == FILE else source.read(size)
+        data = source.read(length)
         try:
-            kind, answer = PICTURE, first_frame(fetch, size, scaler, head)
+            picture = first_frame(fetch, size, scaler, data) if what == FILE else picture_of(what, config, data, scaler)
+            kind, answer = PICTURE, picture
         except struct.error:
             return  # the worker died before it sent the range
         except Exception as exc:  # noqa: BLE001 - bytes from outside can make a decoder fail in any way

@@ -10,8 +10,8 @@ import orjson
 
 from seedance.errors import redact
 from storage.bucket.keys import bucket_and_name
-from storage.jobs.provenance import Provenance
 from storage.jobs.records import Work
+from storage.jobs.shown.provenance import Provenance
 from worker.transferring.upload import Stored
 
 SIDECAR_TYPE = "application/json"

@@ -13,9 +13,9 @@ from seedance.errors import redact
 from storage.database import DatabaseUnavailable
 from storage.jobs import transitions
 from storage.jobs.playable_copies import is_playable, want_copies
-from storage.jobs.provenance import Provenance, provenance_of
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
+from storage.jobs.shown.provenance import Provenance, provenance_of
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.journal import rows

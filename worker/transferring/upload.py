@@ -22,6 +22,7 @@ from storage.bucket.requests import Requests
 from worker.failpoints import failpoint
 from worker.transferring.capacity import Spare
 from worker.transferring.download import Chunk
+from worker.transferring.first_frame import FirstFrame
 from worker.transferring.mp4 import Mp4Check
 from worker.transferring.multipart import Parts
 from worker.transferring.part_buffer import PartBuffer, Slabs
@@ -36,8 +37,9 @@ def held_bytes(length: int | None) -> int:
     return length if length is not None and length <= PART_BYTES else HELD_BYTES
 
 
-HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
-"""Reads all of a small video, or the first part of a larger one, while it is being sent."""
+HeadReader = Callable[[PartBuffer, FirstFrame | None], Coroutine[Any, Any, None]]
+"""Reads all of a small video, or the first part of a larger one, while it is being sent; and where the first frame
+lies, if that is known by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ async def store_video(
                     # Some stores, R2 among them, require all parts but the last to have the same size.
                     if parts is None:
                         parts = await Parts.begin(session, objects, key, content_type, filename, slabs, spare)
-                        reading = asyncio.create_task(read_head(part)) if read_head is not None else None
+                        reading = (
+                            asyncio.create_task(read_head(part, check.first_frame)) if read_head is not None else None
+                        )
                     elif reading is not None:
                         await reading  # it holds the first part
                     await parts.add(part)
@@ -95,7 +99,7 @@ async def store_video(
                 rest, size = rest[taken:], size + taken
         check.finish()
         if parts is None:
-            reading = asyncio.create_task(read_head(part)) if read_head is not None else None
+            reading = asyncio.create_task(read_head(part, check.first_frame)) if read_head is not None else None
             sha256 = digest.hexdigest()
             await _put(session, objects, key, part.chunks, len(part), content_type, sha256, part.crc32, filename)
             failpoint("transfer.after_put")

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from seedance.link_expiry import URGENT_SHARE
 from storage.bucket.object_headers import readable_name
-from storage.jobs.provenance import Provenance
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
+from storage.jobs.shown.provenance import Provenance
 from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.upload import Stored
 

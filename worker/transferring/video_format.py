@@ -19,8 +19,10 @@ _QUICKTIME = b"qt  "
 _CHROMA = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244})
 _H264, _H265 = frozenset({"avc1", "avc3"}), frozenset({"hvc1", "hev1"})
-_ENTRY_FIELDS = 78  # bytes of a video sample entry before its boxes
+ENTRY_FIELDS = 78
+"""The bytes of a video sample entry between its header and its boxes."""
 _MAX_TRACKS = 32
+_MAX_BOXES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,30 @@ def read_format(container: str, moov: bytes) -> VideoFormat:
     """The format of a file from the content of its `moov` box."""
     codec = pixels = width = height = seconds = audio = None
     try:
-        for track in _tracks(moov):
+        for track in tracks(moov):
             kind, entry, length_s = _track(track)
             if kind == b"vide" and codec is None:
                 codec, seconds = _word(entry[4:8]), length_s
                 width, height = struct.unpack(">HH", entry[32:36])
-                pixels = _pixels(codec, entry[8 + _ENTRY_FIELDS :])
+                pixels = _pixels(codec, entry[8 + ENTRY_FIELDS :])
             elif kind == b"soun" and audio is None:
                 audio = _word(entry[4:8])
-    except (struct.error, IndexError, ValueError, StopIteration):
+    except (struct.error, LookupError, ValueError):
         pass
     return VideoFormat(container, codec, pixels, width, height, seconds, audio)
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The kind and content of each box."""
-    at = 0
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The kind and content of each box.
+
+    Raises:
+        ValueError: one is smaller than its header, or there are very many.
+    """
+    at = count = 0
     while at + 8 <= len(data):
+        count += 1
+        if count > _MAX_BOXES:
+            raise ValueError(f"more than {_MAX_BOXES} boxes")
         size, kind = struct.unpack(">I4s", data[at : at + 8])
         head = 8
         if size == 1:
@@ -93,34 +102,44 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _box(data: bytes, *path: bytes) -> bytes:
+def box(data: bytes, *path: bytes) -> bytes:
+    """The content of the first box of each kind, one inside the other.
+
+    Raises:
+        LookupError: there is none.
+        ValueError: as `boxes`.
+    """
     for wanted in path:
-        data = next(content for kind, content in _boxes(data) if kind == wanted)
+        found = next((content for kind, content in boxes(data) if kind == wanted), None)
+        if found is None:
+            raise LookupError(f"no box {wanted!r}")
+        data = found
     return data
 
 
-def _tracks(moov: bytes) -> list[bytes]:
-    return [content for kind, content in _boxes(moov) if kind == b"trak"][:_MAX_TRACKS]
+def tracks(moov: bytes) -> list[bytes]:
+    """The content of each track, from that of the `moov` box."""
+    return [content for kind, content in boxes(moov) if kind == b"trak"][:_MAX_TRACKS]
 
 
 def _track(track: bytes) -> tuple[bytes, bytes, float | None]:
     """The kind of a track, its first sample entry from its size field on, and its seconds."""
-    mdia = _box(track, b"mdia")
-    mdhd = _box(mdia, b"mdhd")
+    mdia = box(track, b"mdia")
+    mdhd = box(mdia, b"mdhd")
     scale, ticks = struct.unpack(">IQ", mdhd[20:32]) if mdhd[0] == 1 else struct.unpack(">II", mdhd[12:20])
     seconds = round(ticks / scale, 3) if scale and ticks else None
-    return _box(mdia, b"hdlr")[8:12], _box(mdia, b"minf", b"stbl", b"stsd")[8:], seconds
+    return box(mdia, b"hdlr")[8:12], box(mdia, b"minf", b"stbl", b"stsd")[8:], seconds
 
 
 def _word(code: bytes) -> str:
     return code.decode("latin-1").strip() if code.isascii() else code.hex()
 
 
-def _pixels(codec: str, boxes: bytes) -> str | None:
+def _pixels(codec: str, entry: bytes) -> str | None:
     if codec in _H264:
-        return _h264_pixels(_box(boxes, b"avcC"))
+        return _h264_pixels(box(entry, b"avcC"))
     if codec in _H265:
-        config = _box(boxes, b"hvcC")
+        config = box(entry, b"hvcC")
         return _name(config[16] & 3, 8 + (config[17] & 7))
     return None
 

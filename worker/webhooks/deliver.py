@@ -19,8 +19,8 @@ import orjson
 
 from storage.ark_status import ArkStatus
 from storage.jobs import queries
-from storage.jobs.document import job_document
 from storage.jobs.records import JobView
+from storage.jobs.shown.document import job_document
 from storage.logs.context import about, bind
 from storage.metrics.families import DELIVERIES, DELIVERY_SECONDS
 from storage.metrics.measures import Measures
@@ -103,7 +103,7 @@ def notify_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
         messages = load_messages(conn, claimed)
         count_lag(conn, "notify", [item.lease_left_s for item in messages], runtime.settings.lease_seconds)
         job_ids = [item.job_id for item in messages if item.job_id is not None and item.data is None]
-        jobs = queries.jobs_of_everybody(conn, job_ids) if job_ids else {}
+        jobs = queries.jobs_of_any_tenant(conn, job_ids) if job_ids else {}
         of_ark = [item.job_id for item in messages if item.job_id is not None and item.type.startswith(ARK_PREFIX)]
         facts = facts_of(conn, of_ark) if of_ark else {}
     if messages:

@@ -10,7 +10,6 @@ from importlib.metadata import version
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from seedance.errors import redact
 from seedance.gateways.http_errors import retry_after_s
@@ -18,6 +17,7 @@ from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions, literal_address
 from seedance.network.sessions import failure_text
+from seedance.network.urls import sendable
 from seedance.public_addresses import is_public
 from storage.own_services import OwnServices
 from worker.webhooks.own_targets import ForeignResolver, OwnTarget, OwnTargets
@@ -85,7 +85,7 @@ class WebhookSender:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
-                target = URL(url, encoded=True)
+                target = sendable(url)
                 if self._own is not None and target.host and target.port:
                     await self._own.check(literal_address(target.host) or target.host, target.port)
                 session = self._sessions.for_url(target)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from reelq_client.core.async_driver import AsyncDriver, AsyncFile
-    from reelq_client.core.files import StoredFile
+    from reelq_client.core.requests import StoredFile
     from reelq_client.core.sync_driver import File, SyncDriver
 
 P = ParamSpec("P")

@@ -3,11 +3,11 @@ and an asynchronous driver run it."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,9 +15,6 @@ from pydantic import BaseModel, TypeAdapter
 
 from reelq_client.core.bodies import Body
 from reelq_client.core.errors import ReelqError
-
-if TYPE_CHECKING:
-    from reelq_client.core.files import StoredFile
 
 T = TypeVar("T")
 Value = str | int | float | bool | None
@@ -92,6 +89,37 @@ class Answer:
             return adapter.validate_json(self.body, context={"base_url": self.base_url})
         except ValueError as exc:
             raise ReelqError(f"the answer of {self.base_url} is not one of this API: {_first_line(exc)}") from exc
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a file before it arrives; None: nothing is."""
+
+    size: int | None = None
+    sha256: str | None = None
+
+
+def unknown() -> Flow[Expected]:
+    """Nothing is known of the file."""
+    yield from ()
+    return Expected()
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """How to ask for a file, and for what it must be."""
+
+    request: Request
+    expected: Callable[[], Flow[Expected]] = unknown
+    in_bucket: bool = True
+    """False: the API makes the file itself, and never gives a link."""
+
+    def asking(self, *, through_api: bool) -> Request:
+        """The request; `through_api`: not by a link into the bucket."""
+        if not (through_api and self.in_bucket):
+            return self.request
+        query: dict[str, Any] = dict(self.request.query) | {"proxy": 1}
+        return Request(self.request.operation, self.request.method, self.request.route, at=self.request.at, query=query)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from reelq_client.core.bodies import Progress
 from reelq_client.core.downloads import CUT, TRIES, Download, is_part, passes
 from reelq_client.core.errors import ConnectionFailed, api_error
 from reelq_client.core.event_feed import EventFeed, Subscription
-from reelq_client.core.files import StoredFile
 from reelq_client.core.options import Options
-from reelq_client.core.requests import Answer, Flow, Pause, Request, Save
+from reelq_client.core.requests import Answer, Flow, Pause, Request, Save, StoredFile
 from reelq_client.core.retries import Retries, failure
 from reelq_client.models.base import Page
 

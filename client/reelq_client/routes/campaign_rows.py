@@ -9,8 +9,7 @@ from uuid import UUID, uuid4
 
 from reelq_client.core.binding import call, pages, stored
 from reelq_client.core.errors import ConfigurationError
-from reelq_client.core.files import StoredFile
-from reelq_client.core.requests import Flow, Request, given
+from reelq_client.core.requests import Flow, Request, StoredFile, given
 from reelq_client.models.base import Page
 from reelq_client.models.campaign_rows import (
     CampaignOverview,

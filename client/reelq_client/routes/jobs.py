@@ -14,8 +14,7 @@ from typing_extensions import Unpack
 from reelq_client.core.binding import Awaiting, Blocking, call, pages, stored, stream
 from reelq_client.core.errors import ConnectionFailed, Unavailable, WaitTimeout
 from reelq_client.core.event_feed import Subscription
-from reelq_client.core.files import Expected, StoredFile, unknown
-from reelq_client.core.requests import Flow, Pause, Request, as_json, given
+from reelq_client.core.requests import Expected, Flow, Pause, Request, StoredFile, as_json, given, unknown
 from reelq_client.models.base import Page
 from reelq_client.models.explanations import ExplainedJobs
 from reelq_client.models.fields import JobOptions

@@ -12,8 +12,7 @@ from uuid import UUID
 
 from reelq_client.core.binding import call, stored
 from reelq_client.core.errors import ConfigurationError
-from reelq_client.core.files import StoredFile, unknown
-from reelq_client.core.requests import Flow, Request, Save, given
+from reelq_client.core.requests import Flow, Request, Save, StoredFile, given, unknown
 from reelq_client.models.results import NewShare, ResultRow, Share, ShareList
 from reelq_client.models.words import JobState, Review
 from reelq_client.routes.jobs import video_of

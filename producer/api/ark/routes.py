@@ -85,6 +85,11 @@ def ark_routes(service: Service) -> APIRouter:
 
         return await show(request, find)
 
+    _remove_route(router, service)
+    return router
+
+
+def _remove_route(router: APIRouter, service: Service) -> None:
     @router.delete(f"{PATH}/{{task_id}}")
     async def remove(request: Request, task_id: str) -> Response:
         """Cancel a queued task, or remove the record and the files of one that has ended. A running one is refused."""
@@ -107,8 +112,6 @@ def ark_routes(service: Service) -> APIRouter:
 
         await service.run(work)
         return answer({})
-
-    return router
 
 
 async def _links(service: Service, request: Request) -> Link:

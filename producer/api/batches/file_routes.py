@@ -48,7 +48,6 @@ _LIFE = "expires_after[seconds]"
 def file_routes(service: Service) -> APIRouter:
     """The routes of OpenAI's `files`."""
     router = APIRouter(tags=["files"])
-    progress = Progress(service)
 
     @router.post(
         "/v1/files",
@@ -97,6 +96,13 @@ def file_routes(service: Service) -> APIRouter:
             return answer(FilePage(**page_of([], limit)))
         found = await service.read(lambda conn: files.list_files(conn, tenant, after=last, limit=limit + 1))
         return answer(FilePage(**page_of([as_file(item) for item in found], limit)))
+
+    _one_file_routes(router, service)
+    return router
+
+
+def _one_file_routes(router: APIRouter, service: Service) -> None:
+    progress = Progress(service)
 
     @router.get(
         "/v1/files/{file_id}",
@@ -155,8 +161,6 @@ def file_routes(service: Service) -> APIRouter:
             detail = "a batch still reads the file; cancel it first"
             raise ApiProblem(409, "file_in_use", detail, headers={"x-should-retry": "false"})
         return answer(DeletedFile(id=file_id, object="file", deleted=True))
-
-    return router
 
 
 # --- reading an upload -----------------------------------------------------------------------------------------------

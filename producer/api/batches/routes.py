@@ -72,6 +72,11 @@ def batch_api_routes(service: Service, runner: BatchRunner) -> APIRouter:
         found = await service.read(lambda conn: batches.list_batches(conn, tenant, after=last, limit=limit + 1))
         return answer(BatchPage(**page_of([as_batch(item) for item in found], limit)))
 
+    _one_batch_routes(router, service, runner)
+    return router
+
+
+def _one_batch_routes(router: APIRouter, service: Service, runner: BatchRunner) -> None:
     @router.get(
         "/v1/batches/{batch_id}",
         response_model=BatchResource,
@@ -105,8 +110,6 @@ def batch_api_routes(service: Service, runner: BatchRunner) -> APIRouter:
         found = await service.read(stop)
         runner.ring()
         return answer(as_batch(found))
-
-    return router
 
 
 def _find(conn: Connection, tenant: str, batch_id: UUID) -> Batch:

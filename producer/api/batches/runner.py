@@ -85,10 +85,12 @@ class BatchRunner:
         database = self._service.producer.database
         with database.begin() as conn:
             batch_id = batches.claim_batch(conn)
-        if batch_id is None:
-            return False
+            if batch_id is None:
+                return batches.count_ended(conn)
         with database.begin() as conn:
-            batch = batches.get_batch(conn, None, batch_id)
+            batch = batches.get_batch(conn, None, batch_id, exact=True)
+            if batch is not None:
+                batches.keep_counts(conn, batch)
         if batch is not None:
             self._advance(batch)
         return True
@@ -191,9 +193,9 @@ class BatchRunner:
         """End the batch once all its jobs have ended."""
         with self._service.producer.database.begin() as conn:
             if batch.completed + batch.failed >= batch.stored:
-                batches.end_batch(conn, batch.id, "completed")
+                batches.end_batch(conn, batch, "completed")
             else:
-                batches.postpone(conn, batch.id, batches.LOOK_S)
+                batches.postpone(conn, batch.id, batches.look_s(batch))
 
     def _wind_up(self, batch: Batch) -> None:
         """Store no more requests and cancel what is free to cancel; the batch ends once its other jobs have ended."""
@@ -206,13 +208,13 @@ class BatchRunner:
         for job_id in queued:
             cancel_queued(database, batch.tenant, job_id)
         with database.begin() as conn:
-            now = batches.get_batch(conn, None, batch.id)
+            now = batches.get_batch(conn, None, batch.id, exact=True)
             if now is None:
                 return
             if queued or now.completed + now.failed < now.stored:
-                batches.postpone(conn, batch.id, 0.0 if queued else batches.LOOK_S)
+                batches.postpone(conn, batch.id, 0.0 if queued else batches.look_s(now))
             else:
-                batches.end_batch(conn, batch.id, "cancelled" if now.state == "cancelling" else "expired")
+                batches.end_batch(conn, now, "cancelled" if now.state == "cancelling" else "expired")
 
     def _leave_out(self, batch: Batch, number: int) -> None:
         """Note the requests of a part as never stored, except those that a step stored which was interrupted: these are

@@ -121,6 +121,11 @@ def row_routes(service: Service) -> APIRouter:
 
         return answer(await service.run(read))
 
+    _one_row_route(router, service)
+    return router
+
+
+def _one_row_route(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/campaigns/{name:path}/rows/{row_id}",
         response_model=CampaignRowDetail,
@@ -143,8 +148,6 @@ def row_routes(service: Service) -> APIRouter:
             return as_row_detail(name, results.columns, found[0], [(item, jobs.get(item.job_id)) for item in versions])
 
         return answer(await service.run(read))
-
-    return router
 
 
 def _place(cursor: str | None) -> Place | None:

@@ -57,19 +57,21 @@ OfReviews = Annotated[
 def campaign_result_routes(service: Service) -> APIRouter:
     """The routes of results and shared links."""
     router = APIRouter(tags=["campaigns"])
-    _file_routes(router, service)
+    _export_route(router, service)
+    _sheet_route(router, service)
     _share_routes(router, service)
     return router
 
 
-def _file_routes(router: APIRouter, service: Service) -> None:
-    async def results_for(
-        request: Request, name: str, states: list[JobState] | None, reviews: list[Review] | None, seconds: int
-    ) -> tuple[Results, Links]:
-        tenant, wanted = principal_of(request).tenant, RowFilter(states=states or None, reviews=reviews or None)
-        results = await service.run(lambda: Results(service.producer.database, tenant, name, wanted))
-        return results, await _links(service, request, seconds)
+async def _results_for(
+    service: Service, request: Request, name: str, wanted: RowFilter, seconds: int
+) -> tuple[Results, Links]:
+    tenant = principal_of(request).tenant
+    results = await service.run(lambda: Results(service.producer.database, tenant, name, wanted))
+    return results, await _links(service, request, seconds)
 
+
+def _export_route(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/campaigns/{name}/export",
         response_class=Response,
@@ -89,7 +91,8 @@ def _file_routes(router: APIRouter, service: Service) -> None:
     ) -> Response:
         """Return the sheet of a campaign with the results beside each row. Its own columns come first, in their order;
         then state, reason, advice, cost, links, review and times."""
-        results, links = await results_for(request, name, states, reviews, link_seconds)
+        wanted = RowFilter(states=states or None, reviews=reviews or None)
+        results, links = await _results_for(service, request, name, wanted, link_seconds)
         words = catalogue(language)
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(f'{name}.{form}', safe='')}",
@@ -115,6 +118,8 @@ def _file_routes(router: APIRouter, service: Service) -> None:
         written = await service.run_batch(write)
         return PieceStream(FileBlocks(written), TYPES[form], headers)
 
+
+def _sheet_route(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/campaigns/{name}/sheet",
         response_class=Response,
@@ -131,7 +136,8 @@ def _file_routes(router: APIRouter, service: Service) -> None:
     ) -> Response:
         """Return a page with all videos of a campaign. It opens from disk: posters are in it, videos play while their
         links work."""
-        results, links = await results_for(request, name, states, reviews, link_seconds)
+        wanted = RowFilter(states=states or None, reviews=reviews or None)
+        results, links = await _results_for(service, request, name, wanted, link_seconds)
         languages = {code: catalogue(code) for code in LANGUAGES}
         pieces = as_wall(name, with_posters(results, service.objects, WALL_PX), languages, links, language=language)
         headers = {

@@ -172,6 +172,10 @@ def _look_routes(router: APIRouter, service: Service) -> None:
             links["Link"] = f'<{request.url.path}?{urlencode([*kept, ("cursor", following)])}>; rel="next"'
         return answer(JobPage([shortened(as_resource(job)) for job in jobs], following), headers=links)
 
+    _one_job_route(router, service)
+
+
+def _one_job_route(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/jobs/{job_id}",
         response_model=JobResource,

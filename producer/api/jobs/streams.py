@@ -85,6 +85,11 @@ def event_routes(service: Service) -> APIRouter:
         """Return the events of one job so far."""
         return await _timeline(service, request, as_job_id(job_id), after or 0)
 
+    _stream_routes(router, service)
+    return router
+
+
+def _stream_routes(router: APIRouter, service: Service) -> None:
     @router.get(
         "/v1/jobs/{job_id}/events",
         response_class=EventStream,
@@ -133,8 +138,6 @@ def event_routes(service: Service) -> APIRouter:
         service.hub.require_room()
         wanted = Wanted(campaign, None if state is None else frozenset(map(str, state)), frozenset(tag or ()))
         return _stream(_whole_stream(service, request, start, wanted))
-
-    return router
 
 
 def _of_job(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 
@@ -45,10 +46,23 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
         "reelq", version=version("reelq"), instructions=INSTRUCTIONS, log_level="WARNING"
     )
 
-    async def at_desk(ctx: Context[Any, Any], work: Callable[[Desk], T]) -> T:
+    desks = _Desks(find_desk, run)
+    _quote_tool(server, desks)
+    _job_tools(server, desks)
+    return server
+
+
+@dataclass(frozen=True, slots=True)
+class _Desks:
+    """Does the work of a call at its desk, and says in a tool's error what is wrong."""
+
+    find: FindDesk
+    run: Run
+
+    async def at(self, ctx: Context[Any, Any], work: Callable[[Desk], T]) -> T:
         try:
-            desk = await find_desk(ctx.request_context.request)
-            found: T = await run(lambda: work(desk))
+            desk = await self.find(ctx.request_context.request)
+            found: T = await self.run(lambda: work(desk))
         except NotAllowed as exc:
             raise ToolError(str(exc)) from exc
         except Exception as exc:
@@ -56,6 +70,8 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
             raise ToolError(" ".join(text for text in (f"{details.detail}.", details.advice) if text)) from exc
         return found
 
+
+def _quote_tool(server: MCPServer[Any], desks: _Desks) -> None:
     @server.tool(annotations=_QUOTES)
     async def quote(
         ctx: Context[Any, Any],
@@ -96,18 +112,20 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
         given = {name: value for name, value in named.items() if value is not None}
         if twice := sorted(given.keys() & (more or {}).keys()):
             raise ToolError(f"{twice[0]} is given twice: as itself and in more. Send it once.")
-        return await at_desk(ctx, lambda desk: desk.quote(given | (more or {})))
+        return await desks.at(ctx, lambda desk: desk.quote(given | (more or {})))
 
+
+def _job_tools(server: MCPServer[Any], desks: _Desks) -> None:
     @server.tool(annotations=_SPENDS)
     async def enqueue(ctx: Context[Any, Any], quote_id: str) -> dict[str, Any]:
         """Enqueue the job of a quote; this spends money. The same quote_id is always the same job: if the answer is
         lost, call it again with the same quote_id."""
-        return await at_desk(ctx, lambda desk: desk.enqueue(quote_id))
+        return await desks.at(ctx, lambda desk: desk.enqueue(quote_id))
 
     @server.tool(annotations=_LOOKS)
     async def get_job(ctx: Context[Any, Any], job_id: str) -> dict[str, Any]:
         """Show a job: its state, its error, and once it has succeeded links to the video and its poster."""
-        return await at_desk(ctx, lambda desk: desk.get(job_id))
+        return await desks.at(ctx, lambda desk: desk.get(job_id))
 
     @server.tool(annotations=_LOOKS)
     async def list_jobs(
@@ -117,12 +135,12 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
         before: Annotated[str | None, Field(description="next_before of the previous page.")] = None,
     ) -> dict[str, Any]:
         """List jobs, newest first."""
-        return await at_desk(ctx, lambda desk: desk.list(state, limit, before))
+        return await desks.at(ctx, lambda desk: desk.list(state, limit, before))
 
     @server.tool(annotations=_CANCELS)
     async def cancel_job(ctx: Context[Any, Any], job_id: str) -> dict[str, Any]:
         """Cancel a job if that is free: while it is queued, or where its gateway has not begun and can cancel."""
-        return await at_desk(ctx, lambda desk: desk.cancel(job_id))
+        return await desks.at(ctx, lambda desk: desk.cancel(job_id))
 
     @server.tool(annotations=_LOOKS)
     async def wait_for_job(
@@ -134,7 +152,7 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(seconds, 0.0), MAX_WAIT_S)
         while True:
-            found = await at_desk(ctx, lambda desk: desk.get(job_id))
+            found = await desks.at(ctx, lambda desk: desk.get(job_id))
             left = until - loop.time()
             if found["finished"] or left <= 0:
                 return found
@@ -143,6 +161,4 @@ def make_server(find_desk: FindDesk, run: Run) -> MCPServer[Any]:
     @server.tool(annotations=_LOOKS)
     async def purse(ctx: Context[Any, Any]) -> dict[str, Any]:
         """Show how much this key may still spend."""
-        return await at_desk(ctx, lambda desk: desk.purse())
-
-    return server
+        return await desks.at(ctx, lambda desk: desk.purse())

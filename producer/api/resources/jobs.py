@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import Field
 
 from producer.http.problem_details import FieldError, OpenAIError
-from storage.jobs.document import cut_short, job_links
 from storage.jobs.records import JobView
+from storage.jobs.shown.document import cut_short, job_links
 from storage.jobs.states import JobState
 
 _COLUMNS = tuple(item.name for item in fields(JobView))

@@ -44,9 +44,14 @@ _FORM = "multipart/form-data"
 
 def video_routes(service: Service) -> APIRouter:
     """The routes of OpenAI's `videos`."""
-    router = APIRouter(tags=["videos"])
-    progress = Progress(service)
+    router, progress = APIRouter(tags=["videos"]), Progress(service)
+    _making_routes(router, service, progress)
+    _list_route(router, service, progress)
+    _one_video_routes(router, service, progress)
+    return router
 
+
+def _making_routes(router: APIRouter, service: Service, progress: Progress) -> None:
     async def made(request: Request, kind: Kind, source: UUID | None = None) -> Response:
         async with _body(request, service) as given:
             asked = Asked(kind, with_key(given, request), _repetition(request), source)
@@ -57,12 +62,7 @@ def video_routes(service: Service) -> APIRouter:
         sent = {"Location": f"/v1/videos/{job.id}"}
         if not created:
             sent["Idempotency-Replayed"] = "true"
-        return await shown(job, sent)
-
-    async def shown(job: JobView, sent: Mapping[str, str] | None = None) -> Response:
-        await progress.refresh()
-        more = {} if job.terminal else {"openai-poll-after-ms": str(progress.ask_again_ms(job))}
-        return answer(as_video(job, progress), headers={**(sent or {}), **more})
+        return await _shown(progress, job, sent)
 
     @router.post("/v1/videos", **_making(form_or_json_body(NewVideo, NewVideoForm), 409))
     async def create(request: Request) -> Response:
@@ -91,6 +91,8 @@ def video_routes(service: Service) -> APIRouter:
         advice = "Give pictures of the character as reference_images, or an asset as asset://ID."
         raise ApiProblem(404, "not_supported", "characters are not supported", advice=advice)
 
+
+def _list_route(router: APIRouter, service: Service, progress: Progress) -> None:
     @router.get(
         "/v1/videos",
         response_model=VideoPage,
@@ -116,6 +118,8 @@ def video_routes(service: Service) -> APIRouter:
         more = len(found) > limit
         return answer(VideoPage(object="list", data=data, has_more=more, first_id=first, last_id=last_id))
 
+
+def _one_video_routes(router: APIRouter, service: Service, progress: Progress) -> None:
     @router.get(
         "/v1/videos/{video_id}",
         response_model=VideoResource,
@@ -125,7 +129,7 @@ def video_routes(service: Service) -> APIRouter:
     async def retrieve(request: Request, video_id: str) -> Response:
         """Return one video. The header `openai-poll-after-ms` says when to ask again."""
         producer = service.producer_for(request)
-        return await shown(await service.run(lambda: get_video(producer, video_id)))
+        return await _shown(progress, await service.run(lambda: get_video(producer, video_id)))
 
     @router.delete(
         "/v1/videos/{video_id}",
@@ -170,7 +174,11 @@ def video_routes(service: Service) -> APIRouter:
         job = await service.run(lambda: get_video(producer, video_id))
         return await job_file(service, request, job.id, _FILES[variant], proxy=True)
 
-    return router
+
+async def _shown(progress: Progress, job: JobView, sent: Mapping[str, str] | None = None) -> Response:
+    await progress.refresh()
+    more = {} if job.terminal else {"openai-poll-after-ms": str(progress.ask_again_ms(job))}
+    return answer(as_video(job, progress), headers={**(sent or {}), **more})
 
 
 def _making(body: dict[str, Any], *more: int) -> dict[str, Any]:

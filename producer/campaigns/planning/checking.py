@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from producer.intake.proofs import as_proofs
 from producer.intake.routing import require_accounts
 from producer.intake.uploads import LocalFiles
 from seedance.media import MediaKind, media_kind
-from seedance.problems import InvalidInput, Problem
+from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import Modality
 from storage.settings import Settings
 
@@ -79,6 +80,7 @@ def check_campaign(
             else:
                 raise item
     checked = Checked(jobs, bad, files, len(numbers))
+    bad += _shared_keys(jobs)
     facts: Mapping[str, MediaFacts] = files.facts
     if fetch:
         facts = _check_remote(checked, settings, progress, fetch_within_s)
@@ -88,6 +90,22 @@ def check_campaign(
         for place, job in enumerate(as_proofs(checked.jobs, settings, facts)):
             checked.jobs[place] = job
     return checked
+
+
+_LOST_DIGITS = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+
+
+def _shared_keys(jobs: Iterable[Prepared]) -> Iterator[BadRow]:
+    """The rows whose idempotency key an earlier row of the file has, which asks for something else."""
+    first: dict[str, Prepared] = {}
+    for job in jobs:
+        key = job.spec.idempotency_key
+        if key is None or first.setdefault(key, job).request_hash == job.request_hash:
+            continue
+        message = f"{shorten(key)} is also that of row {first[key].row.number}, which asks for something else"
+        if _LOST_DIGITS.fullmatch(key):
+            message += "; it has lost digits: format the column as text and write the keys again"
+        yield job.row.bad([Problem("idempotency_key", message)])
 
 
 def bad_cells(rows: Iterable[BadRow]) -> list[dict[str, Any]]:

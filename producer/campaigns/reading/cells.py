@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 from producer.campaigns.reading.json_objects import parse_list, parse_object
 from producer.campaigns.reading.kinds import BOOLEANS, LISTS, NUMBERS, OBJECTS
-from producer.campaigns.reading.table import Broken, Cell, as_text
+from producer.campaigns.reading.table import Broken, Cell, as_text, without_unseen
 from seedance.media import MEDIA_TYPES
 from seedance.problems import shorten
 from seedance.request import AUTO_DURATION, MAX_REFERENCES, Ratio
@@ -78,8 +78,8 @@ def value_of(field: str, cell: Cell, *, decimal_comma: bool = False) -> Any:
 
 
 def _narrow(text: str) -> str:
-    """The text without full width, case and outer spaces."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """The text without full width, case, unseen characters and outer spaces."""
+    return without_unseen(unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
 def _word(field: str, text: str) -> str:
@@ -157,7 +157,11 @@ def _deadline(cell: Cell, *, decimal_comma: bool) -> Any:
 
 
 def _reference(text: str) -> str:
-    """A reference to a file; a relative Windows path gets forward slashes."""
+    """A reference to a file; a relative Windows path gets forward slashes. Windows copies a path with quotation
+    marks."""
+    text = without_unseen(text).strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
     if text.startswith("=DISPIMG("):
         raise ValueError("is a picture in the cell; write the path or the URL of its file instead")
     relative = "\\" in text and "/" not in text and not re.match(r"[A-Za-z]:|\\\\", text)

@@ -9,7 +9,7 @@ import orjson
 
 from producer.campaigns.reading.table import MAX_COLUMNS, Cell, as_text
 from seedance.problems import shorten
-from storage.jobs.document import cut_short
+from storage.jobs.shown.document import cut_short
 
 _SHOWN_CHARS = 500
 

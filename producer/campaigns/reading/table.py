@@ -86,14 +86,26 @@ def table_of(name: str, rows: Iterator[TableRow], report: Report, delimiter: str
     )
 
 
+_UNSEEN: Final = dict.fromkeys(
+    map(ord, "\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+)
+"""Byte order marks, spaces without width, and marks of the direction of writing: spreadsheets in Arabic and Hebrew have
+them, and so has a path that was copied in Windows."""
+
+
+def without_unseen(text: str) -> str:
+    """A text without characters that have no shape."""
+    return text.translate(_UNSEEN)
+
+
 def clean_name(text: str) -> str:
-    """The name of a column without byte order marks and outer spaces; a line end within it becomes a space."""
-    return " ".join(text.replace("\ufeff", "").replace("\u200b", "").split())
+    """The name of a column without unseen characters and outer spaces; a line end within it becomes a space."""
+    return " ".join(without_unseen(text).split())
 
 
 def is_empty(cell: Cell) -> bool:
     """Whether a cell has no visible content."""
-    return cell is None or (isinstance(cell, str) and not cell.strip("\ufeff\u200b").strip())
+    return cell is None or (isinstance(cell, str) and not without_unseen(cell).strip())
 
 
 def as_text(cell: Cell) -> str:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import UUID
 
 from producer.campaigns.reading.looks.formats import column_format
 from producer.campaigns.results.layout import Layout
 from producer.errors import CampaignNotFound
-from storage.campaigns.completion import complete
+from storage.campaigns.completion import complete_next, lacking_rows
 from storage.campaigns.controls import find_campaign
-from storage.campaigns.rows import ALL, Place, RowFilter, RowView, count_chosen, find_rows
+from storage.campaigns.rows import ALL, Place, RowFilter, RowView, count_chosen, find_rows, last_place
 from storage.campaigns.sheets import sheets_of
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.jobs.history import decisions_of
 from storage.jobs.queries import get_jobs
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 PAGE = 500
+WAIT_S = 1.0
+"""How long a page waits for rows that the campaign lacks; then it is short."""
+_PAUSE_S = 0.2
+"""The pause while another session stores jobs of the campaign."""
+_BEGINNING: Place = (0, UUID(int=0))
 _Column = tuple[str, int]
 """A name, and which of the columns with that name."""
 
@@ -60,6 +67,8 @@ class Results:
 
     `columns`: the sheet's own columns, "" for one without a name. Where several files were run under one name, those of
     the newest come first, then those that only older ones have. `layout`: how they look.
+
+    Rows that another program's campaign lacks are made as the pages come to them.
     """
 
     def __init__(self, database: Database, tenant: str, name: str, wanted: RowFilter = ALL) -> None:
@@ -73,8 +82,8 @@ class Results:
             found = find_campaign(conn, tenant, name)
             if found is None:
                 raise CampaignNotFound(name)
-            complete(conn, found)
             self._campaign: UUID = found
+            self._lacks = lacking_rows(conn, found) > 0
             found_sheets = sheets_of(conn, self._campaign)
         sheets = {sheet.number: _numbered(sheet.columns) for sheet in found_sheets}
         united = list(dict.fromkeys(column for number in sorted(sheets, reverse=True) for column in sheets[number]))
@@ -91,21 +100,39 @@ class Results:
         )
 
     def count(self) -> int:
-        """How many rows there are now."""
+        """How many rows there are now, with those that the campaign lacks, which may be others."""
         with self._database.begin() as conn:
-            return count_chosen(conn, self._campaign, self._wanted)
+            lacking = lacking_rows(conn, self._campaign) if self._lacks else 0
+            return lacking + count_chosen(conn, self._campaign, self._wanted)
 
     def page(self, after: Place | None, limit: int = PAGE) -> tuple[list[Result], Place | None]:
         """Up to `limit` rows after a place, and the place after which the next page begins; None: this is the last
-        one."""
-        with self._database.begin() as conn:
-            rows = find_rows(conn, self._campaign, self._wanted, after=after, limit=limit + 1)
-            following = rows[limit - 1].place if len(rows) > limit else None
-            ids = [row.job_id for row in rows[:limit]]
-            earlier = {row.id: row.video_job_id for row in rows[:limit] if row.video_job_id not in (None, row.job_id)}
-            ids += [job_id for job_id in earlier.values() if job_id is not None]
-            jobs, decided = get_jobs(conn, self._tenant, ids), decisions_of(conn, ids)
-        found = [
+        one. A page has fewer rows, or none, although more follow, where the campaign lacks very many."""
+        until = time.monotonic() + WAIT_S
+        for attempt in count():
+            with self._database.begin() as conn:
+                last = last_place(conn, self._campaign) if self._lacks else None  # first: rows may be added behind it
+                rows = find_rows(conn, self._campaign, self._wanted, after=after, limit=limit + 1)
+                if (
+                    len(rows) > limit
+                    or not self._lacks
+                    or self._may_be_short(rows, bool(attempt) and time.monotonic() >= until)
+                ):
+                    shown = self._shown(conn, rows[:limit])
+                    break
+            self._make_rows()
+        if len(rows) > limit:
+            return shown, rows[limit - 1].place
+        if not self._lacks:
+            return shown, None
+        return shown, max(last or _BEGINNING, after or _BEGINNING, *(row.place for row in rows[-1:]))
+
+    def _shown(self, conn: Connection, rows: Sequence[RowView]) -> list[Result]:
+        ids = [row.job_id for row in rows]
+        earlier = {row.id: row.video_job_id for row in rows if row.video_job_id not in (None, row.job_id)}
+        ids += [job_id for job_id in earlier.values() if job_id is not None]
+        jobs, decided = get_jobs(conn, self._tenant, ids), decisions_of(conn, ids)
+        return [
             Result(
                 row,
                 jobs[row.job_id],
@@ -113,10 +140,22 @@ class Results:
                 decided.get(row.job_id, ()),
                 jobs.get(earlier[row.id]) if row.id in earlier else None,
             )
-            for row in rows[:limit]
+            for row in rows
             if row.job_id in jobs  # retention may just have deleted it
         ]
-        return found, following
+
+    def _may_be_short(self, rows: Sequence[RowView], is_late: bool) -> bool:
+        """Whether a page with these rows need not wait for those that the campaign lacks. Rows with known ids are all
+        waited for: a person looks at one of them."""
+        return is_late if self._wanted.ids is None else len(rows) == len(self._wanted.ids)
+
+    def _make_rows(self) -> None:
+        """Make the next rows that the campaign lacks, and note whether it lacks more."""
+        with self._database.begin() as conn:
+            made = complete_next(conn, self._campaign)
+            self._lacks = made != 0 and lacking_rows(conn, self._campaign) > 0
+        if made is None:
+            time.sleep(_PAUSE_S)
 
     def __iter__(self) -> Iterator[Result]:
         # The database reads the next page while this one is used.

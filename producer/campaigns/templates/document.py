@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from producer.campaigns.reading.objects.yaml_text import parse_yaml
 from producer.campaigns.reading.table import whole_file
 from producer.campaigns.reading.words import field_of, near_miss
-from producer.campaigns.templates.engine import Text, is_template
 from producer.intake.job_spec import JOB_FIELDS
 from seedance.problems import InvalidInput, Problem, shorten
+
+if TYPE_CHECKING:  # Jinja2 and YAML take as long to import as a tenth of a command, and few commands have a template
+    from producer.campaigns.templates.engine import Text
 
 MAX_FILE_BYTES: Final = 256 * 1024
 MAX_JOBS_OF_A_ROW: Final = 1_000
@@ -120,6 +121,8 @@ def parse_template(text: str, where: str) -> Template:
     Raises:
         InvalidInput: names everything that is wrong with it.
     """
+    from producer.campaigns.reading.objects.yaml_text import parse_yaml
+
     try:
         found = parse_yaml(text)
     except ValueError as exc:
@@ -176,6 +179,8 @@ def compiled(value: Any) -> Compiled:
     Raises:
         ValueError: a text is no template that is allowed.
     """
+    from producer.campaigns.templates.engine import Text, is_template
+
     match value:
         case str():
             return Text(value) if is_template(value) else value
@@ -188,6 +193,8 @@ def compiled(value: Any) -> Compiled:
 
 
 def _texts_in(value: Compiled) -> Iterator[Text]:
+    from producer.campaigns.templates.engine import Text
+
     if isinstance(value, Text):
         yield value
     elif isinstance(value, Mapping):

@@ -17,6 +17,7 @@ from producer.operator_actions.adoption import Candidate, candidates, difference
 from producer.operator_actions.waiting import WaitReason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.journal.state import RESTORED
 
 _WIDTH = 10
 _SOURCES = {"list": "the gateway's list", "callback": "a callback", "answer": "the answer to the POST"}
@@ -161,6 +162,10 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
     """One reason why a job waits, as a sentence."""
     found = wait.values
     match wait.code:
+        case "submits_held":
+            if found["hold"] == RESTORED:
+                return "the database was restored and is compared with its journal first; see `reelq db status`"
+            return "all submits are held until the operator decides: `reelq db status`, then `reelq db confirm`"
         case "tried_again":
             return f"retry in {duration(found['seconds'])}: {found['reason']}"
         case "paused":

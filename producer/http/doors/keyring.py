@@ -110,7 +110,7 @@ class KeyRing:
         """A program on this machine that sends no key. If the database does not answer now, its last answer counts.
 
         Raises:
-            ApiProblem: there are other tenants, so that everybody needs a key.
+            ApiProblem: there are other tenants, so every caller needs a key.
             DatabaseUnavailable: the database has not answered yet.
         """
         try:

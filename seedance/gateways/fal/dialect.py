@@ -23,7 +23,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from seedance.errors import OutcomeUnknown
-from seedance.gateways.answers import excerpt, object_of, read_json, seed_of, text_of, url_of, word_of
+from seedance.gateways.answers import excerpt, id_of, object_of, read_json, seed_of, text_of, url_of, word_of
 from seedance.gateways.base import (
     AttemptOptions,
     Callback,
@@ -59,7 +59,6 @@ class Fal(Dialect):
     default_base_url = "https://queue.fal.run"
     errors = FORM
     accepted_statuses = frozenset({200, 202})
-    cancel_is_a_request = True
     callback_proof = CallbackProof.PUBLISHED
     facts = Capabilities(gateway="fal", callbacks=True, cancel=True)
     callback_keys_url = "https://rest.alpha.fal.ai/.well-known/jwks.json"
@@ -182,5 +181,5 @@ def _path(handle: str) -> str:
 
 
 def _id_of(data: Mapping[str, Any]) -> str:
-    named = text_of(data.get("request_id")).strip()
-    return named if named.isprintable() and len(named) <= 200 else ""
+    named = id_of(data.get("request_id"))
+    return named if len(named) <= 200 else ""

@@ -20,6 +20,7 @@ from seedance.errors import OutcomeUnknown
 from seedance.gateways.answers import (
     excerpt,
     first_url,
+    id_of,
     object_of,
     read_json,
     text_of,
@@ -42,6 +43,7 @@ from seedance.gateways.capabilities import Capabilities, Option
 from seedance.gateways.kie.errors import FORM, OK, is_number
 from seedance.gateways.plain_failures import failure_of_words
 from seedance.gateways.signatures import UNSIGNED, from_base64, hmac_forgery, stale
+from seedance.gateways.statuses import status_in
 from seedance.request import GenerationRequest
 
 STATUSES = {
@@ -107,13 +109,13 @@ class Kie(Dialect):
         task = object_of(object_of(read_json(answer.body)).get("data"))
         if not word_of(task.get("state")):
             raise self.bad_answer(answer)
-        status = STATUSES.get(word_of(task["state"]).lower(), TaskStatus.UNKNOWN)
+        video, last_frame = _results(task.get("resultJson"))
+        status = status_in(STATUSES, word_of(task["state"]).lower(), video)
         if status is TaskStatus.FAILED:
             failure = failure_of_words(text_of(task.get("failMsg")), word_of(task.get("failCode")))
             return TaskReport(status, word_of(task["state"]), usage=_usage(task), failure=failure)
         if status is not TaskStatus.SUCCEEDED:
             return TaskReport(status, word_of(task["state"]))
-        video, last_frame = _results(task.get("resultJson"))
         ended_ms = task.get("completeTime")
         return TaskReport(
             status,
@@ -139,8 +141,8 @@ class Kie(Dialect):
 
 def _id_of(data: Mapping[str, Any]) -> str:
     task = object_of(data.get("data"))
-    named = (text_of(task.get("taskId")) or text_of(task.get("task_id"))).strip()
-    return named if named.isprintable() and len(named) <= 200 else ""
+    named = id_of(task.get("taskId")) or id_of(task.get("task_id"))
+    return named if len(named) <= 200 else ""
 
 
 def _results(value: object) -> tuple[str | None, str | None]:

@@ -22,6 +22,7 @@ from seedance.gateways.answers import (
 from seedance.gateways.ark_codes import is_ark_code
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.new_api import errors
+from seedance.gateways.statuses import status_in
 
 STATUSES = {
     "": TaskStatus.QUEUED,
@@ -63,7 +64,7 @@ def _finished_at(task: Mapping[str, Any], inner: Mapping[str, Any]) -> int | Non
 
 def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskStatus, TaskFailure | None]:
     """The outer status, unless the inner one is more exact: the gateway shows Ark's `expired` as in progress."""
-    outer = STATUSES.get(word_of(task["status"]).upper(), TaskStatus.UNKNOWN)
+    outer = status_in(STATUSES, word_of(task["status"]).upper(), _video_url(task, inner))
     within = ark_task.status_of(inner)
     if outer is TaskStatus.SUCCEEDED or (within is TaskStatus.SUCCEEDED and ark_task.video_url_of(inner)):
         return TaskStatus.SUCCEEDED, None

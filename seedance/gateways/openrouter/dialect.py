@@ -44,6 +44,7 @@ from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.openrouter.errors import FORM
 from seedance.gateways.plain_failures import failure_of_words
 from seedance.gateways.signatures import UNSIGNED, from_hex, hmac_forgery, stale
+from seedance.gateways.statuses import status_in
 from seedance.request import RANDOM_SEED, GenerationRequest, Modality
 
 STATUSES = {
@@ -92,14 +93,15 @@ class OpenRouter(Dialect):
         task = object_of(read_json(answer.body))
         if not word_of(task.get("status")):
             raise self.bad_answer(answer)
-        status = STATUSES.get(word_of(task["status"]).lower(), TaskStatus.UNKNOWN)
+        video_url = _video_url(task)
+        status = status_in(STATUSES, word_of(task["status"]).lower(), video_url)
         failure = ended_early(status)
         if status is TaskStatus.FAILED:
             failure = failure_of_words(text_of(task.get("error")))
         return TaskReport(
             status=status,
             raw_status=word_of(task["status"]),
-            video_url=_video_url(task) if status is TaskStatus.SUCCEEDED else None,
+            video_url=video_url if status is TaskStatus.SUCCEEDED else None,
             usage=_usage(task),
             failure=failure,
         )

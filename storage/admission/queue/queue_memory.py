@@ -2,7 +2,8 @@
 
 To find nothing, a claim walks over all places of a tenant, or of all tenants: a leap in an index for each, for each
 account, in each round. Where claims find less than they ask for and the queue has many places, all places are read
-once, and the walks of the next second leave out what is known to be in vain.
+once, and the walks of the next second leave out what is known to be in vain: tenants, and of a tenant with many places
+all shares but those that the account can serve.
 
 This only delays: a claim never gets what it would not get without it. What a tenant enqueues that is not in the
 memory at all is seen at once; a job of another kind than all that its tenant had waiting, at accounts that can serve
@@ -13,16 +14,22 @@ that want only jobs that came back, or only others, remember nothing.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from typing import LiteralString
+from uuid import UUID
 
-from storage.admission.queue.share_walks import KEY, ORDER, PLACE, NextShares, NextTenants
+from storage.admission.queue.share_walks import KEY, ORDER, PLACE, SHARE, NextShares, NextTenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.database import Connection
+from storage.jobs.claims import ROUTE
 
 AGE_S = 1.0
 FEW = 64
-"""With no more places than this, walks cost little, and nothing is remembered."""
+"""With no more places than this, walks cost little, and nothing is remembered; so it is for the places of a tenant."""
+WALKED, FEW_SHARES = 16, 8
+"""A walk over more shares than this, to find one that the account can serve, shows that a memory is of use. It is used
+where the account can serve one share in as many at most, and at most `FEW_SHARES`."""
 
 _FIRST: LiteralString = f"""
 SELECT tenant, {PLACE}, gateways, barred_accounts
@@ -39,9 +46,26 @@ FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
 GROUP BY w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts
 """  # noqa: S608 - as above
 
+_PLACE_OF_TENANT: LiteralString = f"""
+SELECT {PLACE}, gateways, barred_accounts
+FROM jobs WHERE state = 'queued' AND priority = p.priority AND tenant = p.tenant"""  # noqa: S608 - as above
+_SHARES: LiteralString = f"""
+SELECT p.tenant, p.priority, w.campaign, w.pin, w.lane, w.route, w.gateways, w.barred_accounts
+FROM unnest(%(tenants)s::text[], %(priorities)s::int[]) AS p(tenant, priority) CROSS JOIN LATERAL (
+    WITH RECURSIVE walk AS (
+        ({_PLACE_OF_TENANT} {ORDER})
+        UNION ALL
+        SELECT n.* FROM walk w CROSS JOIN LATERAL (
+            {_PLACE_OF_TENANT} AND ({SHARE}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route) {ORDER}) n
+    ) SELECT * FROM walk) w
+"""  # noqa: S608 - as above
+
 _Kind = tuple[str, Spot]
 """A pinned account (empty: none), and what the jobs of all places of this kind have in common."""
 _Who = tuple[str, str, frozenset[str]]
+_Share = tuple[UUID, str]
+_Shares = dict[int, set[_Share]]
+"""By the number of a kind: the shares that have jobs of it."""
 
 
 class QueueMemory:
@@ -50,9 +74,12 @@ class QueueMemory:
     def __init__(self) -> None:
         self._kinds: list[_Kind] = []
         self._places: dict[str, dict[int, set[int]]] = {}
+        self._shares: dict[tuple[str, int], _Shares] = {}
+        """Those of tenants, at priorities, with many places."""
         self._read_at: float | None = None
         self._wanted: dict[_Who, set[int]] = {}
         self._barren: dict[_Who, frozenset[str]] = {}
+        self._known: dict[_Who, Mapping[str, Collection[tuple[int, *_Share]]]] = {}
         self._is_of_use = False
         """Whether a claim found less than it asked for, or would have, since the places were read."""
 
@@ -60,7 +87,8 @@ class QueueMemory:
         """Forget what is too old; read the places again if that is of use."""
         if self._read_at is not None and time.monotonic() - self._read_at <= AGE_S:
             return
-        self._kinds, self._places, self._wanted, self._barren = [], {}, {}, {}
+        self._kinds, self._places, self._shares = [], {}, {}
+        self._wanted, self._barren, self._known = {}, {}, {}
         if self._is_of_use:
             self._read(conn)
 
@@ -70,13 +98,25 @@ class QueueMemory:
         if sum(row[-1] for row in rows) <= FEW:
             return
         numbers: dict[tuple[object, ...], int] = {}
-        places: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-        for tenant, priority, pin, lane, route, gateways, barred, _ in rows:
+
+        def number_of(pin: str, lane: str, route: int, gateways: list[str], barred: list[str]) -> int:
             number = numbers.setdefault((pin, lane, route, *gateways, "", *barred), len(self._kinds))
             if number == len(self._kinds):
                 self._kinds.append((pin, Spot(lane, route, gateways, barred, False)))
-            places[tenant][priority].add(number)
+            return number
+
+        places: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        sizes = Counter[tuple[str, int]]()
+        for tenant, priority, *kind, count in rows:
+            places[tenant][priority].add(number_of(*kind))
+            sizes[tenant, priority] += count
         self._places = places
+        many = [of_tenant for of_tenant, size in sizes.items() if size > FEW]
+        if many:
+            parameters = {"tenants": [tenant for tenant, _ in many], "priorities": [priority for _, priority in many]}
+            self._shares = {of_tenant: defaultdict(set) for of_tenant in many}
+            for tenant, priority, campaign, pin, *rest in conn.execute(_SHARES, parameters):
+                self._shares[tenant, priority][number_of(pin, *rest)].add((campaign, pin))
 
     def barren(self, seeker: Seeker) -> frozenset[str]:
         """The tenants that are known to have nothing for a claim."""
@@ -102,8 +142,39 @@ class QueueMemory:
         self._is_of_use = True
         return True
 
+    def known(self, question: NextShares) -> Collection[_Share] | None:
+        """The shares that have a job for a claim, if they are few of many; None: it is not known."""
+        found = self._few(question.seeker, question.tenant, question.priority)
+        self._is_of_use |= found is not None
+        return found
+
+    def known_of(self, seeker: Seeker) -> Mapping[str, Collection[tuple[int, *_Share]]]:
+        """The same for whole tenants: for each, the priorities and shares that have a job. Tenants are missing of which
+        it is not known at all their priorities."""
+        who = _who(seeker)
+        if who not in self._known:
+            known: dict[str, list[tuple[int, *_Share]]] = {}
+            for tenant in {tenant for tenant, _ in self._shares}:
+                few = {priority: self._few(seeker, tenant, priority) for priority in self._places[tenant]}
+                if any(few.values()) and None not in few.values():
+                    known[tenant] = [(priority, *share) for priority, shares in few.items() for share in shares or ()]
+            self._known[who] = known
+        return self._known[who]
+
+    def _few(self, seeker: Seeker, tenant: str, priority: int) -> Collection[_Share] | None:
+        if seeker.which is not Which.ANY:
+            return None
+        wanted, shares = self._wanted_by(seeker), self._shares.get((tenant, priority))
+        if shares is None:
+            kinds = self._places.get(tenant, {}).get(priority)
+            return () if kinds and wanted.isdisjoint(kinds) else None
+        found = [own for kind, own in shares.items() if kind in wanted]
+        size = sum(map(len, found))
+        is_few = size <= FEW_SHARES and size * WALKED <= sum(map(len, shares.values()))
+        return set[_Share]().union(*found) if is_few else None
+
     def note(self, question: NextTenants | NextShares, *, is_short: bool) -> None:
-        """Note whether a question was answered with less than it asked for."""
+        """Note whether a question was answered with less than it asked for, or after a long walk."""
         self._is_of_use |= is_short and question.seeker.which is Which.ANY
 
     def _wanted_by(self, seeker: Seeker) -> set[int]:

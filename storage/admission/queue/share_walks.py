@@ -7,7 +7,7 @@ walk ends when it has found enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID
@@ -21,29 +21,67 @@ from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
 from storage.jsonb import dumps
 
 _PIN: LiteralString = "coalesce(account_pin, ''::text)"
-_SHARE: LiteralString = f"{NO_CAMPAIGN}, {_PIN}"
-ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {_SHARE}, lane, {ROUTE}, due_at, id LIMIT 1"
+SHARE: LiteralString = f"{NO_CAMPAIGN}, {_PIN}"
+ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {SHARE}, lane, {ROUTE}, due_at, id LIMIT 1"
 PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE} AS route"
-KEY: LiteralString = f"tenant, {_SHARE}, lane, {ROUTE}"
-# Whether the account can serve the first job of a place, and it is of the wanted kind.
+KEY: LiteralString = f"tenant, {SHARE}, lane, {ROUTE}"
+# Whether the account can serve the first job of a place.
 _FOUND: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', a.account) AND NOT a.closed ? lane
-    AND a.gateway = ANY(gateways) AND a.account <> ALL(barred_accounts) AND (NOT a.fresh OR {FRESH}) AS found"""
+    AND a.gateway = ANY(gateways) AND a.account <> ALL(barred_accounts) AS found"""
+LOOKED_THROUGH = 200
+"""How many due jobs of a place are looked through at most for one that did not come back before."""
+_IS_TRIED: LiteralString = f"coalesce({TRIED}, false) AS tried"
+_WAITING: LiteralString = "FROM jobs WHERE state = 'queued'"
+_QUEUED = {Which.ANY: _WAITING, Which.FRESH: _WAITING, Which.TRIED: f"{_WAITING} AND {TRIED}"}
 # LATERAL and LIMIT keep the order of a walk, which then ends as soon as enough was found.
 _CAMPAIGN: LiteralString = "LEFT JOIN LATERAL (SELECT * FROM campaigns WHERE id = w.campaign LIMIT 1) c ON true"
 _ASKED: LiteralString = """asked AS MATERIALIZED (
-    SELECT a.*, c.names AS closed, b.names AS barren FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
-        number int, account text, gateway text, lanes int, fresh bool, served text[], besides text[], in_vain int,
-        most int, tenant text, priority int, campaign uuid, pin text, after bool)
+    SELECT a.*, c.names AS closed, b.names AS barren, d.names AS sure FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
+        number int, account text, gateway text, lanes int, served text[], besides text[], in_vain int, known int,
+        most int, tenant text, priority int, campaign uuid, pin text, after bool, is_known bool)
     JOIN jsonb_to_recordset(%(lists)s::jsonb) AS c(number int, names jsonb) ON c.number = a.lanes
     JOIN jsonb_to_recordset(%(lists)s::jsonb) AS b(number int, names jsonb) ON b.number = a.in_vain
+    JOIN jsonb_to_recordset(%(lists)s::jsonb) AS d(number int, names jsonb) ON d.number = a.known
+), known AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(known)s::jsonb) AS k(
+        number int, tenant text, priority int, campaign uuid, pin text)
 )"""
 
 
+# A place whose first job came back before may have others behind it. It cannot where an account is barred: then the
+# route tells them apart, but the hash of an empty array does not depend on its seed.
+def _any_fresh(of_place: LiteralString) -> LiteralString:
+    """A condition on a place `v`: its first due job did not come back before, or one of those behind it did not."""
+    return f"""(NOT v.tried OR v.barred_accounts = '{{}}' AND EXISTS (SELECT FROM (
+        SELECT reason {of_place} AND lane = v.lane AND {ROUTE} = v.route AND due_at <= now()
+        ORDER BY due_at, id LIMIT {LOOKED_THROUGH}) looked WHERE {FRESH}))"""
+
+
 # The priorities are walked one by one: the index has them in descending order, and a leap needs one direction. OFFSET
-# lets PostgreSQL read the turns of an account at once, and not tenant by tenant.
-def _tenants(queued: LiteralString) -> LiteralString:
+# lets PostgreSQL read the turns of an account at once, and not tenant by tenant. Only when those that come next have
+# nothing, the others are put in order, too.
+_AHEAD = 4
+_IN_TURN: LiteralString = """
+        SELECT names.*, u.taken, u.campaign, u.pin, u.share_taken
+        FROM names LEFT JOIN (SELECT * FROM account_turns WHERE account = a.account OFFSET 0) u USING (tenant)
+        WHERE (a.served IS NULL OR names.tenant = ANY(a.served)) AND names.tenant <> ALL(a.besides)
+          AND NOT a.barren ? names.tenant
+        ORDER BY u.served_at NULLS FIRST, names.tenant"""
+
+
+def _tenants(which: Which) -> LiteralString:
+    queued = _QUEUED[which]
+    rows: LiteralString = f"{queued} AND priority = p.priority AND tenant = t.tenant"
     of_tenant: LiteralString = f"""
-        SELECT {PLACE}, {_FOUND} {queued} AND priority = p.priority AND tenant = t.tenant"""
+        SELECT {PLACE}, {_FOUND} {rows}"""
+    of_share: LiteralString = f"""
+        SELECT {PLACE}, {_FOUND} {queued} AND priority = k.priority AND tenant = k.tenant
+            AND {NO_CAMPAIGN} = k.campaign AND {_PIN} = k.pin"""
+    wanted: LiteralString = "v.found"
+    if which is Which.FRESH:
+        of_tenant = f"""
+        SELECT {PLACE}, {_IS_TRIED}, barred_accounts, {_FOUND} {rows}"""
+        wanted = f"v.found AND {_any_fresh(f'{rows} AND {NO_CAMPAIGN} = v.campaign AND {_PIN} = v.pin')}"
     return f"""
 WITH {_ASKED}, queue AS MATERIALIZED (
     SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
@@ -61,55 +99,76 @@ WITH {_ASKED}, queue AS MATERIALIZED (
 )
 SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
     SELECT t.tenant, f.priorities, t.weight, coalesce(t.taken, 0), t.campaign, t.pin, coalesce(t.share_taken, 0) FROM (
-        SELECT names.*, u.taken, u.campaign, u.pin, u.share_taken
-        FROM names LEFT JOIN (SELECT * FROM account_turns WHERE account = a.account OFFSET 0) u USING (tenant)
-        WHERE (a.served IS NULL OR names.tenant = ANY(a.served)) AND names.tenant <> ALL(a.besides)
-          AND NOT a.barren ? names.tenant
-        ORDER BY u.served_at IS NOT NULL, u.served_at, names.tenant) t
+        SELECT * FROM ({_IN_TURN} LIMIT a.most + {_AHEAD}) first
+        UNION ALL
+        SELECT * FROM ({_IN_TURN} OFFSET a.most + {_AHEAD}) others) t
     CROSS JOIN LATERAL (
-        SELECT t.priorities[p.place::int:] AS priorities
-        FROM unnest(t.priorities) WITH ORDINALITY AS p(priority, place) CROSS JOIN LATERAL (
+        SELECT ARRAY(SELECT * FROM unnest(t.priorities) p(one) WHERE p.one <= k.priority) AS priorities
+        FROM (SELECT * FROM known k WHERE k.number = a.number AND k.tenant = t.tenant ORDER BY priority DESC) k
+        CROSS JOIN LATERAL (
+            WITH RECURSIVE walk AS (
+                ({of_share} {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk w CROSS JOIN LATERAL (
+                    {of_share} AND (lane, {ROUTE}) > (w.lane, w.route) {ORDER}) n
+            ) SELECT FROM (SELECT * FROM walk v WHERE v.found) w {_CAMPAIGN}
+            WHERE c.paused_at IS NULL AND {IS_OPEN} LIMIT 1) w
+        UNION ALL
+        SELECT t.priorities[p.place::int:]
+        FROM unnest(CASE WHEN NOT a.sure ? t.tenant THEN t.priorities END) WITH ORDINALITY AS p(priority, place)
+        CROSS JOIN LATERAL (
             WITH RECURSIVE walk AS (
                 ({of_tenant} {ORDER})
                 UNION ALL
                 SELECT n.* FROM walk w CROSS JOIN LATERAL ({of_tenant}
-                    AND ({_SHARE}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route) {ORDER}) n
+                    AND ({SHARE}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route) {ORDER}) n
             )
-            SELECT FROM walk w {_CAMPAIGN} WHERE w.found AND c.paused_at IS NULL AND {IS_OPEN} LIMIT 1) w
+            SELECT FROM (SELECT * FROM walk v WHERE {wanted}) w {_CAMPAIGN}
+            WHERE c.paused_at IS NULL AND {IS_OPEN} LIMIT 1) w
         LIMIT 1) f
     LIMIT a.most) s
 """  # noqa: S608 - put together from constants
 
 
-# The share that was served last comes first if its turn was interrupted, and else last.
-def _shares(queued: LiteralString) -> LiteralString:
+# The share that was served last comes first if its turn was interrupted, and else last. Where it is known which ones
+# the account can serve, no other is looked at.
+def _shares(which: Which) -> LiteralString:
+    queued = _QUEUED[which]
     of_tenant: LiteralString = f"{queued} AND priority = a.priority AND tenant = a.tenant"
-    share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {_PIN} AS pin {of_tenant}"
+    share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {_PIN} AS pin"
+    of_share: LiteralString = f"{of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {_PIN} = w.pin"
     place: LiteralString = f"""
-        SELECT lane, {ROUTE} AS route, gateways, barred_accounts, coalesce({TRIED}, false) AS tried, {_FOUND}
-        {of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {_PIN} = w.pin"""
+        SELECT lane, {ROUTE} AS route, gateways, barred_accounts, {_IS_TRIED}, {_FOUND} {of_share}"""
+    wanted: LiteralString = f"v.found AND {_any_fresh(of_share)}" if which is Which.FRESH else "v.found"
     return f"""
 WITH {_ASKED}, {used_of("ARRAY(SELECT tenant FROM asked)")}
 SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
-    SELECT w.campaign, w.pin, p.spots, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent FROM (
-        SELECT a.campaign, a.pin WHERE NOT a.after
+    SELECT w.nth, w.campaign, w.pin, p.spots, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent FROM (
+        SELECT a.campaign, a.pin, 0 AS nth WHERE NOT a.after
         UNION ALL
         SELECT * FROM (
             WITH RECURSIVE walk AS (
-                ({share} AND ({_SHARE}) > (a.campaign, a.pin) {ORDER})
-                UNION ALL
-                SELECT n.* FROM walk w CROSS JOIN LATERAL ({share} AND ({_SHARE}) > (w.campaign, w.pin) {ORDER}) n
-            ) SELECT campaign, pin FROM walk) behind
-        UNION ALL
-        SELECT * FROM (
-            WITH RECURSIVE walk AS (
-                ({share} AND ({_SHARE}) < (a.campaign, a.pin) {ORDER})
+                ({share}, 1 AS nth {of_tenant} AND NOT a.is_known AND ({SHARE}) > (a.campaign, a.pin) {ORDER})
                 UNION ALL
                 SELECT n.* FROM walk w CROSS JOIN LATERAL (
-                    {share} AND ({_SHARE}) > (w.campaign, w.pin) AND ({_SHARE}) < (a.campaign, a.pin) {ORDER}) n
-            ) SELECT campaign, pin FROM walk) before
+                    {share}, w.nth + 1 {of_tenant} AND ({SHARE}) > (w.campaign, w.pin) {ORDER}) n
+            ) SELECT * FROM walk) behind
         UNION ALL
-        SELECT a.campaign, a.pin WHERE a.after) w
+        SELECT * FROM (
+            WITH RECURSIVE walk AS (
+                ({share}, 1 AS nth {of_tenant} AND NOT a.is_known AND ({SHARE}) < (a.campaign, a.pin) {ORDER})
+                UNION ALL
+                SELECT n.* FROM walk w CROSS JOIN LATERAL (
+                    {share}, w.nth + 1 {of_tenant} AND ({SHARE}) > (w.campaign, w.pin)
+                        AND ({SHARE}) < (a.campaign, a.pin) {ORDER}) n
+            ) SELECT * FROM walk) before
+        UNION ALL
+        SELECT * FROM (
+            SELECT k.campaign, k.pin, 0 FROM known k
+            WHERE k.number = a.number AND (k.campaign, k.pin) <> (a.campaign, a.pin)
+            ORDER BY (k.campaign, k.pin) < (a.campaign, a.pin), k.campaign, k.pin) ring
+        UNION ALL
+        SELECT a.campaign, a.pin, 0 WHERE a.after) w
     {_CAMPAIGN}
     CROSS JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_array(f.lane, f.route, f.gateways, f.barred_accounts, f.tried)) AS spots FROM (
@@ -118,7 +177,7 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
                 UNION ALL
                 SELECT n.* FROM walk v CROSS JOIN LATERAL (
                     {place} AND (lane, {ROUTE}) > (v.lane, v.route) {ORDER}) n
-            ) SELECT * FROM walk WHERE found) f
+            ) SELECT * FROM walk v WHERE {wanted}) f
         WHERE w.pin IN ('', a.account)
         HAVING count(*) > 0) p
     CROSS JOIN LATERAL {room_of("a.tenant", "w.campaign")} r
@@ -127,10 +186,7 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
 """  # noqa: S608 - as above
 
 
-_QUEUED: LiteralString = "FROM jobs WHERE state = 'queued'"
-_TRIED: LiteralString = f"FROM jobs WHERE state = 'queued' AND {TRIED}"
-_TENANTS = {False: _tenants(_QUEUED), True: _tenants(_TRIED)}
-_SHARES = {False: _shares(_QUEUED), True: _shares(_TRIED)}
+_TENANTS, _SHARES = {which: _tenants(which) for which in Which}, {which: _shares(which) for which in Which}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +217,8 @@ class NextTenants(Question):
     besides: Sequence[str] = ()
     barren: frozenset[str] = frozenset()
     """Tenants that are known to have no such job."""
+    known: Mapping[str, Collection[tuple[int, UUID, str]]] = field(default_factory=dict)
+    """By tenant: the priorities and shares that are known to have such a job, in which case no other is looked at."""
     found: list[TenantInTurn] = field(default_factory=list)
 
     def row(self) -> dict[str, object]:
@@ -168,6 +226,12 @@ class NextTenants(Question):
         serves = self.seeker.serves
         served = None if serves.only is None else sorted(serves.only)
         return {"served": served, "besides": [*sorted(serves.besides), *self.besides], "most": self.most}
+
+    def known_shares(self) -> Iterator[dict[str, object]]:
+        """Its rows of `known`."""
+        for tenant, shares in self.known.items():
+            for priority, campaign, pin in shares:
+                yield {"tenant": tenant, "priority": priority, "campaign": campaign, "pin": pin}
 
     def add(self, *values: Any) -> None:
         """Add one row of the answer."""
@@ -198,15 +262,24 @@ class NextShares(Question):
     priority: int
     last: tuple[UUID, str]
     after: bool
+    known: Collection[tuple[UUID, str]] | None = None
+    """Those that are known to have such a job, in which case the others are not looked at. None: it is not known."""
     found: list[Share] = field(default_factory=list)
+    walked: int = 0
+    """How many were looked at for those that were found, and more."""
 
     def row(self) -> dict[str, object]:
         """Its row of `asked`."""
-        share = {"campaign": self.last[0], "pin": self.last[1], "after": self.after}
+        share = {"campaign": self.last[0], "pin": self.last[1], "after": self.after, "is_known": self.known is not None}
         return {"tenant": self.tenant, "priority": self.priority, "most": self.most, **share}
 
-    def add(self, campaign: UUID, pin: str, spots: list[Any], *of: Any) -> None:
+    def known_shares(self) -> Iterator[dict[str, object]]:
+        """Its rows of `known`."""
+        return ({"campaign": campaign, "pin": pin} for campaign, pin in self.known or ())
+
+    def add(self, walked: int, campaign: UUID, pin: str, spots: list[Any], *of: Any) -> None:
         """Add one row of the answer."""
+        self.walked = max(self.walked, walked)
         self.found.append(Share((campaign, pin), tuple(Spot(*spot) for spot in spots), *of))
 
 
@@ -221,20 +294,28 @@ def find_shares(conn: Connection, asked: Sequence[NextShares]) -> None:
 
 
 def _find(
-    conn: Connection, sql: Mapping[bool, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
+    conn: Connection, sql: Mapping[Which, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
 ) -> None:
-    for tried, statement in sql.items():
-        own = [question for question in asked if (question.seeker.which is Which.TRIED) is tried]
+    for which, statement in sql.items():
+        own = [question for question in asked if question.seeker.which is which]
         if not own:
             continue
         lists: dict[frozenset[str], int] = {}
         rows = []
         for number, question in enumerate(own):
             seeker = question.seeker
-            barren = question.barren if isinstance(question, NextTenants) else frozenset[str]()
-            lanes, in_vain = (lists.setdefault(names, len(lists)) for names in (seeker.closed(), barren))
-            who = {"account": seeker.account, "gateway": seeker.gateway, "fresh": seeker.which is Which.FRESH}
-            rows.append({"number": number, **who, "lanes": lanes, "in_vain": in_vain, **question.row()})
+            barren = known = frozenset[str]()
+            if isinstance(question, NextTenants):
+                barren, known = question.barren, frozenset(question.known)
+            lanes, in_vain, known_of = (
+                lists.setdefault(names, len(lists)) for names in (seeker.closed(), barren, known)
+            )
+            who = {"number": number, "account": seeker.account, "gateway": seeker.gateway}
+            rows.append({**who, "lanes": lanes, "in_vain": in_vain, "known": known_of, **question.row()})
         given = [{"number": number, "names": dict.fromkeys(names, 1)} for names, number in lists.items()]
-        for number, *values in conn.execute(statement, {"asked": dumps(rows), "lists": dumps(given)}):
+        known_shares = [
+            {"number": number, **share} for number, question in enumerate(own) for share in question.known_shares()
+        ]
+        parameters = {"asked": dumps(rows), "lists": dumps(given), "known": dumps(known_shares)}
+        for number, *values in conn.execute(statement, parameters):
             own[number].add(*values)

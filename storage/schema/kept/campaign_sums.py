@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Identity, Index, Numeric, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, Column, Numeric, Text, Uuid
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class CampaignSum(SQLModel, table=True):
@@ -17,12 +19,9 @@ class CampaignSum(SQLModel, table=True):
     """
 
     __tablename__ = "campaign_sums"
-    __table_args__: ClassVar[Any] = (
-        Index("campaign_sums_group_idx", "campaign_id", "kind", "labels"),
-        Index("campaign_sums_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("campaign_sums", "campaign_id", "kind", "labels")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     campaign_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     labels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
@@ -30,4 +29,4 @@ class CampaignSum(SQLModel, table=True):
     low: Decimal = Field(sa_column=Column(Numeric, nullable=False))
     high: Decimal = Field(sa_column=Column(Numeric, nullable=False))
     amount: Decimal = Field(sa_column=Column(Numeric, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

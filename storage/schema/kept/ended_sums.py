@@ -6,8 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Identity, Index, Numeric, Text, text
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Numeric, Text
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class EndedSum(SQLModel, table=True):
@@ -17,12 +19,9 @@ class EndedSum(SQLModel, table=True):
     """
 
     __tablename__ = "ended_sums"
-    __table_args__: ClassVar[Any] = (
-        Index("ended_sums_group_idx", "tenant", "ended", "labels"),
-        Index("ended_sums_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("ended_sums", "tenant", "ended", "labels")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     tenant: str = Field(sa_column=Column(Text, nullable=False))
     # The begin of the ten minutes.
     ended: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
@@ -31,4 +30,4 @@ class EndedSum(SQLModel, table=True):
     low: Decimal = Field(sa_column=Column(Numeric, nullable=False))
     high: Decimal = Field(sa_column=Column(Numeric, nullable=False))
     amount: Decimal = Field(sa_column=Column(Numeric, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, Text, Uuid
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class JobCount(SQLModel, table=True):
@@ -16,12 +18,9 @@ class JobCount(SQLModel, table=True):
     """
 
     __tablename__ = "job_counts"
-    __table_args__: ClassVar[Any] = (
-        Index("job_counts_group_idx", "tenant", "campaign_id", "state", "reason"),
-        Index("job_counts_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("job_counts", "tenant", "campaign_id", "state", "reason")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     tenant: str = Field(sa_column=Column(Text, nullable=False))
     # All zeros: no campaign.
     campaign_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
@@ -29,4 +28,4 @@ class JobCount(SQLModel, table=True):
     # Of jobs that have not ended; else empty.
     reason: str = Field(sa_column=Column(Text, nullable=False))
     jobs: int = Field(sa_column=Column(BigInteger, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Text, text
+from sqlalchemy import BigInteger, Column, Text
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class MessageCount(SQLModel, table=True):
@@ -15,12 +17,9 @@ class MessageCount(SQLModel, table=True):
     """
 
     __tablename__ = "message_counts"
-    __table_args__: ClassVar[Any] = (
-        Index("message_counts_group_idx", "state"),
-        Index("message_counts_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("message_counts", "state")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     state: str = Field(sa_column=Column(Text, nullable=False))
     messages: int = Field(sa_column=Column(BigInteger, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

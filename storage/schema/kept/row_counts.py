@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, Text, Uuid
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class RowCount(SQLModel, table=True):
@@ -16,14 +18,11 @@ class RowCount(SQLModel, table=True):
     """
 
     __tablename__ = "row_counts"
-    __table_args__: ClassVar[Any] = (
-        Index("row_counts_group_idx", "campaign_id", "review"),
-        Index("row_counts_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("row_counts", "campaign_id", "review")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     campaign_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     review: str = Field(sa_column=Column(Text, nullable=False))
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
     versions: int = Field(sa_column=Column(BigInteger, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Text, text
+from sqlalchemy import BigInteger, Column, Text
 from sqlmodel import Field, SQLModel
+
+from storage.schema.kept.changes import id_column, indexes, merged_column
 
 
 class SlotCount(SQLModel, table=True):
@@ -15,13 +17,10 @@ class SlotCount(SQLModel, table=True):
     """
 
     __tablename__ = "slot_counts"
-    __table_args__: ClassVar[Any] = (
-        Index("slot_counts_group_idx", "account", "lane"),
-        Index("slot_counts_unmerged_idx", "id", postgresql_where=text("NOT merged")),
-    )
+    __table_args__: ClassVar[Any] = indexes("slot_counts", "account", "lane")
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = id_column()
     account: str = Field(sa_column=Column(Text, nullable=False))
     lane: str = Field(sa_column=Column(Text, nullable=False))
     jobs: int = Field(sa_column=Column(BigInteger, nullable=False))
-    merged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    merged: bool = merged_column()

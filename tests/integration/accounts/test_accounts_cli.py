@@ -82,8 +82,8 @@ def test_an_operator_manages_accounts_and_no_output_shows_a_key(
     code, text = run("accounts", "set", "filed", "--max-in-flight", "1")
     assert code == 2 and "filed is in the configuration; change it there" in text
     for command in (("pause",), ("resume",), ("remove",), ("rekey", "--key-env", "ACME_KEY")):
-        code, text = run("accounts", command[0], "nobody", *command[1:])
-        assert code == 2 and "there is no account 'nobody'" in text
+        code, text = run("accounts", command[0], "unknown", *command[1:])
+        assert code == 2 and "there is no account 'unknown'" in text
     assert "acme" in run("accounts", "list")[1]
     names = [row["account"] for row in json.loads(run("models", "list", "--tenant", "acme", "--json")[1])]
     assert set(names) == {"acme"}

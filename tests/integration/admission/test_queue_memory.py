@@ -8,6 +8,7 @@ import pytest
 
 from storage.admission.queue import queue_memory
 from storage.admission.queue.queue_memory import QueueMemory
+from storage.campaigns import controls
 from storage.database import Connection, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
@@ -43,7 +44,9 @@ def claimed(conn: Connection, memory: QueueMemory, gateway: str) -> int:
         return len(claim_for(conn, [grant_of("a", gateway, 5)], 100, LEASE_S, memory))
 
 
-def test_claims_get_the_same_with_a_memory(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("walked", [queue_memory.WALKED, 1], ids=["of tenants", "and of all shares"])
+def test_claims_get_the_same_with_a_memory(postgres_url: str, monkeypatch: pytest.MonkeyPatch, walked: int) -> None:
+    monkeypatch.setattr(queue_memory, "WALKED", walked)
     monkeypatch.setattr(queue_memory, "FEW", 0)
     monkeypatch.setattr(queue_memory, "AGE_S", 3600.0)
     with connect(postgres_url) as conn:
@@ -99,3 +102,38 @@ def test_a_short_queue_is_not_remembered(postgres_url: str) -> None:
             assert claimed(conn, memory, "evolink") == 0
         enqueued(conn, "t", "standard", gateway="evolink")
         assert claimed(conn, memory, "evolink") == 1
+
+
+def test_a_share_among_very_many_is_found_without_a_walk_over_the_others(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: an account that can serve one of a thousand campaigns of a tenant leapt over the others in each round."""
+    monkeypatch.setattr(queue_memory, "AGE_S", 3600.0)
+    memory = QueueMemory()
+    with connect(postgres_url) as conn:
+        others = queue_memory.WALKED * 5
+        for number in range(others + 1):
+            campaign_id = controls.ensure_campaign(conn, "t", f"c{number:03}")
+            gateway = "evolink" if number == others else "anyfast"
+            enqueue_jobs(
+                conn,
+                [NewJob(new_job_id(), {"prompt": "a"}, "h", [gateway], "t", campaign_id) for _ in range(4)],
+            )
+        conn.execute("ANALYZE jobs; SET LOCAL enable_seqscan = off")  # the table is small
+        [mine] = conn.execute("SELECT id FROM jobs WHERE gateways = '{evolink}' ORDER BY id LIMIT 1").fetchall()
+        read = []
+        for _ in range(3):
+            with undone(conn):
+                before = rows_read(conn)
+                [item] = claim_for(conn, [grant_of("a", "evolink", 1)], 100, LEASE_S, memory)
+                read.append(rows_read(conn) - before)
+                assert item.id == mine[0]
+        assert read[0] > others > 50 > read[2]
+
+
+def rows_read(conn: Connection) -> int:
+    row = conn.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

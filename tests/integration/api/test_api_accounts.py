@@ -90,7 +90,7 @@ def test_an_admin_manages_only_the_accounts_of_its_tenant(doors: Doors) -> None:
     assert (names(acme), names(beta), names(operator)) == (["acme.main"], [], ["main", "acme.main"])
     assert operator("POST", "/v1/accounts", ACME | {"name": "b", "tenants": ["beta"]}).status_code == 201
     assert names(beta) == ["b"], "an operator gave it to them"
-    for name in ("main", "acme.main", "nobody"):
+    for name in ("main", "acme.main", "unknown"):
         answers = [
             beta("GET", f"/v1/accounts/{name}"),
             beta("PATCH", f"/v1/accounts/{name}", {"max_in_flight": 1}),
@@ -136,10 +136,10 @@ def test_a_job_that_names_another_tenant_s_account_names_none(doors: Doors) -> N
     acme, beta = doors.acme, doors.beta
     assert acme("POST", "/v1/accounts", ACME).status_code == 201
     for path in ("/v1/jobs", "/v1/estimate"):
-        answers = [beta("POST", path, {"prompt": "a", "account": name}) for name in ("acme.main", "nobody")]
+        answers = [beta("POST", path, {"prompt": "a", "account": name}) for name in ("acme.main", "unknown")]
         assert [answer.status_code for answer in answers] == [422, 422]
         first, second = (answer.json()["detail"] for answer in answers)
-        assert first.replace("acme.main", "NAME") == second.replace("nobody", "NAME")
+        assert first.replace("acme.main", "NAME") == second.replace("unknown", "NAME")
     for tenant, expected in ((acme, ["acme.main"]), (beta, ["main"]), (doors.operator, ["main"])):
         found = tenant("GET", "/v1/capabilities").json()["accounts"]
         assert [row["name"] for row in found] == expected

@@ -95,7 +95,7 @@ def test_a_callback_makes_its_job_due_and_stores_the_task_id(settings: Settings,
         )
 
 
-@pytest.mark.parametrize("path", ["ark/{other}", "anyfast/{token}", "nobody/{token}", "ark/x", "ark/{token}x"])
+@pytest.mark.parametrize("path", ["ark/{other}", "anyfast/{token}", "unknown/{token}", "ark/x", "ark/{token}x"])
 def test_an_unknown_gateway_or_token_is_not_found(settings: Settings, url: str, path: str) -> None:
     token = secrets.token_urlsafe(32)
     job_id = an_unconfirmed_job(url, token)

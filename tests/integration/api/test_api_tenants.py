@@ -145,13 +145,13 @@ def test_ids_and_names_of_another_tenant_are_not_found_like_unknown_ones(
         for value in (*beta.jobs.values(), beta.endpoint, CAMPAIGN):
             unknown = "beta nothing" if value == CAMPAIGN else str(uuid4())
             theirs = asked(alpha, method, filled(path, value))
-            nobodys = asked(alpha, method, filled(path, unknown))
+            unknowns = asked(alpha, method, filled(path, unknown))
             # 403: it concerns the whole installation, so no tenant's admin may do it.
-            assert theirs.status_code == nobodys.status_code, (method, path, theirs.text)
+            assert theirs.status_code == unknowns.status_code, (method, path, theirs.text)
             allowed = (403, 404, 422) if value == CAMPAIGN else (403, 404)  # 422: a name where an id must be
             assert theirs.status_code in allowed, (method, path, theirs.text)
             said = theirs.text.replace(value, unknown).replace(value.replace("-", ""), unknown.replace("-", ""))
-            assert said == nobodys.text, (method, path)
+            assert said == unknowns.text, (method, path)
             probed += 1
     assert probed > 100
     assert beta.snapshot() == before

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench.load import load
+from bench.api.load import load
 from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
 

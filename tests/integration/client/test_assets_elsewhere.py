@@ -30,7 +30,7 @@ def gateway() -> Iterator[str]:
 
 @pytest.fixture
 def configured(settings: Settings, gateway: str) -> Settings:
-    """An account for everybody, and one of the tenant acme."""
+    """An account for all tenants, and one of the tenant acme."""
     shared = {"name": "main", "gateway": "anyfast", "api_key": "sk-test", "base_url": f"{gateway}/anyfast"}
     accounts = [shared, shared | {"name": "acme.own", "api_key": "sk-acme", "tenants": ["acme"]}]
     return Settings.model_validate(settings.model_dump() | {"accounts": accounts})

@@ -1,4 +1,4 @@
-"""What the client does when answers are lost, late or cut: against a server that misbehaves as it is told."""
+"""What the client does when answers are lost, late or cut: against a server that misbehaves as the test says."""
 
 from __future__ import annotations
 

@@ -59,6 +59,9 @@ def test_tls_at_the_wrong_end(tmp_path: Path) -> None:
         assert_found(diagnose(at(astray), "broker"), "broker_tls", "use redis:// in broker_url")
         untrusted = diagnose(at(f"rediss://127.0.0.1:{way.port}/0"), "broker")
         assert_found(untrusted, "broker_tls", "certificate cannot be verified", "ca_file")
+    with valkey(tmp_path) as server, door(("127.0.0.1", server.port), tls=made.server(asks_clients=True)) as way:
+        nameless = diagnose(at(f"rediss://127.0.0.1:{way.port}/0?ssl_ca_certs={made.authority}"), "broker")
+        assert_found(nameless, "broker_tls", "if it wants a client's certificate, add ssl_certfile=FILE")
 
 
 def test_a_server_that_answers_with_an_alert_of_tls() -> None:
@@ -83,6 +86,12 @@ def test_an_old_server_and_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert_found(diagnose(at(server.url), "broker"), "broker_cluster", "without cluster mode")
         monkeypatch.setattr(broker, "MIN_VERSION", (99, 0))
         assert_found(diagnose(at(server.url), "broker"), "broker_version", "needs Redis 99.0 or later")
+
+
+def test_a_database_that_the_server_does_not_have(tmp_path: Path) -> None:
+    with valkey(tmp_path, "--databases", "2") as server:
+        found = diagnose(at(f"redis://127.0.0.1:{server.port}/3"), "broker")
+    assert_found(found, "broker_database", "end broker_url with a lower number, such as /0")
 
 
 def test_a_replica(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ def test_a_campaign_without_statistics_is_never_read_once_for_each_row(conn: Con
         conn.execute(f"SET LOCAL enable_{method} = off")
     values = RowFilter(states=[S.QUEUED]).as_parameters() | {"campaign": campaign_id, "limit": 500}
     values |= {"number": -1, "id": UUID(int=0)}
-    for query in (rows._STATES, rows._COUNT, rows._PAGE, failures._GROUPS, failures._WORDS):
+    by_few = (rows._PAGE.format(few=few) for few in ("", rows._OF_STATES))
+    for query in (rows._STATES, rows._COUNT.format(few=""), *by_few, failures._FOUND):
         plan = "\n".join(line for (line,) in conn.execute("EXPLAIN " + query, values))
         assert "jobs_pkey" in plan, plan
 
@@ -200,6 +201,56 @@ def test_what_stands_for_a_row_after_every_short_history(conn: Connection) -> No
     found = {row.id: row.job_id for row in rows.stream_rows(conn, campaign_id)}
     assert found == expected and len(found) == len(histories) > 50
     assert rows.standing_jobs(conn, "default", list(expected)) == list(expected.values())
+
+
+def test_rows_of_sheets_are_counted_again_when_rows_come_move_and_go(conn: Connection) -> None:
+    """Two videos of each row of a sheet; the count is kept from look to look."""
+    campaign_id = ensure_campaign(conn, "default", "lamps")
+    jobs = [a_job(conn, campaign_id) for _ in range(6)]
+
+    def place(*places: tuple[int, str]) -> None:
+        sheet = add_sheet(conn, campaign_id, SheetSource("lamps.csv", ["SKU"]))
+        add_rows(conn, campaign_id, [NewRow(job, *at) for job, at in zip(jobs, places, strict=False)], sheet)
+
+    def sheet_rows() -> int:
+        found = {rows.count_rows(conn, campaign_id).sheet_rows for _ in range(2)}
+        assert len(found) == 1
+        return found.pop()
+
+    place((2, ""), (2, "v2"), (3, ""), (3, "v2"))
+    assert sheet_rows() == 4, "two of them, and two jobs that have no rows yet"
+    place((2, "1:1"), (2, "9:16"), (3, "1:1"), (4, "1:1"), (5, "1:1"), (5, "9:16"))
+    assert sheet_rows() == 4
+    place((2, "1:1"), (3, "1:1"))
+    assert sheet_rows() == 5
+    add_rows(conn, campaign_id, [NewRow(jobs[1], 2, "9:16", created=False)])
+    assert sheet_rows() == 5, "a row of no file is not the row of the file with its number"
+    conn.execute("UPDATE jobs SET due_at = NULL, state = 'cancelled', finished_at = now() - interval '9 days'")
+    assert forget_jobs(conn, 0.0, 100) == 6
+    assert sheet_rows() == 0
+
+
+def test_a_choice_is_the_same_whether_its_rows_are_few_or_many(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id, ids = a_sheet(conn)
+    retry = a_job(conn, campaign_id)
+    bring(conn, ids[0], S.SUCCEEDED)
+    bring(conn, ids[1], S.FAILED)
+    add_versions(conn, [NewVersion(ids[0], retry, VersionKind.RETRY)])
+    bring(conn, retry, S.FAILED)
+    set_reviews(conn, campaign_id, ids[1:3], Review.REJECTED)
+    set_reviews(conn, campaign_id, ids[:1], Review.APPROVED)
+    states = ([S.SUCCEEDED], [S.FAILED], [S.QUEUED], [S.FAILED, S.QUEUED], [S.GENERATING], None)
+    reviews = ([Review.REJECTED], [Review.REJECTED, Review.APPROVED], [Review.OPEN, Review.APPROVED], None)
+    for wanted in (RowFilter(states=one, reviews=another) for one in states for another in reviews):
+        found = []
+        for few in (-1, 0, 4_000):
+            monkeypatch.setattr(rows, "FEW", few)
+            found.append((rows.find_rows(conn, campaign_id, wanted), rows.count_chosen(conn, campaign_id, wanted)))
+            assert len(found[-1][0]) == found[-1][1]
+        assert found[0] == found[1] == found[2]
+    assert [row.id for row in rows.find_rows(conn, campaign_id, RowFilter(states=[S.SUCCEEDED]))] == [ids[0]]
 
 
 def standing(versions: list[tuple[UUID, tuple[VersionKind, JobState | None]]]) -> UUID:

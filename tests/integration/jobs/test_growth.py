@@ -15,17 +15,21 @@ from storage.admission import circuit_breaker, usage
 from storage.admission.grants import Grant
 from storage.admission.queue.queue_memory import QueueMemory
 from storage.admission.seekers import Which
+from storage.batches.batches import count_ended, list_batches
 from storage.campaigns import failures, rows
-from storage.campaigns.completion import complete
+from storage.campaigns.completion import lacking_rows
+from storage.campaigns.reviews import Review
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
 from storage.jobs import claims, history, queries
 from storage.jobs.events.log import EventLog
 from storage.jobs.events.positions import Position
 from storage.jobs.expiry_alarms import raise_expiry_alarms
+from storage.jobs.states import JobState
 from storage.reporting import costs, job_counts, overview
 from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
+from storage.uploads.records import LOOKED_AT, list_uploads
 from storage.webhooks.delivery import WALK, Walk, claim_messages, sweep_messages
 from storage.webhooks.messages import message_counts
 from tests.claiming import claim_of
@@ -122,8 +126,17 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
     ),
     "the newest jobs of a tenant": (lambda conn: queries.page_of_jobs(conn, queries.JobFilter("t0"), limit=100), 300),
     "how many rows a campaign has": (lambda conn: rows.count_states(conn, campaign_of(conn)), 20),
+    "rows of a campaign in a rare state": (
+        lambda conn: rows.find_rows(conn, campaign_of(conn), rows.RowFilter(states=[JobState.FAILED])),
+        20,
+    ),
+    "rows of a campaign that were rejected": (
+        lambda conn: rows.find_rows(conn, campaign_of(conn), rows.RowFilter(reviews=[Review.REJECTED])),
+        20,
+    ),
+    "rows of a campaign's sheet": (lambda conn: rows.count_rows(conn, campaign_of(conn)), 20),
     "why rows of a campaign failed": (lambda conn: failures.failures_of(conn, campaign_of(conn)), 20),
-    "whether a campaign lacks rows": (lambda conn: complete(conn, campaign_of(conn), most=1), 20),
+    "whether a campaign lacks rows": (lambda conn: lacking_rows(conn, campaign_of(conn)), 20),
     "live jobs of a campaign": (lambda conn: queries.live_ids(conn, campaign_of(conn), limit=100), 100),
     "costs of a campaign": (lambda conn: costs.campaign_costs(conn, "t0", "campaign 0"), 0),
     "costs of the last days of a tenant": (lambda conn: costs.recent_costs(conn, "t0", 90 * 86_400.0), 0),
@@ -131,7 +144,7 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
     "why a campaign waits": (lambda conn: waiting_in_campaign(conn, campaign_of(conn)), 20),
     "when jobs of a campaign ended": (
         lambda conn: overview.finished_in_campaign(conn, campaign_of(conn), (60, 86400), 60),
-        0,
+        20,
     ),
     "videos that expire soon when none does": (lambda conn: overview.expiring(conn, "t0", 50), 20),
     "counts of webhook messages": (message_counts, 20),
@@ -178,10 +191,60 @@ def test_a_page_of_a_narrow_list_looks_at_a_bounded_number_of_jobs(
     assert rows_read(filled, lambda conn: queries.find_page(conn, wanted, limit=3)) <= 8 * 25 * queries.LOOKS
 
 
+_FILE = """
+WITH file AS (
+    INSERT INTO uploads (id, tenant, reference, object_key, size_bytes, stored_at)
+    VALUES (gen_random_uuid(), 'one', 'upload://logo', 'inputs/logo', 1, now()) RETURNING id
+)
+INSERT INTO upload_uses (job_id, upload_id) SELECT j.id, f.id FROM jobs j, file f WHERE j.state = 'succeeded'
+"""
+_ANOTHER_USE = """
+INSERT INTO upload_uses (job_id, upload_id)
+SELECT j.id, u.id FROM (SELECT id FROM jobs WHERE state = 'queued' ORDER BY id DESC LIMIT 1) j, uploads u
+WHERE u.tenant = 'one'
+"""
+
+
+def test_a_file_that_very_many_jobs_have_needed_is_shown_from_the_newest(filled: Database) -> None:
+    with filled.begin() as conn:
+        assert conn.execute(_FILE).rowcount > 1_500
+        before = _read_so_far(conn)
+        [ended] = list_uploads(conn, "one")
+        assert _read_so_far(conn) - before <= 2 * LOOKED_AT
+        conn.execute(_ANOTHER_USE)
+        [used] = list_uploads(conn, "one")
+        assert (ended.in_use, used.in_use) == (False, True)
+        assert ended.last_used_at == used.last_used_at
+        conn.execute("ROLLBACK")
+
+
+_BATCH = """
+WITH batch AS (
+    INSERT INTO batches (id, tenant, file_id, lines, window_s, state, next_part, due_at, ended_at, expires_at)
+    VALUES (gen_random_uuid(), 'one', gen_random_uuid(), 2000, 86400, 'completed', NULL, NULL, now(), now())
+    RETURNING id
+)
+INSERT INTO batch_lines (batch_id, line, custom_id, job_id)
+SELECT b.id, row_number() OVER (), j.id::text, j.id FROM jobs j, batch b WHERE j.state = 'succeeded'
+"""
+
+
+def test_the_requests_of_a_batch_that_has_ended_are_counted_once(filled: Database) -> None:
+    with filled.begin() as conn:
+        count = conn.execute(_BATCH).rowcount
+        assert [batch.completed for batch in list_batches(conn, "one")] == [count]
+        while count_ended(conn):
+            pass
+        before = _read_so_far(conn)
+        assert [batch.completed for batch in list_batches(conn, "one")] == [count]
+        assert _read_so_far(conn) == before
+        conn.execute("ROLLBACK")
+
+
 def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Database) -> None:
     """Also by PostgreSQL before 18, which cannot skip over the first column of an index."""
     with filled.begin() as conn:
-        plan = conn.execute("EXPLAIN " + usage._STARTED, {"names": ["a1", "a2"]}).fetchall()
+        plan = conn.execute("EXPLAIN " + usage._STARTED, {"paced": ["a1", "a2"]}).fetchall()
         conn.execute("ROLLBACK")
     text = "\n".join(row[0] for row in plan)
     assert "attempts_account_started_idx" in text and "account = n.name" in text

@@ -224,7 +224,7 @@ def test_slots_in_use_are_counted_from_the_rows(postgres_url: str) -> None:
         accept(conn, begin(conn, claimed[:2]))
     with connect(postgres_url) as conn:
         assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 3
-        assert usage.started_last_minute(conn, ["main"]) == {"main": 2}
+        assert usage.read_usage(conn, 60.0, ["main"], ["main"], set()).started == {"main": 2}
         claims.release(conn, [(claimed[2].id, claimed[2].claim)])
         assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 2
 

@@ -1,4 +1,4 @@
-"""Lists with a filter that no index answers: each page looks at a bounded number of jobs, and all pages miss none."""
+"""Lists with a filter that no index answers: each page looks at a bounded number of rows, and all pages miss none."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from storage.database import Connection, connect
 from storage.jobs import queries
 from storage.jobs.queries import JobFilter, find_page
 from storage.reporting.ark_tasks import TaskFilter, list_tasks
+from storage.webhooks import messages
+from storage.webhooks.messages import MessageFilter, MessageState
 
 _JOBS = """
 INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at, account, created_at)
@@ -61,3 +63,38 @@ def test_tasks_of_ark_are_those_of_the_tenant(postgres_url: str) -> None:
         assert (len(found), total) == (10, 35)
         assert list_tasks(conn, TaskFilter("a", ids=found[:2]), offset=0, limit=10) == (found[:2], 2)
         assert list_tasks(conn, TaskFilter("a", status="succeeded"), offset=0, limit=10) == ([], 0)
+
+
+_MESSAGES = """
+INSERT INTO webhook_messages (id, tenant, type, url, target, due_at, created_at, delivered_at)
+SELECT gen_random_uuid(), tenant, 'job.' || n % 10, 'https://a.example/', 'a.example', NULL,
+       now() - make_interval(mins => n / 3), now()
+FROM generate_series(1, 100) n, unnest(ARRAY['a', 'b']) tenant
+"""
+
+
+@pytest.mark.parametrize("looked_at", [7, 30, 10_000])
+def test_all_pages_together_have_every_message_once(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, looked_at: int
+) -> None:
+    monkeypatch.setattr(messages, "LOOKED_AT", looked_at)
+    then = datetime.now(UTC) - timedelta(minutes=16, seconds=30)
+    with connect(postgres_url) as conn:
+        conn.execute(_MESSAGES)
+        for wanted, count in (
+            (MessageFilter("a", type="job.7"), 10),
+            (MessageFilter("a", type="job.unknown"), 0),
+            (MessageFilter("a", states=[MessageState.DELIVERED]), 100),
+            (MessageFilter("a", states=[MessageState.DEAD]), 0),
+            (MessageFilter("a", type="job.7", since=then), 5),
+            (MessageFilter("c", type="job.7"), 0),
+        ):
+            found: list[messages.MessageView] = []
+            before, pages = None, 0
+            while pages == 0 or before is not None:
+                page = messages.find_messages(conn, wanted, before=before, limit=3)
+                found, before, pages = found + page.messages, page.next_before, pages + 1
+            assert len(found) == len({item.id for item in found}) == count
+            assert [item.place for item in found] == sorted((item.place for item in found), reverse=True)
+            assert all(item.tenant == "a" for item in found)
+            assert pages <= count // 3 + 100 // looked_at + 2

@@ -15,6 +15,7 @@ from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from storage.admission.spending import budgets
 from storage.campaigns import controls
+from storage.jobs.records import IdempotencyConflict
 from storage.settings import Settings
 
 ACCOUNTS = {
@@ -55,6 +56,14 @@ def producer(settings: Settings) -> Iterator[Producer]:
         yield made
 
 
+@pytest.fixture(params=[2_000, 3])
+def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many jobs are sent at once; with more, the next are sent before the answer."""
+    monkeypatch.setattr("storage.jobs.enqueue._ENQUEUE_CHUNK", request.param)
+    return int(request.param)
+
+
+@pytest.mark.usefixtures("chunk")
 @pytest.mark.parametrize("campaign", [None, "spring"])
 def test_new_jobs_are_shown_as_they_are_stored(producer: Producer, campaign: str | None) -> None:
     for _ in range(2):  # the second time, those with a key are known
@@ -62,6 +71,24 @@ def test_new_jobs_are_shown_as_they_are_stored(producer: Producer, campaign: str
         assert shown == [producer.get(job.id) for job in shown]
         assert [job.request["prompt"] for job in shown] == [row["prompt"] for row in VARIED]
     assert {job.campaign for job in shown} == {campaign}
+
+
+def count(producer: Producer) -> int:
+    with producer.database.begin() as conn:
+        [[jobs]] = conn.execute("SELECT count(*) FROM jobs").fetchall()
+    return int(jobs)
+
+
+@pytest.mark.usefixtures("chunk")
+def test_all_or_none_are_stored(producer: Producer) -> None:
+    earlier = producer.enqueue("a fox", idempotency_key="k8")
+    rows = [{"prompt": f"take {number}", "idempotency_key": f"k{number}"} for number in range(10)]
+    with pytest.raises(IdempotencyConflict, match="row 9"):
+        producer.enqueue_many(rows)
+    assert count(producer) == 1
+    stored = producer.enqueue_many([*rows[:8], {"prompt": "a fox", "idempotency_key": "k8"}, rows[9]])
+    assert stored[8].id == earlier.id
+    assert count(producer) == 10
 
 
 def test_new_jobs_are_shown_with_why_they_wait(producer: Producer) -> None:
@@ -81,7 +108,7 @@ def test_equal_rows_are_still_checked_one_by_one(producer: Producer) -> None:
         {**right, "prompt": " "},
         {**right, "duration": 99},
         {**right, "resolution": "8k"},
-        {**right, "account": "nobody"},
+        {**right, "account": "unknown"},
         {**right, "seed": -5},
         {**right, "tags": ["\n"]},
     ]

@@ -181,7 +181,12 @@ def test_certificates_are_verified_unless_the_url_says_otherwise(
 class OldServer(socketserver.StreamRequestHandler):
     """Answers as Redis 5 does where it differs: a version, and no ZADD GT."""
 
+    said = b"# Server\r\nredis_version:5.0.14\r\nrole:master\r\n"
+    known: tuple[bytes, ...] = (b"PING", b"INFO")
+    refused = b"-ERR unknown command\r\n"
+
     def handle(self) -> None:
+        answers = {b"PING": b"+PONG\r\n", b"INFO": b"$%d\r\n%s\r\n" % (len(self.said), self.said)}
         while line := self.rfile.readline():
             if not line.startswith(b"*"):
                 return
@@ -189,18 +194,38 @@ class OldServer(socketserver.StreamRequestHandler):
             for _ in range(int(line[1:])):
                 size = int(self.rfile.readline()[1:])
                 words.append(self.rfile.read(size + 2)[:-2].upper())
-            info = b"# Server\r\nredis_version:5.0.14\r\nrole:master\r\n"
-            answers = {b"PING": b"+PONG\r\n", b"INFO": b"$%d\r\n%s\r\n" % (len(info), info)}
-            self.wfile.write(answers.get(words[0], b"-ERR unknown command\r\n"))
+            self.wfile.write(answers.get(words[0], b":0\r\n") if words[0] in self.known else self.refused)
 
 
-def test_an_old_server_is_named() -> None:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldServer) as server:
+class SilentOldServer(OldServer):
+    """The same for a user who may not see its version."""
+
+    said = b""
+    known = (b"PING", b"INFO", b"LLEN", b"BRPOP", b"LPUSHX", b"SREM", b"HDEL", b"ZREM", b"EVAL", b"DEL", b"PUBLISH")
+    refused = b"-ERR syntax error\r\n"
+
+
+class RedisCluster(OldServer):
+    """A node of a Redis Cluster, which has no databases but one."""
+
+    refused = b"-ERR SELECT is not allowed in cluster mode\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (OldServer, "is Redis 5.0.14; reelq needs Redis 6.2 or later"),
+        (SilentOldServer, "is a Redis without `ZADD … GT`; reelq needs Redis 6.2 or later"),
+        (RedisCluster, "is a Redis Cluster, in which one command"),
+    ],
+)
+def test_a_server_of_another_kind_is_named(kind: type[OldServer], says: str) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), kind) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with pytest.raises(BrokerUnfit, match=r"is Redis 5\.0\.14; reelq needs Redis 6\.2 or later"):
-                look(parse_broker_url(f"redis://127.0.0.1:{server.server_address[1]}"))
+            with pytest.raises(BrokerUnfit, match=re.escape(says)):
+                look(parse_broker_url(f"redis://127.0.0.1:{server.server_address[1]}/{int(kind is RedisCluster)}"))
         finally:
             server.shutdown()
             thread.join()
@@ -210,6 +235,12 @@ def test_an_old_server_is_named() -> None:
     ("options", "commands", "url", "says"),
     [
         (("--cluster-enabled", "yes"), (), "redis://HOST", "is a Redis Cluster, in which one command"),
+        (
+            ("--cluster-enabled", "yes"),
+            (("ACL", "SETUSER", *USER.split()[1:]),),
+            "redis://reelq:secret@HOST",
+            "is a Redis",
+        ),
         (("--requirepass", "secret"), (), "redis://:wrong-word@HOST", "refuses the user or password"),
         (("--requirepass", "secret"), (), "redis://HOST", "refuses the user or password"),
         (
@@ -235,11 +266,13 @@ def test_a_server_that_cannot_be_the_broker_is_refused_in_one_line(
     assert "wrong-word" not in str(caught.value)
 
 
-def test_a_replica_is_waited_for(tmp_path: Path) -> None:
-    with valkey(tmp_path) as server:
+@pytest.mark.parametrize(("stale", "says"), [("yes", "read-only replica"), ("no", "Link with MASTER is down")])
+def test_a_replica_is_waited_for(tmp_path: Path, stale: str, says: str) -> None:
+    with valkey(tmp_path, "--replica-serve-stale-data", stale) as server:
         server.do("REPLICAOF", "127.0.0.1", "1")
-        with pytest.raises(BrokerUnavailable, match="read-only replica") as caught:
+        with pytest.raises(BrokerUnavailable, match=says) as caught:
             look(parse_broker_url(server.url))
+        assert caught.value.code == "broker_replica"
         assert not isinstance(caught.value, BrokerUnfit)
         server.do("REPLICAOF", "NO", "ONE")
         look(parse_broker_url(server.url))

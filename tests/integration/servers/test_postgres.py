@@ -35,6 +35,8 @@ from tests.waiting import wait_for
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
 """Debian's; the fake misbehaves in the same way where it is not installed."""
 ROUNDS = 12
+MANY = 4_100
+"""More than are sent at once."""
 """More than psycopg sends before it prepares a statement."""
 
 
@@ -112,9 +114,10 @@ def test_behind_a_transaction_pooler_everything_works_by_itself(
                 thread.start()
             for thread in threads:
                 thread.join()
+            first.enqueue_many({"prompt": f"take {number}"} for number in range(MANY))
     assert failed == []
     with connect(empty_postgres_url) as conn:
-        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (4 * ROUNDS,)
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (4 * ROUNDS + MANY,)
 
 
 def test_nothing_stays_in_a_poolers_sessions(postgres_url: str) -> None:

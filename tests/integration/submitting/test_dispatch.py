@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import redis
 from celery import Celery
@@ -14,9 +17,11 @@ from storage.database import Database, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from storage.settings import Settings
+from storage.waking.hints import Due
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_SUBMITS_A_TICK, MAX_WAITING
+from worker.scheduling.batches import MAX_SUBMITS_A_ROUND, MAX_WAITING
 from worker.scheduling.dispatch import Dispatcher
+from worker.scheduling.envelopes import Envelopes
 
 
 def settings_of(postgres_url: str, accounts: int, slots: int) -> Settings:
@@ -55,12 +60,51 @@ def test_a_round_fills_the_slots_of_every_account(postgres_url: str, broker_url:
     assert given == {f"a{number}": 2 for number in range(accounts)}
 
 
-def test_no_more_messages_are_sent_than_the_queue_may_hold(postgres_url: str, broker_url: str) -> None:
+def test_rounds_follow_until_the_queue_is_full(postgres_url: str, broker_url: str) -> None:
     room = MAX_WAITING["submit"] * SUBMIT_BATCH
     settings = settings_of(postgres_url, accounts=3, slots=room)
     enqueue(postgres_url, room + 100)
     with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
-        rounds = room // MAX_SUBMITS_A_TICK
-        assert [dispatcher.run() for _ in range(rounds)] == [MAX_SUBMITS_A_TICK] * rounds
+        sent = 0
+        while True:
+            assert dispatcher.run() == MAX_SUBMITS_A_ROUND
+            sent += MAX_SUBMITS_A_ROUND
+            if not dispatcher.more:
+                break
+            assert dispatcher.more == {Due.SUBMIT}, "the next round need not wait for a tick"
+        assert sent == room
         assert client.llen("submit") == MAX_WAITING["submit"]
         assert dispatcher.run() == 0, "the queue is full"
+        assert not dispatcher.more
+
+
+def test_a_round_looks_at_the_queue_itself_when_no_other_work_is_asked_for(postgres_url: str, broker_url: str) -> None:
+    settings = settings_of(postgres_url, accounts=1, slots=1)
+    with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
+        client.rpush("submit", *["waiting"] * MAX_WAITING["submit"])
+        assert dispatcher.run() == 0, "it finds nothing, and has no room for submits"
+        client.delete("submit")
+        enqueue(postgres_url, 1)
+        assert dispatcher.run(queues={Due.SUBMIT}) == 1
+
+
+def test_a_message_is_as_celery_makes_it(broker_url: str) -> None:
+    app = Celery(broker=broker_url)
+    app.conf.task_create_missing_queues = True
+    args = ["main", [[str(new_job_id()), 3], [str(new_job_id()), 1]]]
+    with redis.Redis.from_url(broker_url) as client:
+        app.send_task("worker.poll", args=args, argsrepr="main, 2 jobs", queue="poll", declare=[], retry=False)
+        envelopes = Envelopes(app)
+        client.lpush("poll", *(envelopes.message("worker.poll", "poll", args, "main, 2 jobs") for _ in range(2)))
+        by_celery, *ours = (opened(client) for _ in range(3))
+    assert [message for message, _ in ours] == [by_celery[0]] * 2
+    assert len({name for _, names in (by_celery, *ours) for name in names}) == 6, "each has names of its own"
+
+
+def opened(client: redis.Redis) -> tuple[dict[str, Any], set[str]]:
+    """The next message, without the names of this one: of its task, and of its delivery."""
+    message: dict[str, Any] = json.loads(cast(bytes, client.rpop("poll")))
+    message["body"] = json.loads(base64.b64decode(message["body"]))
+    properties = message["properties"]
+    names = {message["headers"].pop("id"), message["headers"].pop("root_id"), properties.pop("correlation_id")}
+    return message, names | {properties.pop("delivery_tag")}

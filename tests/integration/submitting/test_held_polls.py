@@ -160,6 +160,19 @@ def test_a_worker_that_stops_leaves_its_tasks_to_others(settings: Settings, slow
     )
 
 
+def test_tasks_that_were_never_polled_are_left_as_accepted(
+    settings: Settings, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "TOGETHER_S", 60.0)  # no poll is due before the worker stops
+    with submitted(settings, slow, "submit", "poll"):
+        assert count(settings, SOON) == 0, "held until the lease ends"
+    assert count(settings, SOON) == JOBS
+    assert rows(settings, "SELECT DISTINCT reason, polls, polled_at FROM jobs") == [
+        {"reason": "accepted", "polls": 0, "polled_at": None}
+    ]
+    assert count(settings, "SELECT count(*) AS n FROM metric_counts WHERE metric = 'reelq_polls_total'") == 0
+
+
 def test_polls_with_a_limit_are_left_to_the_scheduler(settings: Settings, slow: str) -> None:
     with submitted(settings, slow, "submit", "poll", polls_per_minute=600) as runtime:
         assert count(settings, SOON) == JOBS

@@ -174,6 +174,16 @@ def test_an_answer_that_proves_nothing_is_of_unknown_outcome(answer: bytes) -> N
     assert isinstance(asyncio.run(submit_to(behave)), OutcomeUnknown)
 
 
+def test_large_headers_of_something_in_between_do_not_hide_the_answer() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        policy = b"Content-Security-Policy: " + b"x" * 30_000 + b"\r\n"
+        writer.write(ANSWER.replace(b"\r\n", b"\r\n" + policy, 1))
+        await writer.drain()
+
+    assert asyncio.run(submit_to(behave)) == Submitted("asyntask_1")
+
+
 def test_silence_is_of_unknown_outcome() -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

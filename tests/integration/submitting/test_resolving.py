@@ -70,7 +70,7 @@ def test_the_command_line_shows_candidates_and_checks_the_adopted_one(
     assert "model" in matches and "duration" in matches
     assert tasks[8] not in shown, "its length rules it out"
 
-    code, _, err = run(capsys, "jobs", "resolve", jobs[5], "--adopt", "task_of_nobody")
+    code, _, err = run(capsys, "jobs", "resolve", jobs[5], "--adopt", "task_of_none")
     assert code == 1 and "main does not know it" in err
     code, _, err = run(capsys, "jobs", "resolve", jobs[5], "--adopt", tasks[8])
     assert code == 1 and "duration: asked 5, shown 8" in err

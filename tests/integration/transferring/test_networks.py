@@ -173,8 +173,8 @@ def test_a_webhook_goes_through_the_proxy(certificates: Certificates) -> None:
             with forward_proxy({"cdn.case.test": ("127.0.0.1", port)}) as proxy:
                 outbound = read_outbound({"HTTPS_PROXY": proxy.url}, None, str(certificates.authority))
                 sender = WebhookSender(timeout_s=10, outbound=outbound)
-                assert (await sender.post("https://cdn.case.test/told", b"{}", {})).status == 200
-                refused = await sender.post("https://10.0.0.1/told", b"{}", {})
+                assert (await sender.post("https://cdn.case.test/hook", b"{}", {})).status == 200
+                refused = await sender.post("https://10.0.0.1/hook", b"{}", {})
                 assert "10.0.0.1 is not a public address" in refused.error
                 await sender.close()
 
@@ -211,6 +211,7 @@ def test_a_compressed_video_is_stored_as_the_video(settings: Settings, form: str
             async with open_session(DIRECT) as session:
                 source = VideoSource(fetcher, f"http://127.0.0.1:{port}/v.mp4")
                 await source.open()
+                assert source.size_bytes == (None if header else source.length), "memory is held for the file"
                 stored = await store_video(session, objects, key, source.chunks())
                 source.close()
                 assert (stored.size_bytes, stored.sha256) == (len(video), hashlib.sha256(video).hexdigest())

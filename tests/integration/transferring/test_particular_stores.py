@@ -321,3 +321,20 @@ def test_a_bucket_that_does_not_exist_is_never_created_by_the_work(settings: Set
         with pytest.raises(StoreUnavailable, match=r"cannot be created at .*: HTTP 403: AccessDenied: Access Denied"):
             Objects(ours).create_bucket()
     assert not fresh.directory.exists()
+
+
+def test_a_console_that_answers_everything_with_a_page_is_no_store(settings: Settings, s3: Bucket, base: str) -> None:
+    """As at the console's port beside that of S3: each request gets the page, and nothing is stored."""
+
+    def page(_request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>Console</title>", content_type="text/html")
+
+    with ruled(s3, page, settings) as (_, ours):
+        with pytest.raises(StoreUnavailable, match=r"is not an object store.*Console.*correct s3_endpoint_url"):
+            Objects(ours).check_bucket(write=True)
+        with running_runtime(ours, base, poster=False) as runtime:
+            row = transfer(runtime, generated(runtime.settings, f"{base}/small.mp4"))
+            assert row["state"] == "transferring", "the video is still at its gateway alone"
+            assert "is not an object store" in str(row["last_event"])
+        with pytest.raises(StoreUnavailable, match="is not an object store"):
+            prove_store(ours)

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +21,7 @@ from tests.kept.processes import END_DECODER, START_DECODER
 from tests.transfers import a_video
 from tests.waiting import PATIENCE_S
 from worker.transferring import poster
+from worker.transferring.mp4 import Mp4Check
 from worker.transferring.poster import Posters, Unreadable
 from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
 
@@ -78,6 +81,59 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
     assert made(posters, video) == "not made within 0.5 s"
     monkeypatch.setattr(poster, "LIMIT_S", PATIENCE_S)
     assert isinstance(made(posters, video), bytes)
+
+
+def test_a_decoder_that_cannot_be_started_loses_one_poster(
+    posters: Posters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    video, before = a_video(), psutil.Process().num_fds()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "missing"))
+        assert "cannot be started" in str(made(posters, video))
+    assert psutil.Process().num_fds() == before
+    assert isinstance(made(posters, video), bytes)
+
+
+def test_a_decoder_that_hangs_costs_one_poster(posters: Posters, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = a_video()
+    assert isinstance(made(posters, video), bytes)
+
+    def read(offset: int, size: int) -> bytes:
+        return video[offset : offset + size]
+
+    def hang(offset: int, size: int) -> bytes:
+        decoder(posters).suspend()
+        monkeypatch.setattr(poster, "LIMIT_S", PATIENCE_S)
+        return read(offset, size)
+
+    async def run() -> list[bytes | str]:
+        return await asyncio.gather(*(posters.make(source, len(video)) for source in (hang, read, read)))
+
+    monkeypatch.setattr(poster, "LIMIT_S", 0.5)
+    first, *others = asyncio.run(run())
+    assert str(first).startswith("not made within")
+    assert all(isinstance(picture, bytes) for picture in others)
+
+
+def test_the_decoder_gets_the_first_frame_and_the_file_only_if_that_is_not_enough(posters: Posters) -> None:
+    video, asked = a_video(frames=24, size=(640, 480), noise=True), list[int]()
+    check = Mp4Check()
+    check.feed(video)
+    first = check.first_frame
+    assert first is not None
+
+    def read(offset: int, size: int) -> bytes:
+        asked.append(size)
+        return video[offset : offset + size]
+
+    expected = asyncio.run(posters.make(read, len(video)))
+    asked.clear()
+    assert asyncio.run(posters.make(read, len(video), first)) == expected
+    assert asked == [first.size]
+    asked.clear()
+    assert asyncio.run(posters.make(read, len(video), replace(first, offset=first.offset + first.size))) == expected
+    assert asked[:2] == [first.size, BLOCK_BYTES]
+    assert isinstance(expected, bytes)
 
 
 def test_a_store_that_cannot_be_read_is_reported(posters: Posters) -> None:

@@ -111,15 +111,17 @@ def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> 
         row = transfer(runtime, job_id)
         again = transfer(runtime, job_id)
         with runtime.database.begin() as conn:
-            told = [event for event in history.events_of(conn, job_id) if event["reason"] == "store_unavailable"]
+            found = [event for event in history.events_of(conn, job_id) if event["reason"] == "store_unavailable"]
     assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
     assert again["setbacks"] > row["setbacks"] == 1
     # The timeline has the store's own words, once.
-    [event] = told
+    [event] = found
     assert re.search(r"HTTP 403: \w+", event["detail"]["message"]), event
 
 
 def test_a_missing_profile_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    no_keys = settings.model_copy(update={"s3_access_key_id": None, "s3_secret_access_key": None})
     with pytest.raises(StoreUnavailable, match="no-such-profile"):
-        Objects(settings).sign_get("videos/x")
+        Objects(no_keys).sign_get("videos/x")
+    assert "Signature=" in Objects(settings).sign_get("videos/x").headers["Authorization"], "its keys need no profile"

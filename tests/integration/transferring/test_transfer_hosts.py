@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from seedance.network.urls import sendable
 from tests.transfers import connections_closed
 from tests.waiting import PATIENCE_S
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlNotPublic, UrlRefused, next_hop
@@ -239,6 +240,26 @@ def test_https_does_not_become_http() -> None:
     assert next_hop(URL("http://cdn.example/"), "https://cdn.example/").scheme == "https"
     with pytest.raises(UrlRefused, match="from https to http"):
         next_hop(source, "http://cdn.example/a/b")
+
+
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        ("/my video.mp4?sig=a%2Bb%3D", "/my%20video.mp4?sig=a%2Bb%3D"),
+        ("/视频.mp4", "/%E8%A7%86%E9%A2%91.mp4"),
+        (" https://other.example/v.mp4?name=a b ", "/v.mp4?name=a%20b"),
+        ("/v|w.mp4?x=%7C&y=a+b", "/v|w.mp4?x=%7C&y=a+b"),
+    ],
+)
+def test_a_location_is_followed_as_browsers_do(location: str, sent: str) -> None:
+    assert next_hop(URL("https://cdn.example/a"), location).raw_path_qs == sent
+
+
+def test_a_host_beyond_ascii_has_its_name_of_the_internet() -> None:
+    hosts = {text: sendable(text).raw_host for text in ("https://视频.中国/v.mp4", "//bücher.example:8080/a", "/a?x=ü")}
+    assert list(hosts.values()) == ["xn--cy2a840a.xn--fiqs8s", "xn--bcher-kva.example", None]
+    assert sendable("https://u@bücher.example:8080/a?b").raw_authority == "u@xn--bcher-kva.example:8080"
+    assert sendable("http://①②⑦.⓪.⓪.①/").raw_host == "127.0.0.1", "the judge sees what is asked for"
 
 
 def test_the_host_of_an_account_is_trusted_at_any_port_but_its_redirects_are_not() -> None:

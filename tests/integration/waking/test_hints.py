@@ -115,6 +115,10 @@ def test_a_user_without_the_right_goes_on_without_hints(
             closing(Hints(target)) as hints,
         ):
             hints.give({Due.SUBMIT})
+            wait_for(
+                "both ends say it",
+                lambda: waiting.wait(0.05) == frozenset() and len(caplog.records) > 1,
+            )
             assert [waiting.wait(0.05) for _ in range(3)] == [frozenset()] * 3
         said = sorted(record.getMessage().split()[0] for record in caplog.records)
         assert said == ["hints.not_read", "hints.not_sent"], "each end says it once"

@@ -13,7 +13,7 @@ import pytest
 from producer.campaigns.status import change_campaign
 from producer.intake.terms import Terms, read_terms
 from storage.admission.spending.budgets import set_budget
-from storage.campaigns import controls
+from storage.campaigns import controls, notices
 from storage.campaigns.sheets import NewRow, add_rows
 from storage.database import Connection, connect
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
@@ -141,7 +141,12 @@ def test_drafts_that_wait_for_a_decision_are_announced_when_they_have_ended(runt
     assert kinds(found) == {READY: 1, EventType.CAMPAIGN_FINISHED: 2}
 
 
-def test_drafts_and_looks_are_counted_once_each_and_only_as_long_as_they_can_be_made_final(runtime: Runtime) -> None:
+@pytest.mark.parametrize("large", [5_000, 0])
+def test_drafts_and_looks_are_counted_once_each_and_only_as_long_as_they_can_be_made_final(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    """Also in a large campaign, whose jobs are not all read."""
+    monkeypatch.setattr(notices, "LARGE", large)
     with runtime.database.begin() as conn:
         endpoint(conn)
         drafts, looks = fill(conn, submitted=4, kept=0, draft=True), fill(conn, submitted=3, kept=0)
@@ -149,8 +154,9 @@ def test_drafts_and_looks_are_counted_once_each_and_only_as_long_as_they_can_be_
         conn.execute("UPDATE jobs SET draft_ends_at = now() - interval '1 h' WHERE id = %s", [drafts[0]])
         conn.execute("UPDATE campaign_rows SET review = 'approved' WHERE id = ANY(%s)", [[drafts[1], looks[0]]])
         conn.execute(
-            "UPDATE campaign_rows SET proof = true, final = %s WHERE id = ANY(%s)", ["{}", [*drafts[2:], *looks]]
+            "UPDATE campaign_rows SET proof = true, final = %s WHERE id = ANY(%s)", ["{}", [*drafts[3:], *looks]]
         )
+        conn.execute("UPDATE jobs SET draft_ends_at = now() + interval '3 d' WHERE id = %s", [drafts[2]])
     duties(runtime)
     with runtime.database.begin() as conn:
         found = conn.execute("SELECT data -> 'review' FROM webhook_messages WHERE type = %s", [READY]).fetchall()
@@ -255,11 +261,11 @@ def test_each_campaign_tells_its_own_recipients(runtime: Runtime, server: MailSe
     with runtime.database.begin() as conn:
         set_recipients(conn, "default", None, Notify((ANNA,)))
         set_recipients(conn, "shop", None, Notify(("shop@else.example",)))
-        for name in ("by tenant", "own", "nobody"):
+        for name in ("by tenant", "own", "unknown"):
             all_done("default", name)
         all_done("shop", "own")
         set_recipients(conn, "default", controls.ensure_campaign(conn, "default", "own"), Notify((BEN, ANNA)))
-        change_campaign(conn, runtime.settings, "default", "nobody", Terms(notify=Notify(())))
+        change_campaign(conn, runtime.settings, "default", "unknown", Terms(notify=Notify(())))
     duties(runtime)
     while deliver(runtime):
         pass

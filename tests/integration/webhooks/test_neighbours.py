@@ -26,7 +26,7 @@ from worker.runtime import Runtime
 from worker.webhooks.deliver import BATCH, RECEIVERS
 
 
-def told(conn: Connection, tenant: str, hosts: Sequence[str], each: int = 1) -> None:
+def cancelled(conn: Connection, tenant: str, hosts: Sequence[str], each: int = 1) -> None:
     """Write messages of a tenant for these hosts."""
     for host in hosts:
         cancel(conn, enqueue(conn, each, webhook_url=f"https://{host}/hook", tenant=tenant))
@@ -44,13 +44,13 @@ def by_tenant(claimed: Sequence[Claimed]) -> Counter[str]:
 def test_two_hundred_receivers_of_a_tenant_leave_places_for_others(postgres_url: str) -> None:
     """Seen: with 200 hanging URLs of one tenant, the webhooks of another arrived after 40 s instead of 0.2 s."""
     with connect(postgres_url) as conn:
-        told(conn, "a", [f"hang-{number}.example" for number in range(200)])
+        cancelled(conn, "a", [f"hang-{number}.example" for number in range(200)])
         assert by_tenant(claim(conn)) == {"a": RECEIVERS // 2}
         assert claim(conn) == [], "its other receivers wait for the first"
-        told(conn, "b", ["b.example"])
+        cancelled(conn, "b", ["b.example"])
         assert by_tenant(claim(conn)) == {"b": 1}
-        told(conn, "c", [f"hang-{number}.example" for number in range(200)])
-        told(conn, "d", ["d.example"])
+        cancelled(conn, "c", [f"hang-{number}.example" for number in range(200)])
+        cancelled(conn, "d", ["d.example"])
         found = by_tenant(claim(conn))
         assert found["d"] == 1, "nor do those of two tenants"
         assert found["c"] < RECEIVERS // 2
@@ -58,17 +58,17 @@ def test_two_hundred_receivers_of_a_tenant_leave_places_for_others(postgres_url:
 
 def test_the_same_host_is_another_receiver_for_each_tenant(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
-        told(conn, "a", ["shared.example"], 60)
+        cancelled(conn, "a", ["shared.example"], 60)
         first = claim(conn)
         assert (len(first), by_tenant(first)) == (BATCH, {"a": 1})
-        told(conn, "b", ["shared.example"])
+        cancelled(conn, "b", ["shared.example"])
         assert by_tenant(claim(conn)) == {"b": 1}
 
 
 def test_tenants_with_the_fewest_places_come_first(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         for tenant in "abcd":
-            told(conn, tenant, [f"{number}.example" for number in range(20)])
+            cancelled(conn, tenant, [f"{number}.example" for number in range(20)])
         assert set(by_tenant(delivery.claim_messages(conn, 8, RECEIVERS, BATCH, 60.0)).values()) == {2}
 
 
@@ -77,18 +77,18 @@ def test_receivers_that_did_not_answer_share_a_part_of_the_places(postgres_url: 
     with connect(postgres_url) as conn:
         for number in range(10):
             hosts = [f"{host}.example" for host in range(8)]
-            told(conn, f"silent-{number}", hosts)
+            cancelled(conn, f"silent-{number}", hosts)
             for host in hosts:
                 note_silence(conn, f"silent-{number}", host)
         assert len({item.account for item in claim(conn)}) == SUSPECTS
-        told(conn, "b", ["b.example"])
+        cancelled(conn, "b", ["b.example"])
         assert by_tenant(claim(conn)) == {"b": 1}
 
 
 def test_a_silent_receiver_rests_and_is_then_asked_with_one_message(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
-        told(conn, "a", ["silent.example"], 5)
-        told(conn, "b", ["silent.example"], 5)
+        cancelled(conn, "a", ["silent.example"], 5)
+        cancelled(conn, "b", ["silent.example"], 5)
         note_silence(conn, "a", "silent.example")
         note_silence(conn, "a", "silent.example")
         assert by_tenant(claim(conn)) == {"b": 1}, "what one tenant sees of a receiver is not the other's"

@@ -14,8 +14,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from reelq_client.core.errors import ConfigurationError
 from reelq_client.core.event_feed import Subscription
-from reelq_client.core.files import StoredFile
-from reelq_client.core.requests import Request
+from reelq_client.core.requests import Request, StoredFile
 from reelq_client.models import (
     access,
     assets,

@@ -224,7 +224,10 @@ def test_hints_are_not_added_twice(tmp_path: Path) -> None:
     assert explain(DatabaseUnavailable(message, code="schema_old"), tmp_path) == (message, 2)
 
 
-HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "PIL", "av", "rich")
+HEAVY = (
+    *("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "PIL", "av", "rich"),
+    *("jinja2", "yaml", "cryptography"),
+)
 
 
 def test_importing_is_cheap() -> None:

@@ -30,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Ca
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REELQ_ACCOUNTS", json.dumps(ACCOUNTS))
     monkeypatch.setenv("REELQ_PUBLIC_URL", "https://reelq.example")
-    monkeypatch.setenv("REELQ_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("REELQ_DATABASE_URL", "postgresql://unknown@127.0.0.1:1/none")
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code = cli.run(["explain", *(str(argument) for argument in arguments)])
@@ -160,7 +160,7 @@ def test_a_job_without_an_able_account_exits_2(run: Run, tmp_path: Path) -> None
     ("arguments", "said"),
     [
         (["missing.jsonl"], "missing.jsonl: does not exist"),
-        (["a cat", "--account", "nobody"], "account: 'nobody' is not configured; there is any, uni"),
+        (["a cat", "--account", "unknown"], "account: 'unknown' is not configured; there is any, uni"),
     ],
 )
 def test_invalid_input_is_one_line(run: Run, arguments: list[str], said: str) -> None:

@@ -24,6 +24,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": None}, "prompt: is required"),
     ({"prompt": ""}, "prompt: is blank"),
     ({"prompt": " \n\t "}, "prompt: is blank"),
+    ({"prompt": "\x1a"}, "prompt: is blank"),
+    ({"prompt": "\u200b\ufeff"}, "prompt: is blank"),
     ({"prompt": 5}, "prompt: must be text, not 5"),
     ({"prompt": "a\0b"}, "prompt: holds a NUL"),
     ({"prompt": "\ud800"}, "prompt: holds half of a surrogate pair"),

@@ -109,6 +109,23 @@ def test_times_are_in_the_viewers_zone() -> None:
     assert away.money_span(0.5, 2, "USD") == "USD 0.5000 – 2.00"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("audio", True, ("Yes", "是")),
+        ("watermark", False, ("No", "否")),
+        ("duration", 4, ("4 s", "4 秒")),
+        ("duration", -1, ("Automatic", "自动")),
+        ("seed", 4, ("4", "4")),
+        ("reference_images", ["a.png", "b.png"], ("a.png, b.png", "a.png, b.png")),
+        ("first_frame", "x" * 301, ("x" * 80 + "… (301)",) * 2),
+    ],
+)
+def test_a_field_of_a_request_is_in_the_readers_words(name: str, value: object, said: tuple[str, str]) -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert tuple(Formatter(catalogue(of), UTC, now).field(name, value) for of in LANGUAGES) == said
+
+
 def test_a_form_becomes_the_fields_of_a_job() -> None:
     form = {
         "prompt": " a fox \r\n runs ",

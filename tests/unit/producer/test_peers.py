@@ -68,7 +68,7 @@ def test_public_urls_on_this_machine_do_not_ask_for_keys() -> None:
         AccessSettings.model_validate({"trusted_proxies": "proxy.example"})
 
 
-def test_a_table_that_cannot_be_read_makes_nobody_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_cannot_be_read_makes_no_one_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tcp").mkdir()
     monkeypatch.setattr(peers, "_PROC", tmp_path)
     assert asyncio.run(Peer(("127.0.0.1", 50_000), ("127.0.0.1", 8080)).is_our_user()) is False

@@ -74,8 +74,8 @@ def test_a_pin_leaves_one_account_and_its_errors() -> None:
     with pytest.raises(InvalidInput) as caught:
         names({"resolution": "4k"}, pin="evo")
     assert str(caught.value) == "resolution: evolink has 480p, 720p or 1080p in tier standard (seedance-2.0), not 4k"
-    with pytest.raises(InvalidInput, match="account: 'nobody' is not configured; there is any, uni, twelve"):
-        names({}, pin="nobody")
+    with pytest.raises(InvalidInput, match="account: 'unknown' is not configured; there is any, uni, twelve"):
+        names({}, pin="unknown")
 
 
 def test_a_refusal_names_every_field_and_the_accounts() -> None:

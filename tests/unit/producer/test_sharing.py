@@ -31,7 +31,7 @@ def refusal(places: Places, tenant: str) -> ApiProblem:
     return caught.value
 
 
-def test_a_tenant_alone_gets_half_and_whoever_comes_next_finds_a_place() -> None:
+def test_a_tenant_alone_gets_half_and_the_next_one_finds_a_place() -> None:
     places = Places(16, "too many uploads at once")
     assert fill(places, "a") == 8
     assert fill(places, "b") == 4

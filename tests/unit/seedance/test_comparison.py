@@ -144,15 +144,15 @@ def test_a_list_that_shows_our_own_tasks_differently_is_not_relied_on_for_that()
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "unseen"),
+    ("asked", "seen", "unseen"),
     [
         ({"duration": 5, "resolution": "480p", "ratio": "1:1"}, {}, {"duration", "resolution", "ratio"}),
         ({"duration": 5, "resolution": "480p"}, {"duration": 5.0}, {"resolution"}),
         ({"duration": -1, "resolution": "480p", "ratio": "adaptive"}, {"resolution": "480p"}, set()),
     ],
 )
-def test_sizes_that_are_not_shown_are_named(asked: dict[str, Any], told: dict[str, Any], unseen: set[str]) -> None:
-    assert set(compare(sent(**asked), shown(**told)).unseen) == unseen
+def test_sizes_that_are_not_shown_are_named(asked: dict[str, Any], seen: dict[str, Any], unseen: set[str]) -> None:
+    assert set(compare(sent(**asked), shown(**seen)).unseen) == unseen
 
 
 def test_values_that_the_row_replaced_are_not_held_against_a_task() -> None:

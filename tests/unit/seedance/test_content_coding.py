@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from seedance.content_coding import STEP_BYTES, Decompressor, coding_of, decompressed
+from seedance import content_coding
+from seedance.content_coding import STEP_BYTES, Decompressor, coding_of, decompressed, missing_package
 
 BODY = b'{"id": "task-1", "status": "queued"}'
 LIMIT = 2**20
@@ -122,3 +123,12 @@ def test_a_video_is_not_taken_for_a_compressed_file() -> None:
     assert coding_of(b"\0\0\0\x18ftypisom", "gzip") is None
     assert coding_of(b"\0\0\0\x18ftypisom", "deflate") is None
     assert coding_of(b"\x1f\x8b\x08\0\0\0\0\0", "") == "gzip"
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_coding, "_first", lambda *_names: None)
+    video, zstd, other = b"\0\0\0\x20ftypisom", b"\x28\xb5\x2f\xfd\0\x58\0\0", b"\x9b\xff\xff/\x11\x15"
+    assert missing_package(zstd, "") == missing_package(zstd, "zstd") == "zstandard"
+    assert missing_package(other, "br") == missing_package(other, "gzip, BR") == "brotli"
+    for head, header in ((video, "br"), (video, ""), (other, ""), (other, "gzip"), (gzip.compress(BODY), "br")):
+        assert missing_package(head, header) is None

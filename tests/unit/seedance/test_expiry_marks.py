@@ -15,7 +15,7 @@ DAY_S = 86_400
 def test_without_a_deadline_a_task_has_between_36_and_48_hours_to_begin() -> None:
     band = mark_band(None)
     assert band.low == 1.5 * DAY_S
-    assert band.low + band.count == 2 * DAY_S, "Ark's default, which everybody else's tasks have, is not in it"
+    assert band.low + band.count == 2 * DAY_S, "Ark's default, which tasks of other programs have, is not in it"
 
 
 @given(st.floats(0, 10 * DAY_S))

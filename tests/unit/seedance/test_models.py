@@ -154,7 +154,7 @@ def test_a_file_adds_models_to_every_account_of_a_gateway(tmp_path: Path) -> Non
     found = Settings.model_validate({"models_file": path, "accounts": accounts}).accounts
     ids = [a.dialect.catalog.models["seedance-2.6"].id for a in found if "seedance-2.6" in a.dialect.catalog.models]
     assert ids == ["ep-6", "x"]
-    for text, said in (("[nobody]\n", "is not a gateway"), ("[", "cannot be read")):
+    for text, said in (("[unknown]\n", "is not a gateway"), ("[", "cannot be read")):
         path.write_text(text)
         with pytest.raises(ValueError, match=said):
             Settings.model_validate({"models_file": path, "accounts": accounts})

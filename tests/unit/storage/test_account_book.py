@@ -97,16 +97,16 @@ def test_another_tenants_account_is_answered_as_one_that_does_not_exist() -> Non
             fits(spec, view, name)
         return str(caught.value).replace(name, "NAME")
 
-    assert refusal("secret") == refusal("nobody")
-    assert "secret" not in refusal("nobody")
+    assert refusal("secret") == refusal("unknown")
+    assert "secret" not in refusal("unknown")
     assert [row["account"] for row in estimates({"prompt": "a"}, view)["accounts"]] == ["shared"]
-    for field in ("secret", "nobody"):
+    for field in ("secret", "unknown"):
         with pytest.raises(InvalidInput):
             estimates({"prompt": "a", "account": field}, view)
     lane = "standard:720p"
     assert [a.name for a in able_accounts(view, None, ["anyfast"], lane)] == ["shared"]
     assert Obstacles(view, frozenset()).of("secret", ["anyfast"], lane) == "account_missing"
-    assert Obstacles(view, frozenset()).of("nobody", ["anyfast"], lane) == "account_missing"
+    assert Obstacles(view, frozenset()).of("unknown", ["anyfast"], lane) == "account_missing"
 
 
 @pytest.mark.parametrize("tenants", [[], ["Acme"], ["a b"], ["acme", ""]])

@@ -72,7 +72,13 @@ def test_a_key_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         (ACCOUNT.replace("anyfast", "slowfast"), "accounts[0].gateway"),
         (ACCOUNT + ACCOUNT, "the name 'main' is used twice"),
         (ACCOUNT.replace("api_key", "#"), "give exactly one of api_key and api_key_env"),
+        ("public_url = 'reelq.example.com'", "public_url: must be http:// or https:// and a host, such as https://"),
+        ("public_url = 'https://x/?a=b'", "public_url: must be http:// or https:// and a host"),
         (ACCOUNT + "base_url = 'ftp://x'", "accounts[0].base_url: must be an http(s) URL"),
+        (ACCOUNT + "base_url = 'https://:443/v1'", "accounts[0].base_url: must be an http(s) URL"),
+        (ACCOUNT + "base_url = 'https://x:port/v1'", "accounts[0].base_url: must be an http(s) URL"),
+        (ACCOUNT + "base_url = 'https://u:p@x'", "accounts[0].base_url: must have no user and password"),
+        (ACCOUNT + "base_url = 'https://x/v1?version=3'", "accounts[0].base_url: must end with its path"),
         (ACCOUNT + "max_in_flight = 0", "accounts[0].max_in_flight"),
         ("this is not TOML", "cannot be read"),
     ],
@@ -98,6 +104,23 @@ def test_defaults_give_way_to_what_is_set() -> None:
     assert load_settings(environ={"REELQ_UNCONFIRMED_GRACE_SECONDS": "2"}).submit_timeout_seconds == 2.0
     short = load_settings(environ={"REELQ_GENERATION_TIMEOUT_SECONDS": "30"})
     assert (short.unconfirmed_grace_seconds, short.submit_timeout_seconds) == (30.0, 8.0)
+
+
+def test_a_file_of_a_windows_editor_is_read_or_says_how_to_save_it() -> None:
+    Path("reelq.toml").write_text(ACCOUNT, encoding="utf-8-sig", newline="\r\n")
+    assert [account.name for account in load_settings(environ={}).accounts] == ["main"]
+    Path("key.txt").write_text("a-long-enough-api-key\n", encoding="utf-8-sig", newline="\r\n")
+    key = load_settings(environ={"REELQ_API_KEY_FILE": "key.txt"}).api_key
+    assert key is not None and key.get_secret_value() == "a-long-enough-api-key"
+    Path("reelq.toml").write_text(ACCOUNT, encoding="utf-16")
+    with pytest.raises(InvalidInput, match=r"reelq\.toml: is not UTF-8 text; save it as UTF-8"):
+        load_settings(environ={})
+
+
+def test_an_empty_variable_of_a_compose_file_sets_no_url() -> None:
+    settings = load_settings(environ={"REELQ_PUBLIC_URL": "", "REELQ_FLOWER_URL": ""})
+    assert (settings.public_url, settings.flower_url) == (None, None)
+    assert not settings.keys_for_all, "programs on this machine need no key"
 
 
 def test_a_wrong_value_in_the_environment_is_named_with_its_variable() -> None:

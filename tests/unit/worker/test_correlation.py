@@ -59,7 +59,7 @@ def test_a_callback_url_of_its_own_whose_token_is_stored_as_a_hash(gateway: str)
     assert marked(gateway, callbacks=True)[0].callback_url != attempt.callback_url
 
 
-def test_no_callback_url_where_nobody_would_call_it() -> None:
+def test_no_callback_url_for_a_gateway_that_would_not_call_it() -> None:
     nowhere = Settings()
     private = Settings(public_url="http://127.0.0.1:8080")
     for gateway, settings, callbacks in (
@@ -73,7 +73,7 @@ def test_no_callback_url_where_nobody_would_call_it() -> None:
         assert marks.callback_hash is None
 
 
-def test_ark_is_told_when_nobody_wants_the_video_any_more() -> None:
+def test_ark_gets_the_seconds_for_which_the_video_is_wanted() -> None:
     ark = DIALECTS["ark"]
     bodies = [
         ark.submit_call(REQUEST, AttemptOptions(expires_after_s=seconds)).json or {}

@@ -98,7 +98,7 @@ def test_young_doubts_are_looked_into_soon_and_old_ones_rarely() -> None:
     assert list(waits.values()) == [2.0, 10.0, 60.0, 185.0, LATEST_CHECK_S, LATEST_CHECK_S]
 
 
-def test_nobody_is_asked_before_a_list_has_had_time_to_show_the_task() -> None:
+def test_no_gateway_is_asked_before_a_list_has_had_time_to_show_the_task() -> None:
     patient = Settings(unconfirmed_grace_seconds=3600)
     reasons = [decide(a_doubt(age_s=s), Unproven.NOT_SHOWN, patient).reason for s in (SETTLE_S - 1, SETTLE_S + 1)]
     assert reasons == ["looking", "held"]

@@ -117,7 +117,7 @@ def test_what_differs_beside_the_prompt_rules_a_task_out() -> None:
     assert evidence(attempt, [own]) == Found("t", sure=False)
 
 
-def test_a_task_that_does_not_show_its_size_yet_may_be_somebody_elses() -> None:
+def test_a_task_that_does_not_show_its_size_yet_may_be_of_another() -> None:
     attempt = an_attempt(duration=5)
     assert evidence(attempt, [by_prompt("t")]) is Unproven.PENDING
     assert evidence(attempt, [by_prompt("t", status=DONE)]) == Found("t", sure=False), "it never shows more"

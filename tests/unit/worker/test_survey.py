@@ -70,7 +70,7 @@ def test_it_reads_no_further_back_than_needed() -> None:
     assert not seen.covers(BEGIN + 7000)
 
 
-def test_whoever_needs_less_does_not_wait_for_the_rest() -> None:
+def test_one_that_needs_less_does_not_wait_for_the_rest() -> None:
     lister = Lister(newest_first(1000))
     release = asyncio.Event()
 

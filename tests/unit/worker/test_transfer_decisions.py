@@ -13,6 +13,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import EVIDENCE_S, Decision
+from worker.transferring.capacity import NoRoom
 from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.copying import DownloadWasted
 from worker.transferring.decisions import (
@@ -201,6 +202,23 @@ def test_after_days_without_power_one_refusal_of_a_fresh_link_loses_no_video() -
 def test_a_failure_of_our_own_store_never_ends_a_job() -> None:
     decision = copied(StoreUnavailable("500"), generated_age_s=LIFE_S * 3, setbacks=500, reason="store_unavailable")
     assert decision.target is S.TRANSFERRING
+
+
+@pytest.mark.parametrize("without", [{"account": ""}, {"attempt": 0}, {"gateway_task_id": None}], ids=str)
+def test_a_link_without_its_task_is_tried_until_it_is_dead(without: dict[str, Any]) -> None:
+    """As another program may store it: there is no gateway to ask for a fresh link."""
+    for outcome in (UrlRefused("HTTP 403"), LinkExpired("its link has expired")):
+        decision = copied(outcome, expires_in_s=600.0, **without)
+        assert (decision.target, decision.reason) == (S.TRANSFERRING, Reason.NO_FRESH_LINK)
+    dead = {"expires_in_s": -EVIDENCE_S - 1, "reason": "no_fresh_link"}
+    assert copied(UrlRefused("HTTP 403"), **without, **dead).reason is Reason.VIDEO_EXPIRED
+
+
+@pytest.mark.parametrize("reason", ["seeded", None])
+def test_a_reason_of_another_program_does_not_stop_a_copy_that_waits_for_room(reason: str | None) -> None:
+    decision = copied(NoRoom("full"), reason=reason)
+    assert (decision.target, decision.reason) == (JobState.TRANSFERRING, Reason.GENERATED)
+    assert copied(NoRoom("full"), reason="download_failed").reason is Reason.DOWNLOAD_FAILED
 
 
 def without_frame(refused: bool = False, requested: bool = True, **changes: Any) -> Decision:

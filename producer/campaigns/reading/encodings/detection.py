@@ -120,7 +120,7 @@ def _decide(where: str, file: BinaryIO, readings: list[_Reading]) -> Encoding:
     best = readings[0]
     rivals = [item for item in readings if item.bits < best.bits + _MARGIN_BITS and item.texts != best.texts]
     if rivals or best.encoding not in _READ:
-        raise _unclear(where, file, [best, *rivals])
+        raise _unclear(where, file, [best, *rivals] if best.encoding in _READ else readings)
     letters = sum(not char.isascii() for text in best.texts for char in text)
     if best.encoding != UTF_8 and sum(best.costs) > _MOJIBAKE_BITS * letters:
         raise _unclear(where, file, readings)

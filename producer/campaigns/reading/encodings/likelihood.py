@@ -52,7 +52,9 @@ _FOREIGN_LETTER, _NEVER = 20.0, 40.0
 
 
 def bits_of(text: str) -> float:
-    """The bits of all non-ASCII characters in a text."""
+    """The bits of all non-ASCII characters in a text. Letters with accents of their own, as Macs write them in names of
+    files, count as the usual letters."""
+    text = unicodedata.normalize("NFC", text)
     return sum(_bits_of_run(text, found.start(), found.group()) for found in _RUN.finditer(text))
 
 

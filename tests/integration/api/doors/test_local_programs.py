@@ -79,7 +79,7 @@ def test_another_user_of_this_machine_is_not_local(api: httpx.Client) -> None:
     answers: list[bytes] = []
 
     def ask() -> None:
-        ctypes.CDLL(None).setfsuid(65534)  # for this thread only: its sockets belong to nobody
+        ctypes.CDLL(None).setfsuid(65534)  # for this thread only: its sockets belong to another user
         with socket.create_connection(("127.0.0.1", port_of(api)), PATIENCE_S) as raw:
             raw.sendall(b"GET /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n")
             answers.append(raw.makefile("rb").read())
@@ -91,7 +91,7 @@ def test_another_user_of_this_machine_is_not_local(api: httpx.Client) -> None:
     assert api.get("/v1/jobs").status_code == 200
 
 
-def test_settings_that_speak_of_others_ask_everybody_for_a_key(configured: Settings) -> None:
+def test_settings_that_speak_of_others_ask_every_caller_for_a_key(configured: Settings) -> None:
     for more in ({"public_url": "https://reelq.example"}, {"trusted_proxies": ["10.0.0.0/8"]}):
         strict = Settings.model_validate(configured.model_dump() | more | {"api_key": KEY})
         with serving(strict) as api:
@@ -101,7 +101,7 @@ def test_settings_that_speak_of_others_ask_everybody_for_a_key(configured: Setti
         assert api.get("/v1/jobs").status_code == 401
 
 
-def test_a_second_tenant_asks_everybody_for_a_key(configured: Settings) -> None:
+def test_a_second_tenant_asks_every_caller_for_a_key(configured: Settings) -> None:
     with serving(configured.model_copy(update={"public_url": "http://127.0.0.1:8080"})) as api:
         assert api.get("/v1/jobs").status_code == 200
         with connect(configured.require_database_url()) as conn:

@@ -122,7 +122,7 @@ def test_an_address_that_guesses_has_to_wait_and_keys_in_use_do_not(
     with serving(proxied) as api:
         guesses = [ask(api, f"rq_{'a' * 12}_{number:043}") for number in range(7)]
         assert guesses == [401] * 5 + [429] * 2
-        assert ask(api, fresh) == 429, "from there it cannot be told from a guess"
+        assert ask(api, fresh) == 429, "from there it looks like a guess"
         assert ask(api, in_use, "198.51.100.8") == 200, "another address"
         assert ask(api, in_use) == 200, "it was right a moment ago"
         # The operator's own key may be short, so a right guess is known only where it was right before.

@@ -76,10 +76,10 @@ def test_a_list_is_paged_in_both_orders(videos: openai.resources.Videos, api: ht
     for wrong in ({"limit": 0}, {"limit": 101}, {"order": "newest"}):
         assert api.get("/v1/videos", params=wrong).status_code == 422
     with pytest.raises(openai.NotFoundError):
-        videos.list(after="nobody")
+        videos.list(after="unknown")
 
 
-@pytest.mark.parametrize("video_id", ["nobody", "0" * 32, "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"])
+@pytest.mark.parametrize("video_id", ["unknown", "0" * 32, "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"])
 def test_what_is_not_there_is_not_found(videos: openai.resources.Videos, video_id: str) -> None:
     for ask in (
         lambda: videos.retrieve(video_id),
@@ -93,7 +93,7 @@ def test_what_is_not_there_is_not_found(videos: openai.resources.Videos, video_i
             ask()
         assert caught.value.code == "video_not_found"
     with pytest.raises(openai.NotFoundError) as caught:
-        videos.get_character("nobody")
+        videos.get_character("unknown")
     assert caught.value.code == "not_supported"
 
 

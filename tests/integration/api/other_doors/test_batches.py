@@ -242,6 +242,58 @@ def test_a_batch_that_is_cancelled_in_the_middle_of_a_step_pays_for_nothing(
         asyncio.run(service.close())
 
 
+def test_requests_of_a_large_batch_are_counted_at_each_look_and_at_its_end_for_good(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "FEW", 2)
+    own = with_account(settings)
+    content = b"".join(f"{json.dumps(request(str(number)))}\n".encode() for number in range(3))
+    service = Service(own)
+    database = service.producer.database
+    runner = BatchRunner(service)
+
+    def counts(*, exact: bool = False) -> tuple[int, int]:
+        with database.begin() as conn:
+            found = batches.get_batch(conn, "shop", batch.id, exact=exact)
+        assert found is not None
+        return found.completed, found.failed
+
+    def step() -> None:
+        with database.begin() as conn:
+            conn.execute("UPDATE batches SET due_at = now() WHERE due_at IS NOT NULL")
+        assert runner.step()
+
+    try:
+        with database.begin() as conn:
+            file = files.add_file(conn, "shop", "a", [content], 3600.0)
+            batch = batches.add_batch(conn, "shop", None, file.id, 86_400, None)
+        for _ in range(2):
+            step()
+        with database.begin() as conn:
+            jobs = [line.job_id for line in batches.results_of(conn, batch.id, 0, 10)]
+        shop = service.producer.as_tenant("shop", None)
+        bring(shop, str(jobs[0]), S.SUCCEEDED)
+        assert (counts(), counts(exact=True)) == ((0, 0), (1, 0))
+        step()
+        assert counts() == (1, 0)
+        for job_id in jobs[1:]:
+            bring(shop, str(job_id), S.FAILED)
+        step()
+        with database.begin() as conn:
+            conn.execute("DELETE FROM jobs")
+        assert counts() == (1, 2)
+        # As an older program, or another one, ends it.
+        with database.begin() as conn:
+            conn.execute("UPDATE batches SET ended_at = now()")
+        assert counts() == (0, 3)
+        assert runner.step() and not runner.step()
+        with database.begin() as conn:
+            conn.execute("DELETE FROM batch_lines")
+        assert counts() == (0, 3)
+    finally:
+        asyncio.run(service.close())
+
+
 def test_a_file_that_is_refused_takes_only_its_own_request_with_it(settings: Settings) -> None:
     own = with_account(settings).model_copy(update={"uploads_max_files": 1})
     pictures = [base64.b64encode(picture(colour=number * 90)).decode() for number in range(2)]

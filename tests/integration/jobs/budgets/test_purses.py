@@ -88,7 +88,7 @@ def test_a_purse_that_was_made_smaller_or_removed_refuses_nothing_that_costs_no_
     change(conn, agent, mine, 9)
 
 
-def test_nobody_spends_from_the_purse_of_another_key(conn: Connection, key: Key) -> None:
+def test_no_key_spends_from_the_purse_of_another(conn: Connection, key: Key) -> None:
     poor, rich, free = key(2), key(100), key(None)
     theirs, operators = enqueued(conn, rich, 1), enqueued(conn, free, 1)
     for dear in (theirs, operators):

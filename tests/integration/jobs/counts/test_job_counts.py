@@ -22,6 +22,7 @@ from storage.merging import merge_sql
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs, recent_costs
 from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts_of_tenant, merge_counts
+from storage.reporting.recounts import recount_slots
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
 from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.test_jobs import a_job, claim, enqueue, generating
@@ -285,11 +286,11 @@ def test_slots_in_use_are_right_again_after_a_session_without_triggers(postgres_
         conn.execute("UPDATE jobs SET account = 'other' WHERE id = %s", [held[0].id])
         conn.execute("SET LOCAL session_replication_role = origin")
     with connect(postgres_url) as conn:
-        assert usage.recount(conn) == 2
+        assert recount_slots(conn) == 2
         with connect(postgres_url) as another:
-            assert usage.recount(another) == 0, "two at once would add the correction twice"
+            assert recount_slots(another) == 0, "two at once would add the correction twice"
     with connect(postgres_url) as conn:
-        assert usage.recount(conn) == 0
+        assert recount_slots(conn) == 0
         assert miscounted(conn) == []
         found = usage.slots_in_use(conn, 60.0)
     assert found == {"main": {lane: usage.Usage(1, generating=1)}, "other": {lane: usage.Usage(1, generating=1)}}

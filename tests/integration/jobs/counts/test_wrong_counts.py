@@ -16,6 +16,7 @@ from storage.reporting.costs import campaign_costs
 from storage.reporting.recounts import recount_all, recount_tenant
 from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.test_jobs import a_job, enqueue
+from tests.waiting import wait_for
 from worker.cleaning import counts
 
 _JOBS = """
@@ -94,6 +95,25 @@ def test_a_tenant_whose_jobs_are_all_gone_is_corrected(postgres_url: str, db: Da
     assert counts.sweep_counts(db.begin) == 1
     with connect(postgres_url) as conn:
         assert miscounted(conn) == []
+
+
+def test_many_uncounted_jobs_let_a_sweep_compare_every_tenant(
+    postgres_url: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of tenants that no look takes, and where nothing is counted at all."""
+    monkeypatch.setattr(count_checks, "look", lambda _conn, _names: [])
+    monkeypatch.setattr(counts, "_go_on", lambda _begin: pytest.fail("only the next tenants are compared"))
+    write_without_triggers(postgres_url, _JOBS, tenant="z", campaign=None, count=2 * count_checks.UNCOUNTED)
+
+    def uncounted() -> bool:
+        with connect(postgres_url) as conn:  # a transaction sees the statistics of its first look
+            return count_checks.many_are_uncounted(conn)
+
+    wait_for("the statistics", uncounted)
+    assert counts.sweep_counts(db.begin) > 0
+    with connect(postgres_url) as conn:
+        assert miscounted(conn) == []
+    assert not uncounted()
 
 
 def test_a_recount_of_one_tenant_leaves_the_others(postgres_url: str) -> None:

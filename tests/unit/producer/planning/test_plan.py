@@ -85,6 +85,20 @@ def test_all_bad_rows_are_given_at_once_with_row_column_key_and_reason(sheet: Pa
     assert found["encoding"] == "UTF-8"
 
 
+def test_a_key_that_asks_for_two_things_is_found_before_the_run(tmp_path: Path) -> None:
+    """As a spreadsheet makes it of long article numbers: 8901234567890 and 8901234567999 are both 8.90123E+12."""
+    path = tmp_path / "a.csv"
+    rows = ("a cat,8.90123E+12", "a dog,8.90123E+12", "a cow,K-1", "a cow,K-1", "a pig,K-1", "a hen,K-2")
+    path.write_text("prompt,idempotency_key\n" + "\n".join(rows) + "\n")
+    checked, plan = checked_of(path)
+    found = plan.as_dict()
+    assert (found["rows"], found["good"]) == (6, 4)
+    assert [(bad["row"], bad["column"]) for bad in found["bad"]] == [(3, "idempotency_key"), (6, "idempotency_key")]
+    assert "is also that of row 2, which asks for something else; it has lost digits" in found["bad"][0]["message"]
+    assert found["bad"][1]["message"] == "'K-1' is also that of row 4, which asks for something else"
+    assert [job.spec.prompt for job in checked.jobs] == ["a cat", "a cow", "a cow", "a hen"]
+
+
 def test_a_plan_reads_well(sheet: Path) -> None:
     _, plan = checked_of(sheet)
     lines = list(plan_lines(plan, sheet.name))

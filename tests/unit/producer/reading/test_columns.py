@@ -72,3 +72,8 @@ def test_a_field_mapped_to_nothing_is_kept_in_metadata(tmp_path: Path) -> None:
 )
 def test_an_invalid_mapping_is_refused(tmp_path: Path, mapped: list[str], message: str) -> None:
     assert error_of(saved(tmp_path, "产品名,Len\na,5\n"), mapped=mapped).startswith(message)
+
+
+def test_marks_of_the_direction_of_writing_are_no_part_of_a_name(tmp_path: Path) -> None:
+    rows, _ = rows_of(saved(tmp_path, "\u200fprompt,\u202aduration\u202c\nقطة على الجدار,\u200e5\n"))
+    assert rows == [(2, {"prompt": "قطة على الجدار", "duration": 5})]

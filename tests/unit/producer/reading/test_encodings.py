@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -14,6 +15,8 @@ READ = [
     ("一隻貓在跑", "big5"),
     (CAT, "utf-16"), (LONG, "utf-16-le"), (LONG, "utf-16-be"), (CAT, "utf-32"),
     ("Café à la crème, 40 °C", "utf-8"), ("Ein Fluss in Köln – „Dämmerung“", "utf-8-sig"),
+    (normalize("NFD", "Kätzchen läuft"), "utf-8"), (normalize("NFD", "Zażółć gęślą jaźń"), "utf-8"),
+    (normalize("NFD", "Mèo chạy trên đường phố"), "utf-8"),
     ("夕焼けの海を走る電車", "utf-8"), ("Кот бежит по снегу", "utf-8"), ("🐈 in the snow", "utf-8"), ("plain", "ascii"),
 ]  # fmt: skip
 ASKED = [
@@ -35,6 +38,19 @@ def test_a_text_is_read_as_its_author_wrote_it(tmp_path: Path, text: str, encodi
     rows, notes = rows_of(saved(tmp_path, text, encoding))
     assert rows == [(2, {"prompt": text, "duration": 5})]
     assert bool(notes) == (not encoding.startswith(("utf-8", "ascii"))), notes
+
+
+def test_the_likeliest_encodings_are_shown_where_none_is_read(tmp_path: Path) -> None:
+    message = error_of(saved(tmp_path, "雨の路地を走る猫、桜が散る", "cp932"))
+    assert "Shift_JIS: '雨の路地を走る猫、桜が散る'" in message, "people see which is their text"
+
+
+def test_the_mark_at_the_end_of_files_of_dos_is_no_job(tmp_path: Path) -> None:
+    """As `copy *.csv all.csv` writes it."""
+    path = tmp_path / "a.csv"
+    for end in ("\r\n\x1a", "\x1a", "\r\n\x1a\r\n"):
+        path.write_bytes(f"prompt,duration\r\na cat,5{end}".encode())
+        assert rows_of(path)[0] == [(2, {"prompt": "a cat", "duration": 5})]
 
 
 @pytest.mark.parametrize(("text", "encoding", "named"), ASKED)

@@ -16,7 +16,7 @@ from sentry_sdk.transport import Transport
 
 from storage.logs.sentry import set_up_sentry
 
-PROMPT, KEY = "a boat that nobody may know of", "sk-0123456789abcdef"
+PROMPT, KEY = "a boat that no one may know of", "sk-0123456789abcdef"
 LINK = "https://files.example/v.mp4?X-Tos-Signature=0123456789abcdef"
 
 

@@ -43,3 +43,13 @@ def test_one_slow_round_does_not_silence_hints_for_long() -> None:
     pace = Pace()
     pace.note(1000.0, 1000.3)
     assert pace.next_at < 1003.0
+
+
+def test_rounds_that_find_more_take_half_of_the_time_and_leave_what_hints_have_saved_up() -> None:
+    pace, now = Pace(), 1000.0
+    for _ in range(20):
+        pace.note_more(now, now + 0.05)
+        assert pace.next_at == pytest.approx(now + 0.1)
+        now = pace.next_at
+    pace.note(now, now + 0.03)
+    assert pace.next_at - (now + 0.03) == pytest.approx(PAUSE_S)

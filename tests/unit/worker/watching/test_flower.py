@@ -153,7 +153,7 @@ OKTA = "https://okta.example.com/oauth2/default"
         ({}, None, "FLOWER_OAUTH2_OKTA_BASE_URL: is not set"),
     ],
 )
-def test_oauth_that_would_let_nobody_in_is_refused(
+def test_oauth_that_would_let_no_one_in_is_refused(
     given: dict[str, str | None], okta_url: str | None, why: str | None
 ) -> None:
     found = why_no_sign_in(SimpleNamespace(**OAUTH | given), okta_url)

@@ -1,6 +1,6 @@
 """A load on `POST /v1/jobs` from a separate process: at a fixed rate, or as fast as a number of connections allows.
 
-    python -m bench.load URL SECONDS --rate 300 | --connections 16
+    python -m bench.api.load URL SECONDS --rate 300 | --connections 16
 
 Prints one JSON object. Latency starts at a request's scheduled time, so that a slow server cannot slow down the load
 and hide its delay.

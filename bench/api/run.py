@@ -61,7 +61,7 @@ def under_load(
 ) -> tuple[dict[str, Value], int]:
     """Put one load on `POST /v1/jobs`; returns its row and the number of accepted jobs missing from the table."""
     groups = {"api": api.pids, "database": [servers.pids["postgres"]]}
-    command = [sys.executable, "-m", "bench.load", api.url, str(seconds), *load]
+    command = [sys.executable, "-m", "bench.api.load", api.url, str(seconds), *load]
     with Meter(groups) as meter:
         ran = run(command, api.environ, api.place.directory / "load.log", seconds + SLACK_S)
         used = {name: meter.cpu_s(name) for name in groups}
@@ -114,7 +114,7 @@ def from_python(api: EnqueueLoad, quick: bool) -> tuple[list[dict[str, Value]], 
     """Enqueue with the Python client; returns its rows and the number of missing jobs."""
     before = api.stored()
     arguments = ("1", "2000") if quick else ("5", str(BULK))
-    command = [sys.executable, "-m", "bench.enqueueing", *arguments]
+    command = [sys.executable, "-m", "bench.api.client", *arguments]
     printed = json.loads(run(command, api.environ, api.place.directory / "enqueueing.log", 120.0).output)
     rows: list[dict[str, Value]] = [
         {

@@ -1,6 +1,6 @@
 """Measure how fast the Python client stores jobs; runs as a separate process with a producer's configuration.
 
-    python -m bench.enqueueing SINGLE_SECONDS BULK_JOBS
+    python -m bench.api.client SINGLE_SECONDS BULK_JOBS
 
 Prints one JSON object.
 """

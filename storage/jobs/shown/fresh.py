@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import LiteralString
 from uuid import UUID
 
@@ -39,50 +39,53 @@ def views_of_new(conn: Connection, jobs: Sequence[NewJob], campaign: str | None)
     ]
     reasons = conn.execute(_REASONS, {"groups": dumps(rows)}).fetchall()
     return {
-        job.id: JobView(
-            id=job.id,
-            state=JobState.QUEUED,
-            campaign=campaign,
-            idempotency_key=job.idempotency_key,
-            request=dict(job.request),
-            priority=job.priority,
-            tags=list(job.tags),
-            metadata=dict(job.metadata),
-            webhook_url=job.webhook_url,
-            account=None,
-            account_pin=job.account_pin,
-            gateway=None,
-            model=None,
-            gateway_task_id=None,
-            attempt=0,
-            polls=0,
-            reason=reasons[number][1],
-            error=None,
-            usage=None,
-            estimate=None if job.estimate is None else dict(job.estimate),
-            cost=None,
-            seed=None,
-            object_key=None,
-            playable_key=None,
-            poster_key=None,
-            last_frame_key=None,
-            size_bytes=None,
-            sha256=None,
-            video_format=None,
-            due_at=reasons[number][2],
-            deadline_at=None if job.deadline_at is None else job.deadline_at.astimezone(UTC),
-            created_at=reasons[number][2],
-            updated_at=reasons[number][2],
-            submitted_at=None,
-            generated_at=None,
-            video_expires_at=None,
-            finished_at=None,
-            cancel_request=None,
-            deleted_at=None,
-            draft_of=None,
-            draft_task_id=None,
-            draft_ends_at=None,
-            finals=[],
-        )
-        for job, number in zip(plain, number_of, strict=True)
+        job.id: _as_queued(job, campaign, *reasons[number][1:]) for job, number in zip(plain, number_of, strict=True)
     }
+
+
+def _as_queued(job: NewJob, campaign: str | None, reason: str | None, now: datetime) -> JobView:
+    return JobView(
+        id=job.id,
+        state=JobState.QUEUED,
+        campaign=campaign,
+        idempotency_key=job.idempotency_key,
+        request=dict(job.request),
+        priority=job.priority,
+        tags=list(job.tags),
+        metadata=dict(job.metadata),
+        webhook_url=job.webhook_url,
+        account=None,
+        account_pin=job.account_pin,
+        gateway=None,
+        model=None,
+        gateway_task_id=None,
+        attempt=0,
+        polls=0,
+        reason=reason,
+        error=None,
+        usage=None,
+        estimate=None if job.estimate is None else dict(job.estimate),
+        cost=None,
+        seed=None,
+        object_key=None,
+        playable_key=None,
+        poster_key=None,
+        last_frame_key=None,
+        size_bytes=None,
+        sha256=None,
+        video_format=None,
+        due_at=now,
+        deadline_at=None if job.deadline_at is None else job.deadline_at.astimezone(UTC),
+        created_at=now,
+        updated_at=now,
+        submitted_at=None,
+        generated_at=None,
+        video_expires_at=None,
+        finished_at=None,
+        cancel_request=None,
+        deleted_at=None,
+        draft_of=None,
+        draft_task_id=None,
+        draft_ends_at=None,
+        finals=[],
+    )

@@ -1,0 +1,1 @@
+"""Enqueueing: through the API by a load from outside, and with the Python client."""

@@ -1,0 +1,1 @@
+"""Jobs as they are shown: in answers, in webhooks and beside their videos."""

@@ -1,7 +1,7 @@
 """The process that collects the tests before the workers do. Each worker of pytest-xdist is a fork of it.
 
-Workers that start by themselves each import the product and the tests, and compile the tests where
-they have not run before: 7 s of CPU each, and 9. A fork has everything imported, and shares most of that memory.
+Workers that start by themselves each import the product and the tests, which takes 7 s of CPU, and 9 where the tests
+have not been compiled yet. A fork has everything imported, and shares most of that memory.
 
 The source opens nothing and starts no thread. It ends when its standard input does, as it does when pytest ends.
 """
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import execnet
 
 END_S = 10.0
+"""How long a worker may take to end after pytest has."""
+_ROOT = Path(__file__).parents[2]
+_MAIN = "import sys; sys.path.insert(0, sys.argv[1]); from tests.worker_source.source import main; main(*sys.argv[2:])"
 # As execnet starts a worker.
 _BEGIN = "import sys;exec(eval(sys.stdin.readline()))"
 _CLIENT = Path(__file__).with_name("client.py")
@@ -46,7 +49,7 @@ def running_source(arguments: Sequence[str], specs: Sequence[execnet.XSpec]) -> 
         listener.bind(f"\0{name}")  # no file: a path may be too long
         listener.listen()
         number = listener.fileno()
-        command = [sys.executable, "-m", __name__, str(number), *arguments]
+        command = [sys.executable, "-c", _MAIN, str(_ROOT), str(number), *arguments]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[number])
     for spec in specs:
         spec.python = shlex.join([sys.executable, "-I", "-S", str(_CLIENT), name])
@@ -54,10 +57,10 @@ def running_source(arguments: Sequence[str], specs: Sequence[execnet.XSpec]) -> 
         yield
 
 
-def main(number: int, arguments: list[str]) -> None:
+def main(number: str, *arguments: str) -> None:
     """Be the source; `number`: of the socket on which clients ask."""
-    with socket.socket(fileno=number) as listener:
-        os.set_inheritable(number, False)
+    with socket.socket(fileno=int(number)) as listener:
+        listener.set_inheritable(False)
         # What is wrong with a test is said by the workers, which collect it again. Without capture, for a module that
         # keeps `sys.stderr` when it is imported would keep one that is closed.
         pytest.main(["--collect-only", "-qq", "-n", "0", "--capture=no", "-p", "no:cacheprovider", *arguments])
@@ -107,7 +110,3 @@ def _become_worker(connection: socket.socket) -> None:
     gc.disable()  # as tests/conftest.py does where it is imported
     program = sys.modules["__main__"] = ModuleType("__main__")
     exec(_BEGIN, program.__dict__)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])

@@ -205,12 +205,12 @@ def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
 
 
 def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World, gateway: DoubtfulGateway) -> None:
-    write_sheet("an old lamp", seed=7)
+    write_sheet("a lamp of glass", seed=7)
     enqueue(run)
     go(world, gateway)
     write_sheet("a new lamp", seed=7)
     assert enqueue(run)["edited"]["paid_for"] == [2]
-    write_sheet("an old lamp", seed=7)
+    write_sheet("a lamp of glass", seed=7)
     assert run("plan", "lamps.csv", "--name", NAME, "--no-fetch")[1]["edited"]["paid_for"] == []
     assert enqueue(run)["edited"]["paid_for"] == []
     assert [row.edited for row in rows_of(world)] == [False]

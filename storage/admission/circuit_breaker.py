@@ -121,6 +121,7 @@ WHERE account = %(account)s AND model = %(model)s
 _CLOSE: LiteralString = f"""
 DELETE FROM circuit_breakers b
 WHERE b.account = ANY(%(accounts)s) AND (%(model)s::text IS NULL OR b.model = %(model)s) AND b.open_until <= now()
+  AND (b.model = '' OR %(models)s)
   AND (
     SELECT true FROM attempts a
     WHERE a.account = b.account AND (b.model = '' OR a.model_key = b.model) AND a.outcome = 'accepted'
@@ -166,9 +167,12 @@ def breakers(conn: Connection, accounts: Sequence[str] | None = None) -> dict[tu
         return {(row.account, row.model): row for row in rows}
 
 
-def close_recovered(conn: Connection, accounts: Sequence[str], model: str | None = None) -> list[tuple[str, str]]:
-    """Close half-open breakers for which a job was accepted after the pause; returns their accounts and models."""
-    rows = conn.execute(_CLOSE, {"accounts": list(accounts), "model": model}).fetchall()
+def close_recovered(
+    conn: Connection, accounts: Sequence[str], model: str | None = None, *, models: bool = True
+) -> list[tuple[str, str]]:
+    """Close half-open breakers for which a job was accepted after the pause; returns their accounts and models.
+    `models`: also those of models, for each of which the recent attempts of its account are read."""
+    rows = conn.execute(_CLOSE, {"accounts": list(accounts), "model": model, "models": models}).fetchall()
     return [(row[0], row[1]) for row in rows]
 
 

@@ -85,11 +85,13 @@ class Grant:
         return self.model_holds.get(model_of(self.account.dialect, lane) or "")
 
 
-def grants(conn: Connection, settings: Settings, note: Callable[[int], None] = lambda _: None) -> list[Grant]:
+def grants(
+    conn: Connection, settings: Settings, note: Callable[[int], None] = lambda _: None, *, models: bool = True
+) -> list[Grant]:
     """The accounts that may submit now, in their configured order; they stay locked until the transaction ends.
 
     `note` gets the newest version of the accounts that was seen: those that have changed since the settings were read
-    get no grant.
+    get no grant. `models`: also close the breakers of models that have recovered.
     """
     names = [account.name for account in settings.accounts if account.name not in settings.book.paused]
     if not names:
@@ -101,7 +103,7 @@ def grants(conn: Connection, settings: Settings, note: Callable[[int], None] = l
         return []
     breakers = circuit_breaker.breakers(conn, sorted(locked))
     if any(not breaker.is_open for breaker in breakers.values()):
-        for account, model in circuit_breaker.close_recovered(conn, sorted(locked)):
+        for account, model in circuit_breaker.close_recovered(conn, sorted(locked), models=models):
             log.info(
                 "account.recovered account=%s model=%s was=%s", account, model or "*", breakers[account, model].cause
             )

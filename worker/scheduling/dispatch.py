@@ -54,6 +54,8 @@ LOOK_BACK = "look_back"
 ALL = frozenset(Due)
 IDLE_S = 1.0
 """While nothing is queued, limits are learned and breakers are closed as often as this."""
+MODELS_EVERY_S = 1.0
+"""How often breakers of models are closed that have recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Dispatcher:
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
         self._memory = QueueMemory()
-        self._granted_at = -math.inf
+        self._granted_at = self._recovered_at = -math.inf
         self._has_queue: bool | None = None
         """Whether any job is queued, if the claim of other work in the same round has looked."""
         self._app, self._envelopes = app, Envelopes(app)
@@ -163,6 +165,8 @@ class Dispatcher:
     def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
+        # PostgreSQL would plan the claim of polls again each time: it finds a plan for all values a little dearer.
+        conn.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
         due = due_work(conn)
         self._has_queue = due.queued
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}
@@ -201,7 +205,9 @@ class Dispatcher:
             self.awaited.add(Due.SUBMIT)
             if time.monotonic() < self._granted_at + IDLE_S:
                 return
-        self._granted_at = time.monotonic()
+        self._granted_at = now = time.monotonic()
+        models = now >= self._recovered_at + MODELS_EVERY_S
+        self._recovered_at = now if models else self._recovered_at
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
@@ -212,7 +218,7 @@ class Dispatcher:
             if latest > settings.book.version:
                 self.live.refresh(conn)  # for the next round
 
-        if limit.jobs and (granted := grants(conn, settings, note)):
+        if limit.jobs and (granted := grants(conn, settings, note, models=models)):
             claimed = claim_for(conn, granted, limit.jobs, lease_s, self._memory)
             slots = sum(grant.slots for grant in granted)
             self._note(Due.SUBMIT, len(claimed), Limit(min(limit.fit, slots), limit.most))

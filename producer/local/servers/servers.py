@@ -84,14 +84,19 @@ def local_servers(
     return found
 
 
+_REASON = "reelq: "
+"""How the line begins with which a scheduler or worker says why it ends."""
+
+
 def last_log_line(log: Path) -> str:
-    """The last error in the end of a log file, else its last line; at most 300 characters."""
+    """The last error in the end of a log file, else its last line; at most 300 characters. The reason of a
+    scheduler or worker to end is an error, whatever its words: earlier processes wrote into the same file."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "its log is empty"
     written = [line.strip() for line in lines if line.strip()]
-    errors = [line for line in written[-20:] if "FATAL" in line or "rror" in line]
+    errors = [line for line in written[-20:] if "FATAL" in line or "rror" in line or line.startswith(_REASON)]
     return (errors or written or ["its log is empty"])[-1][:300]
 
 

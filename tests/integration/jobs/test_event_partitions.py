@@ -20,7 +20,7 @@ from storage.jobs.enqueue import new_job_id
 from storage.jobs.events import log, partitions
 from storage.jobs.events.partitions import Partition, id_at
 from storage.settings import Settings
-from tests.integration.jobs.test_migrations import migrate
+from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.jobs.test_retention import a_job
 from tests.waiting import PATIENCE_S
 from worker.cleaning import timelines

@@ -25,7 +25,7 @@ from producer.local.ports import Reservations, free_port, is_free
 from producer.local.processes.spec import ChildSpec
 from producer.local.servers import identity, wheels
 from producer.local.servers.postgres import Postgres
-from producer.local.servers.servers import local_servers, running, spawn, stop, wait_ready
+from producer.local.servers.servers import last_log_line, local_servers, running, spawn, stop, wait_ready
 from producer.local.state import load_state
 from tests.ports import reserve_port
 from tests.servers import Bucket, TestServers
@@ -232,6 +232,18 @@ def test_a_child_that_does_not_start_is_reported_with_its_last_log_line(tmp_path
     message = r"lamp exited with 1: error: the disk is full \(see .*lamp\.log\)"
     with pytest.raises(StackError, match=message), running([spec]):
         pass
+
+
+def test_the_reason_of_a_part_to_end_is_told_from_older_errors_in_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "scheduler.log"
+    old, reason = (
+        "2026-11-29T09:18:51.143Z warning tick.no_broker error=refused",
+        "reelq: the broker is a Redis Cluster",
+    )
+    log.write_text(f"{old}\n{reason}\n")
+    assert last_log_line(log) == reason
+    log.write_text(f"{reason}\n{old}\n")
+    assert last_log_line(log) == old
 
 
 def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:

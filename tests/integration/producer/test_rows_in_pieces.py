@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_page_of_few_rows_is_short_and_has_a_next_one_until_all_are_made(
     monkeypatch.setattr(results, "WAIT_S", 0.0)
     found = Results(producer.database, "default", "foreign", RowFilter(states=[JobState.FAILED]))
     place, pages = None, 0
-    rows: list[object] = []
+    rows: list[Any] = []
     while pages == 0 or place is not None:
         page, place = found.page(place, 5)
         pages, rows = pages + 1, rows + page

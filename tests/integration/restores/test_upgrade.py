@@ -10,7 +10,7 @@ import pytest
 from storage.bucket.objects import Objects
 from storage.database import connect, upgrade
 from storage.settings import Settings
-from tests.integration.jobs.test_migrations import migrate
+from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.restores.rig import JOBS, Rig, enqueue, finish, submits
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway
 from tests.servers import TestServers

@@ -29,8 +29,9 @@ INSERT INTO jobs (id, request, request_hash, gateways, state, account, video_url
 VALUES (%s, '{"prompt": "a cat"}', '', '{ark}', 'transferring', %s, %s)"""
 FACTS = """
 UPDATE jobs SET state = 'succeeded', account = 'main', due_at = NULL, finished_at = now(), object_key = 'a.mp4',
-                size_bytes = 1, error = %(json)s::jsonb, usage = %(json)s::jsonb, estimate = %(json)s::jsonb,
-                cost = %(json)s::jsonb, video_format = %(json)s::jsonb, metadata = %(json)s::jsonb
+                size_bytes = 1, sha256 = repeat('a', 64), error = %(json)s::jsonb, usage = %(json)s::jsonb,
+                estimate = %(json)s::jsonb, cost = %(json)s::jsonb, video_format = %(json)s::jsonb,
+                metadata = %(json)s::jsonb
 WHERE id = %(id)s"""
 NO_OBJECTS = ["[]", '"{\\"prompt\\": \\"a cat\\"}"', "null", "5"]
 

@@ -339,7 +339,7 @@ def test_a_held_job_is_delivered_once_as_it_was(settings: Settings, receiver: Re
 class _BrokerGone(Dispatcher):
     """A dispatcher whose broker goes away between the claim and the message."""
 
-    def _publish(self, batch: Batch) -> None:
+    def _message(self, batch: Batch) -> bytes:
         raise OperationalError(batch.queue)
 
 

@@ -25,8 +25,8 @@ from storage.reporting.job_counts import all_counts, counts_of_campaigns, counts
 from storage.reporting.recounts import recount_slots
 from storage.reporting.waiting import WaitingJobs, waiting_in_campaign
 from tests.integration.jobs.counts.kept_counts import miscounted
+from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.jobs.test_jobs import a_job, claim, enqueue, generating
-from tests.integration.jobs.test_migrations import migrate
 from tests.waiting import PATIENCE_S, wait_for
 
 # An id that begins with an early time.

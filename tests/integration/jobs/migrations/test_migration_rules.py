@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event
 
 from storage import revisions
-from tests.integration.jobs.migration_rules import offences
+from tests.integration.jobs.migrations.migration_rules import offences
 
 SINCE = "0042"
 """Migrations up to this one were written before the rules."""

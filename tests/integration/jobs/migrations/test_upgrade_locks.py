@@ -17,8 +17,8 @@ from storage.jobs.events import log
 from storage.jobs.events.positions import Position
 from storage.large_indexes import build_ahead
 from storage.upgrades import steps
+from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.jobs.test_jobs import a_job, enqueue
-from tests.integration.jobs.test_migrations import migrate
 
 _JOB = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
 VALUES (gen_random_uuid(), 't', '{}', 'h', '{anyfast}')"""

@@ -14,7 +14,7 @@ from storage.counted.kept_count import KeptCount
 from storage.database import connect, upgrade
 from storage.large_indexes import LARGE_INDEXES
 from tests.integration.jobs.counts.kept_counts import miscounted
-from tests.integration.jobs.test_migrations import migrate
+from tests.integration.jobs.migrations.test_migrations import migrate
 
 _JOBS = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
 SELECT gen_random_uuid(), 't' || n % 2, '{}', 'h', '{anyfast}' FROM generate_series(1, 2000) n"""

@@ -6,10 +6,12 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, get_args
 
+import execnet
 import httpx
 import hypothesis
 import pytest
@@ -20,6 +22,7 @@ from seedance.network.authorities import VARIABLES
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
+from tests.worker_source.source import running_source
 
 STEADY, THOROUGH = "steady", "thorough"
 # The time of an example depends more on the load of the machine than on the code under test.
@@ -34,6 +37,18 @@ sys.dont_write_bytecode = False
 
 # What is imported and collected is no garbage: to look through it again and again took a quarter of the collection.
 gc.disable()
+GARBAGE = (20_000, 10, 10)
+"""When the collector runs later. Each API of a test makes 100,000 objects; with Python's own thresholds it took a tenth
+of the CPU of the tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
+    """Fork the workers from one process that has collected the tests, where that can be done."""
+    if sys.platform == "linux":
+        running = ExitStack()
+        running.enter_context(running_source(config.args, specs))
+        config.add_cleanup(running.close)
 
 
 def pytest_collection_finish() -> None:
@@ -41,6 +56,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,13 @@ import pytest
 from producer import Producer
 from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
+from tests.kept.processes import decoders_kept, probes_kept
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_kept() -> Iterator[None]:
+    with probes_kept(), decoders_kept():
+        yield
 
 
 @pytest.fixture

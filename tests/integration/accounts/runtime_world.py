@@ -7,7 +7,6 @@ from typing import Any
 
 from storage.accounts import changes
 from storage.accounts.live import with_accounts
-from storage.database import connect
 from storage.sealing import new_master_key
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
@@ -39,25 +38,25 @@ class RuntimeWorld(World):
 
     def notice(self) -> None:
         """The scheduler reads the accounts, as it does within a tick of a change."""
-        with connect(self.url) as conn:
+        with self.begin() as conn:
             self.settings = with_accounts(conn, self.settings)
 
     def notice_all(self) -> None:
         """Every process reads the accounts."""
         self.notice()
-        with connect(self.url) as conn:
+        with self.begin() as conn:
             self.runtime.live.refresh(conn)
             self.producer.live.refresh(conn)
 
     def add(self, name: str, key: str = "", **fields: Any) -> None:
-        with connect(self.url) as conn:
+        with self.begin() as conn:
             given = self.at_gateway() | {"max_in_flight": 100} | fields
             changes.add_account(conn, self.settings, name, given, {"api_key": key or f"sk-{name}"})
         self.notice_all()
 
     def rekey(self, name: str, key: str, *, revoked: bool = False) -> None:
         """The worker does not read the accounts here: it notices by itself."""
-        with connect(self.url) as conn:
+        with self.begin() as conn:
             changes.rekey_account(conn, self.settings, name, {"api_key": key}, revoked=revoked)
         self.notice()
 

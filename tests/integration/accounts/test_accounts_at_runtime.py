@@ -25,7 +25,7 @@ def until_generated(world: RuntimeWorld, count: int) -> None:
 
 
 def tidy(world: RuntimeWorld) -> int:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return spare_accounts(conn, world.settings)
 
 
@@ -34,7 +34,7 @@ def test_an_added_account_serves_jobs_and_a_limit_holds_at_once(make: Make) -> N
     world.add("first", max_in_flight=2)
     world.enqueue(3)
     assert world.round() == 2
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.set_account(conn, world.settings, "first", {"max_in_flight": 3, "requests_per_minute": 1000})
         changes.set_account(conn, world.settings, "first", {"requests_per_minute": None})
     assert world.round() == 0, "older settings get no grant"
@@ -55,7 +55,7 @@ def test_tasks_keep_the_key_that_they_were_submitted_with(make: Make) -> None:
     first, second = world.keys_used()
     assert (first, second) == ({"before 0", "before 1"}, {"after 0"})
     world.rekey("main", "sk-three")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE account_keys SET retired_at = retired_at - make_interval(secs => %s)", [LEASE_S])
     assert tidy(world) == 0, "both older keys have tasks"
     until_generated(world, 3)
@@ -99,7 +99,7 @@ def test_an_unconfirmed_job_is_not_proven_absent_by_the_list_of_another_project(
     world.add("main", "sk-list-one", **ark)
     [job] = world.enqueue(1)
     world.round()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE attempts SET outcome = 'outcome_unknown', gateway_task_id = NULL")
         conn.execute("UPDATE jobs SET state = 'unconfirmed', gateway_task_id = NULL")
     world.rekey("main", "sk-list-two", revoked=True)
@@ -116,7 +116,7 @@ def test_an_account_is_removed_only_when_no_task_lives_on_it(make: Make) -> None
     world.enqueue(1, "running")
     world.round()
     world.enqueue(1, "waiting")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         with pytest.raises(AccountInUse, match="1 unfinished jobs; `reelq accounts remove main --drain`"):
             changes.remove_account(conn, world.settings, "main")
         conn.rollback()
@@ -148,13 +148,13 @@ def test_a_master_key_is_replaced_and_without_one_the_accounts_of_the_file_go_on
         assert [account.name for account in world.settings.accounts] == (["filed", "stored"] if usable else ["filed"])
         assert ("decrypted" in world.settings.book.unusable.get("stored", "")) is not usable
         assert world.settings.for_tenant("acme").accounts == world.settings.accounts[1:], "never the shared account"
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert changes.reencrypt(conn, world.settings) == (1, [])
         assert changes.reencrypt(conn, world.settings) == (0, [])
     world.know_master_keys(new)
     assert [account.key() for account in world.settings.accounts] == ["sk-filed", "sk-stored"]
     world.know_master_keys(MASTER)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert changes.reencrypt(conn, world.settings) == (0, ["stored"])
     world.rekey("stored", "sk-replaced")
     assert world.settings.accounts[1].key() == "sk-replaced", "a new key replaces one that is lost"

@@ -10,7 +10,6 @@ from producer.operator_actions.waiting import why_it_waits, with_obstacles
 from storage.accounts import changes
 from storage.accounts.changes import AccountInUse
 from storage.admission.grants import grants, survey
-from storage.database import connect
 from tests.integration.accounts.conftest import Make
 from tests.integration.accounts.runtime_world import RuntimeWorld
 from worker.scheduling.maintenance import barred_everywhere
@@ -24,7 +23,7 @@ def enqueue(world: RuntimeWorld, tenant: str, count: int = 1, **fields: Any) -> 
 def waits(world: RuntimeWorld, tenant: str, job_id: Any) -> tuple[list[str], str | None]:
     """Why a job waits, and its reason in lists."""
     view = world.settings.for_tenant(tenant)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         job = world.producer.as_tenant(tenant).get(job_id)
         [listed] = with_obstacles(conn, view, [job])
         codes = [reason.code for reason in why_it_waits(conn, view, job)]
@@ -40,7 +39,7 @@ def test_each_tenant_s_jobs_run_at_its_own_accounts_alone(make: Make) -> None:
     assert sorted(found[f"acme {n}"] or "" for n in range(3)) == ["", "", "acme"], "two wait although others are free"
     assert {found[f"beta {n}"] for n in range(3)} == {"beta"}
     assert {found[f"default {n}"] for n in range(3)} == {"shared"}
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         seen = {
             tenant: [g.account.name for g in survey(conn, world.settings.for_tenant(tenant))]
             for tenant in ("acme", "x")
@@ -51,13 +50,13 @@ def test_each_tenant_s_jobs_run_at_its_own_accounts_alone(make: Make) -> None:
 def test_a_paused_or_refused_account_sends_no_job_to_another_tenant_s(make: Make) -> None:
     world = make(shared={}, acme={"tenants": ["acme"]})
     [job] = enqueue(world, "acme")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.pause_account(conn, "acme", ["acme"])
     assert world.round() == 0, "a scheduler that has not noticed yet grants nothing"
     world.notice()
     assert world.round() == 0
     assert waits(world, "acme", job)[0] == ["account_paused"]
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.resume_account(conn, "acme", ["acme"])
     world.notice()
     assert world.round() == 1
@@ -69,7 +68,7 @@ def test_jobs_wait_when_the_tenants_of_their_account_change(make: Make) -> None:
     world.add("client", tenants=["acme"])
     [free], [pinned] = enqueue(world, "acme"), enqueue(world, "acme", account="client")
     before = world.settings
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         with pytest.raises(AccountInUse, match="2 waiting jobs would run on shared accounts"):
             changes.set_account(conn, world.settings, "client", {"tenants": ["beta"]})
         conn.rollback()
@@ -77,7 +76,7 @@ def test_jobs_wait_when_the_tenants_of_their_account_change(make: Make) -> None:
             changes.remove_account(conn, world.settings, "client")
         conn.rollback()
     world.add("second", tenants=["acme"], gateway="uniall", base_url=f"{world.gateway}/uniall")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert grants(conn, before) == [], "the older settings of another scheduler are not used"
         changes.set_account(conn, world.settings, "client", {"tenants": ["beta"]})
     world.notice_all()
@@ -95,7 +94,7 @@ def test_a_job_that_was_claimed_before_the_change_is_not_submitted(make: Make) -
     enqueue(world, "acme"), enqueue(world, "beta")
     claimed = world.claim()
     assert {item.account for item in claimed} == {"client"} and len(claimed) == 2
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.set_account(conn, world.settings, "client", {"tenants": ["beta"]}, to_shared=True)
     world.settings, known = world.settings, world.runtime.live.version
     world.submit(claimed)
@@ -103,7 +102,7 @@ def test_a_job_that_was_claimed_before_the_change_is_not_submitted(make: Make) -
     assert world.places() == {"acme 0": None, "beta 0": "client"}
     assert world.attempts() == 1
     world.notice_all()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.pause_account(conn, "shared")
     claimed = world.claim()
     assert claimed == []
@@ -113,6 +112,6 @@ def test_a_barred_job_does_not_wait_for_an_account_that_it_may_not_use(make: Mak
     """Its own account cannot send its files; the shared one could, but is not its tenant's."""
     world = make(shared={}, own={"tenants": ["acme"]})
     [job] = enqueue(world, "acme")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE jobs SET barred_accounts = '{own}' WHERE id = %s", [job])
         assert barred_everywhere(conn, world.settings) == 1

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator.main import SimulatorOptions, running
-from storage.database import Database, connect
+from storage.database import Database
 from storage.metrics.kept import merge_metrics
 from storage.settings import Settings
 from tests.integration.metrics.exposition import Scrape, documented, scrape
@@ -48,7 +48,7 @@ def world(settings: Settings, gateway: str) -> Iterator[World]:
 
 def run_due(world: World) -> None:
     """What the scheduler claims besides submits, and the workers' part of it, all due for ten seconds."""
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE jobs SET due_at = now() - interval '10 s' WHERE state IN ('generating', 'transferring')")
     database = Database(world.url, name="scheduler", size=1)
     dispatcher = Dispatcher(app, world.settings, database)
@@ -72,13 +72,13 @@ def test_everything_that_was_done_is_counted_once(world: World, gateway: str, cl
     world.round()
     clock.now += 61
     run_due(world)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         [waiting] = [job for job in world.jobs() if job["state"] == "queued"][:1]
     assert world.producer.as_tenant(waiting["tenant"]).cancel(waiting["id"])
     run_due(world)
     seen = scrape(world.settings)
     check(seen, world)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert merge_metrics(conn) > 0
     assert scrape(world.settings).samples.items() >= kept_of(seen).items(), "a merge changes no value"
     for name, labels in seen.labels():

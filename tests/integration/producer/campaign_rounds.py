@@ -10,7 +10,6 @@ from typing import Any
 from producer.campaigns.status import campaign_status
 from storage.campaigns import rows
 from storage.campaigns.rows import RowView
-from storage.database import connect
 from tests.integration.producer.command_line import CommandLine
 from tests.integration.producer.command_line import Run as RunLine
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway
@@ -59,7 +58,7 @@ def go(world: World, gateway: DoubtfulGateway) -> None:
 
 def rows_of(world: World, tenant: str = "default") -> list[RowView]:
     """The rows of the campaign, in the order of the sheet."""
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return list(rows.stream_rows(conn, campaign_status(conn, tenant, NAME).id))
 
 

@@ -17,7 +17,6 @@ from producer.campaigns.status import campaign_status
 from producer.errors import CampaignNotFound
 from seedance.problems import InvalidInput
 from storage.campaigns import rows
-from storage.database import connect
 from storage.settings import Settings
 from storage.uploads.tenant_assets import give_assets
 from tests.integration.producer.campaign_rounds import NAME, Run, enqueue, go, rows_of, run_in, states
@@ -111,7 +110,7 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
 def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     run: Run, world: World, gateway: DoubtfulGateway
 ) -> None:
-    write_sheet("a red lamp", "a blue lamp", "a green lamp", seed=7)
+    write_sheet("a ruby lamp", "a blue lamp", "a green lamp", seed=7)
     enqueue(run)
     go(world, gateway)
     first = rows_of(world)
@@ -136,7 +135,7 @@ def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
     assert rows_of(world)[1].job_id not in (first[1].job_id, now[1].newest_job_id)
     made = [job for job in world.jobs() if "blue" in job["prompt"]]
     assert len(made) == 3 and len({job["request"]["seed"] for job in made}) == 3
-    assert gateway.generations()["a red lamp"] == 1
+    assert gateway.generations()["a ruby lamp"] == 1
 
 
 def test_reviews_are_stored_with_who_and_why_and_only_for_videos(
@@ -206,12 +205,12 @@ def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
 
 
 def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World, gateway: DoubtfulGateway) -> None:
-    write_sheet("an old lamp", seed=7)
+    write_sheet("a lamp of glass", seed=7)
     enqueue(run)
     go(world, gateway)
     write_sheet("a new lamp", seed=7)
     assert enqueue(run)["edited"]["paid_for"] == [2]
-    write_sheet("an old lamp", seed=7)
+    write_sheet("a lamp of glass", seed=7)
     assert run("plan", "lamps.csv", "--name", NAME, "--no-fetch")[1]["edited"]["paid_for"] == []
     assert enqueue(run)["edited"]["paid_for"] == []
     assert [row.edited for row in rows_of(world)] == [False]
@@ -274,7 +273,7 @@ def test_a_waiting_row_that_is_edited_to_name_a_draft_becomes_its_final(
         Path("finals.csv").write_text(f"sku,{column}\nF-2,{value}\n", encoding="utf-8")
         code, _, err = run("run", "finals.csv", "--name", "finals", "--key", "sku", "--paused")
         assert code == 0, err
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             [row] = rows.stream_rows(conn, campaign_status(conn, "default", "finals").id)
         return row.newest_job_id
 
@@ -292,7 +291,7 @@ def test_a_file_that_is_gone_leaves_its_row_and_no_other(run: Run, world: World,
     gone = f"upload://{'0' * 64}.png"
     code, left, _ = run("set", NAME, "--rows", "2", "--field", f"first_frame={gone}")
     assert (code, left["done"], left["refused"][0]["code"]) == (1, 0, "file_unknown")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute(
             "UPDATE jobs SET request = request || jsonb_build_object('first_frame', %s::text) WHERE id = %s",
             [gone, rows_of(world)[0].job_id],
@@ -313,7 +312,7 @@ def test_a_row_is_not_given_an_asset_of_another_tenant(run: Run, world: World, g
     terms = Terms(datetime.now(UTC), fields=asset)
     refused = carry_out(other, NAME, Verb.SET, EVERY_ROW, terms)
     assert (refused.done, refused.document["refused"][0]["code"]) == (0, "file_unknown")
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         give_assets(conn, "other", ["asset-1"])
     assert carry_out(other, NAME, Verb.SET, EVERY_ROW, terms).done == 1
 
@@ -360,7 +359,7 @@ def test_status_and_wait_speak_of_rows(run: Run, world: World, gateway: Doubtful
         reason["cure"] == "other_input" and "wording" in reason["advice"]["en"] and "提示词" in reason["advice"]["zh"]
     )
     assert reason["said"][0]["rows"] == 1 and reason["said"][0]["message"]
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE campaign_rows SET number = 9 WHERE key = 'L-4'")
     assert run("retry", NAME, "--rows", "9")[1]["refused"][0]["code"] == "flagged_input"
     write_sheet("a lamp", "a fox")

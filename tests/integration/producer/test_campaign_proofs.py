@@ -11,7 +11,6 @@ import pytest
 
 from producer.operator_actions.standstill import review_of
 from storage.campaigns.expiring_drafts import announce_expiring_drafts
-from storage.database import connect
 from storage.settings import Settings
 from storage.webhooks import endpoints
 from storage.webhooks.signing import new_secret
@@ -173,13 +172,13 @@ def test_proofs_and_other_rows_are_not_mixed(run: Run, world: World) -> None:
     enqueue(run)
     code, _, err = run("run", "lamps.csv", "--name", NAME, "--key", "sku", "--proof")
     assert code == 2 and "proof: lamps has rows that are made without proofs" in err
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert review_of(conn, "default", NAME, []) == [] and review_of(conn, "acme", NAME, []) == []
 
 
 def drafts_succeed(world: World) -> None:
     """Let all queued drafts succeed, as the worker leaves them."""
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute(
             """UPDATE jobs SET state = 'succeeded', due_at = NULL, account = 'main', gateway = 'ark', attempt = 1,
                model = 'seedance-2-5', gateway_task_id = 'task-' || id, finished_at = now(), object_key = 'a.mp4',
@@ -200,7 +199,7 @@ def test_hundreds_of_drafts_are_approved_at_once(run: Run, world: World) -> None
     assert (code, done["done"], done["new_jobs"]) == (0, 300, 300), err
     assert run("status", NAME)[1]["ending_drafts"] == []
     soon = done["jobs"][-1]["job_id"]
-    with connect(world.url) as conn:  # as an enqueue would store a final whose draft ends in an hour
+    with world.begin() as conn:  # as an enqueue would store a final whose draft ends in an hour
         conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' - interval '30 days' WHERE id = %s", [soon])
     [first, *_] = world.claim(1)
     assert str(first.id) == soon, "the soonest to expire first"
@@ -214,11 +213,11 @@ def test_no_draft_expires_without_a_notice(run: Run, world: World) -> None:
     assert run("approve", NAME, "--rows", "4")[1]["new_jobs"] == 1
 
     def announced(hours: int) -> list[tuple[int, list[int]]]:
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             conn.execute("UPDATE jobs SET draft_ends_at = now() + %s * interval '1 h' WHERE draft_of IS NULL", [hours])
             return [(item.rows, item.numbers) for item in announce_expiring_drafts(conn, 10)]
 
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         secret = new_secret()
         for tenant in ("default", "acme"):
             endpoints.add_endpoint(conn, tenant, "https://a.example/", ["campaign.drafts_expiring"], secret)

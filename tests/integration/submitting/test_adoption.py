@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from storage.accounts.live import LiveSettings
-from storage.database import connect
 from storage.jobs import attempts, doubts
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome
@@ -168,7 +167,7 @@ def test_two_workers_do_not_give_one_task_to_jobs_of_two_accounts(settings: Sett
         gateway.finish()
         [task_id] = gateway.prompts()
         reconciling = Thread(target=world.reconcile)
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             doubts.lock_tasks(conn, list(accounts))
             reconciling.start()
             reconciling.join(1.0)
@@ -246,7 +245,7 @@ def test_many_slow_queries_about_callbacks_end_within_their_leases(
         gateway.arm(LOST)
         world.enqueue(40)
         world.round()
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             conn.execute(
                 """UPDATE attempts a SET reported_task_id = t.id FROM jobs j,
                        unnest(%s::text[], %s::text[]) AS t(id, prompt)
@@ -272,7 +271,7 @@ def test_a_job_that_is_claimed_again_while_its_task_is_found_gets_that_task(
 
         def claim_again(point: str) -> None:
             if point == "reconcile.after_look":
-                with connect(world.url) as conn:
+                with world.begin() as conn:
                     conn.execute("UPDATE jobs SET claim = claim + 1")
 
         monkeypatch.setattr(reconcile, "failpoint", claim_again)
@@ -289,7 +288,7 @@ def test_a_job_whose_attempt_is_known_to_be_accepted_goes_on_with_its_task(
         [job_id] = world.enqueue(1)
         world.round()
         [task_id] = gateway.prompts()
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             attempts.store_outcomes(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)])
         world.reconcile()
         assert world.states() == {"generating": 1}
@@ -299,7 +298,7 @@ def test_a_job_whose_attempt_is_known_to_be_accepted_goes_on_with_its_task(
 def test_a_job_with_many_attempts_does_not_block_its_batch(settings: Settings, gateway: DoubtfulGateway) -> None:
     with world_at(settings, main=gateway.account("anyfast")) as world:
         ids = world.enqueue(5)
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             conn.execute("UPDATE jobs SET attempt = 32767, refusals = 32767, setbacks = 32767 WHERE id = %s", [ids[2]])
         world.round()
         assert world.states() == {"generating": 5}

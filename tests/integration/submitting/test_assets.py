@@ -16,7 +16,7 @@ from producer.cli import main as cli
 from producer.job_fields import JobFields
 from simulator.main import SimulatorOptions, running
 from storage import assets
-from storage.database import connect
+from storage.database import DEFAULT_LIMITS, Database, connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from tests.claiming import claim_submits
@@ -39,14 +39,16 @@ class World:
         self.url = url
         self.producer = Producer(self.settings)
         self.runtime = Runtime(self.settings)
+        self.database = Database(self.settings.require_database_url(), name="test", size=2, limits=DEFAULT_LIMITS)
 
     def close(self) -> None:
         self.producer.close()
         self.runtime.close()
+        self.database.close()
 
     def submit(self) -> int:
         """One round of what scheduler and worker do with queued jobs."""
-        with connect(self.settings.require_database_url()) as conn:
+        with self.database.begin() as conn:
             claimed = claim_submits(conn, "main", "anyfast", 50, 60.0)
         if claimed:
             submit_batch(self.runtime, "main", [(item.id, item.claim) for item in claimed])
@@ -64,7 +66,7 @@ class World:
         return wait_for(f"the job is {state}", found)
 
     def make_due(self) -> None:
-        with connect(self.settings.require_database_url()) as conn:
+        with self.database.begin() as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued'")
 
     def ledger(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class World:
         assert httpx.post(f"{self.url}/_sim/faults", json=list(rules)).status_code == 200
 
     def rows(self) -> list[assets.AssetRow]:
-        with connect(self.settings.require_database_url()) as conn:
+        with self.database.begin() as conn:
             return list(assets.list_assets(conn))
 
 

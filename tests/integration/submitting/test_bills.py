@@ -20,7 +20,6 @@ from simulator.main import SimulatorOptions, running
 from storage.admission.circuit_breaker import Cause
 from storage.admission.spending import budgets
 from storage.admission.spending.settlement import settle
-from storage.database import connect
 from storage.jobs import queries
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -72,12 +71,12 @@ def bill(gateway: str) -> Counter[str]:
 
 
 def set_budget(world: World, amount: int) -> None:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(amount), "CNY")
 
 
 def spent(world: World) -> budgets.Budget:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         [found] = budgets.budgets_of(conn, DEFAULT_TENANT)
     return found
 
@@ -89,7 +88,7 @@ def test_an_expensive_job_does_not_block_cheap_ones(make: Callable[..., World], 
     world.enqueue(6, "cheap", resolution="480p")
     world.round()
     assert bill(gateway) == {f"cheap {number}": 1 for number in range(6)}
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         job = queries.get_jobs(conn, DEFAULT_TENANT, [dear])[dear]
         [why] = [wait for wait in why_it_waits(conn, world.settings, job) if wait.code == "over_budget"]
     assert job.reason == "over_budget"
@@ -117,7 +116,7 @@ def test_repeated_posts_that_may_have_been_billed_count_in_full(make: Callable[.
 
 
 def unconfirmed(world: World) -> list[UUID]:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return [row[0] for row in conn.execute("SELECT id FROM jobs WHERE state = 'unconfirmed'")]
 
 
@@ -126,7 +125,7 @@ def test_after_failover_the_price_of_the_other_account_counts(
 ) -> None:
     world = make(cheap=[{"price": 1}], dear=[{"price": 3}])
     set_budget(world, 8)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         close_account(conn, "cheap", Cause.ACCOUNT, "no money")
     world.enqueue(6, "moved")
     for _ in range(3):
@@ -135,7 +134,7 @@ def test_after_failover_the_price_of_the_other_account_counts(
     assert (spent(world).reserved, spent(world).left) == (Decimal(6), Decimal(2))
     clock.now += 2 * TASK_S
     world.poll()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("DELETE FROM circuit_breakers")
     world.round()
     assert bill(gateway).total() == 4, "two more at the other account's price"
@@ -147,7 +146,7 @@ def test_a_budget_works_where_the_gateway_publishes_no_price(
     make: Callable[..., World], gateway: str, clock: Clock, currency: str, price: Decimal
 ) -> None:
     world = make(main=[])
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, price * 2 + price / 2, currency)
     world.enqueue(3, "listed", resolution="720p", ratio="16:9", duration=5)
     world.round()
@@ -156,7 +155,7 @@ def test_a_budget_works_where_the_gateway_publishes_no_price(
     clock.now += 2 * TASK_S
     world.poll()
     world.transfer()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         settle(conn)
     assert (world.states()["succeeded"], spent(world).spent) == (2, price * 2)
     assert spent(world).reserved == Decimal(0)

@@ -21,7 +21,6 @@ from producer.operator_actions import job_actions as people
 from simulator.main import SimulatorOptions, running
 from storage.admission.spending import budgets
 from storage.admission.spending.settlement import settle
-from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -157,7 +156,7 @@ def test_a_cancel_request_for_a_doubt_cancels_its_task_once_it_is_found(
     ids = submitted(world, 1)
     assert world.states() == {"unconfirmed": 1}
     cancel(world, ids)
-    with connect(world.url) as conn:  # like a callback
+    with world.begin() as conn:  # like a callback
         conn.execute("UPDATE attempts SET reported_task_id = %s", [tasks(gateway)[0]["id"]])
     world.reconcile()
     world.poll(within_s=0.0)
@@ -237,15 +236,15 @@ def test_a_poll_from_before_the_cancel_request_writes_nothing(world: World, cloc
 
 
 def test_a_cancelled_job_releases_its_reservation(world: World) -> None:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(1000), "CNY")
     ids = world.enqueue(4, account="ark")
     claimed = world.claim(2)
     assert len(claimed) == 2
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert budgets.budgets_of(conn, DEFAULT_TENANT)[0].reserved > 0
     cancel(world, ids)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         settle(conn)
         [found] = budgets.budgets_of(conn, DEFAULT_TENANT)
     assert not found.reserved and not found.spent

@@ -20,7 +20,6 @@ from producer.operator_actions import job_actions as people
 from simulator.main import SimulatorOptions, running
 from storage.accounts import changes
 from storage.admission.circuit_breaker import DOUBTFUL_PROBES, JOBS_IN_A_ROW, PROBES
-from storage.database import connect
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
@@ -95,7 +94,7 @@ def test_an_hour_of_refused_connections_fails_nothing(settings: Settings, caplog
         found = world.account()
         assert (found["state"], found["error"]["code"], found["in_flight"]) == ("outage", "not_sent", 20)
         assert found["suspended_since"] <= found["suspended_until"]
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             assert gauges.read_gauges(conn, 3600.0).paused == {("main", "", "outage"): 1}
         pauses = []
         for number in range(20):
@@ -255,7 +254,7 @@ def test_attempts_that_were_not_tried_are_no_outage(make: Make, monkeypatch: pyt
     assert world.round() == 10
     monkeypatch.undo()
     assert world.account()["state"] == "ok"
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert conn.execute("SELECT DISTINCT outcome FROM attempts").fetchall() == [("not_tried",)]
     world.round()
     assert world.states() == {"generating": 10}
@@ -287,7 +286,7 @@ def test_posts_from_before_a_breaker_opened_neither_lengthen_nor_end_its_pause(m
     world = make()
     world.enqueue(8)
     early, late = (claimed := world.claim(8))[:4], claimed[4:]
-    with connect(world.url) as conn:  # like those of a slow worker
+    with world.begin() as conn:  # like those of a slow worker
         conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' WHERE id = ANY(%s)", [[item.id for item in late]])
     arm(CLOSED)
     world.submit(early)
@@ -323,11 +322,11 @@ def test_resume_closes_a_breaker_and_waiting_jobs_can_be_cancelled_or_expire(mak
     arm(CLOSED)
     world.round(5)
     world.rest_ends()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE jobs SET due_at = now()")
     probe, *probes = world.claim()
     assert len(probes) == PROBES - 1
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         held = load_work(conn, S.QUEUED, [(probe.id, probe.claim)])
         assert len(held) == 1
     people.cancel(world.producer.database, DEFAULT_TENANT, probe.id)
@@ -335,14 +334,14 @@ def test_resume_closes_a_breaker_and_waiting_jobs_can_be_cancelled_or_expire(mak
     world.submit([probe])
     [next_probe] = world.claim()
     assert next_probe.id != probe.id, "the next is tried at once"
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE jobs SET deadline_at = now() - interval '1 s' WHERE id = %s", [expired])
     world.submit([*probes, next_probe])
     world.round()
     assert (world.producer.get(expired).error or {})["code"] == "deadline_exceeded"
     assert world.account()["state"] == "suspended"
     arm()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         changes.resume_account(conn, "main")
     assert world.account()["state"] == "ok"
     world.round()

@@ -14,7 +14,6 @@ import pytest
 from producer.operator_actions.waiting import why_it_waits
 from simulator.main import SimulatorOptions, running
 from storage.accounts.live import LiveSettings
-from storage.database import connect
 from storage.jobs import claims, queries
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -50,12 +49,12 @@ def make(settings: Settings, gateway: str, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def rows(world: World) -> list[tuple[str, str | None, str | None]]:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return [tuple(row) for row in conn.execute("SELECT state, account, reason FROM jobs ORDER BY id")]
 
 
 def requeued(world: World) -> int:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return conn.execute("SELECT FROM job_events WHERE reason = 'not_deliverable'").rowcount
 
 
@@ -76,7 +75,7 @@ def test_a_job_whose_files_one_account_cannot_send_goes_to_another(make: Make, g
     ids = world.enqueue(6, reference_videos=videos)
     assert world.round() == 6
     assert rows(world) == [("queued", None, "not_deliverable")] * 6
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         job = queries.get_jobs(conn, DEFAULT_TENANT, ids)[ids[0]]
         waits = [reason.code for reason in why_it_waits(conn, world.settings, job)]
         assert waits == ["parts_silent"], "it only waits for a slot: another account can serve it"
@@ -90,7 +89,7 @@ def test_a_job_that_no_account_can_serve_says_so(make: Make, gateway: str, tmp_p
     videos = [str(clip(tmp_path / "walk.mp4", 3))]
     [pinned] = world.enqueue(1, "pinned", reference_videos=videos, account=NEAR)
     [free] = world.enqueue(1, "free", reference_videos=videos)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE jobs SET account_pin = 'far' WHERE id = %s", [pinned])
     assert settle(world) == {("failed", FAR): 1, ("generating", NEAR): 1}
     error = world.producer.get(pinned).error
@@ -105,7 +104,7 @@ def test_a_job_ends_when_the_only_able_account_is_removed(make: Make, tmp_path: 
     world.settings = world.settings.model_copy(update={"accounts": world.settings.accounts[:1]})
     world.runtime.live = LiveSettings(world.settings)
     assert world.round() == 0
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert barred_everywhere(conn, world.settings) == 1
         assert claims.unbar_queued(conn, [], 10) == 0, "there were no others"
     assert settle(world, 2) == {("failed", FAR): 1}

@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 
 from producer.operator_actions import job_actions
-from storage.database import connect
 from storage.jobs import attempts, callbacks, history
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
@@ -59,7 +58,7 @@ def resubmit(world: World, job_id: UUID) -> None:
 def call_back(world: World, gateway: DoubtfulGateway, task_id: str, named: str | None = None) -> None:
     """The gateway calls the URL that a task was created with, and names that task."""
     [url] = [task["body"]["callback_url"] for task in gateway.ledger()["tasks"] if task["id"] == task_id]
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         found = callbacks.hint(conn, "ark", url.rpartition("/")[2], named or task_id)
     assert found is not None, "a callback of an attempt that was given up is accepted"
 
@@ -72,7 +71,7 @@ def accept(conn: Any, job_id: UUID, task_id: str) -> None:
 
 
 def events(world: World, job_id: UUID) -> list[dict[str, Any]]:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         return history.events_of(conn, job_id)
 
 
@@ -82,7 +81,7 @@ def test_the_next_attempt_waits_for_an_acceptance_that_is_being_written(world: W
     resubmit(world, job_id)
     claimed = world.claim()
     submitting = threading.Thread(target=world.submit, args=[claimed])
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         attempts.store_outcomes(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)])
         submitting.start()
         submitting.join(1.0)
@@ -96,7 +95,7 @@ def test_the_next_attempt_waits_for_an_acceptance_that_is_being_written(world: W
 def test_a_late_acceptance_of_a_queued_job_is_adopted_at_once(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         accept(conn, job_id, task_id)
     [job] = world.jobs()
     assert (job["state"], job["gateway_task_id"], job["account"], job["gateway"]) == (
@@ -117,7 +116,7 @@ def test_an_acceptance_after_the_next_attempt_began_stops_its_post(
 
     def begin_and_then(*given: Any) -> Any:
         ready = begin(*given)
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             accept(conn, job_id, task_id)
         return ready
 
@@ -137,7 +136,7 @@ def test_a_callback_after_the_next_attempt_began_prevents_its_post(
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)
     outcome = Reason.NOT_SERVED if proof == "a missing route" else Reason.NOT_SUBMITTED
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE attempts SET outcome = %s", [outcome])
 
     def begin_and_then(*given: Any) -> Any:
@@ -178,7 +177,7 @@ def test_a_double_charge_is_reported_and_counted(world: World, gateway: Doubtful
     assert job["state"] == "generating" and job["gateway_task_id"] != first
     [event] = [event for event in events(world, job_id) if event["reason"] == Reason.DOUBLE_CHARGE]
     assert event["detail"]["task_id"] == first and "it is billed" in event["detail"]["message"]
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         [earlier, _] = history.attempts_of(conn, job_id)
         gauges = read_gauges(conn, 60.0)
     assert (earlier["outcome"], earlier["gateway_task_id"], earlier["surplus"]) == ("accepted", first, True)
@@ -205,7 +204,7 @@ def test_the_task_of_a_job_that_was_abandoned_is_cancelled_or_noted(world: World
     world.look_back()
     assert [task["status"] for task in gateway.ledger()["tasks"]] == ["cancelled"]
     assert events(world, job_id)[-1]["reason"] == Reason.ACCEPTED_LATE
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         assert read_gauges(conn, 60.0).double_charges == {}
 
 
@@ -234,7 +233,7 @@ def test_a_callback_that_names_another_jobs_task_is_ignored(world: World, gatewa
     call_back(world, gateway, task_id, named=other)
     [attempt] = world.rows("SELECT reported_task_id FROM attempts WHERE job_id = %s", job_id)
     assert attempt["reported_task_id"] is None
-    with connect(world.url) as conn:  # it was stored before the other job had the task
+    with world.begin() as conn:  # it was stored before the other job had the task
         conn.execute("UPDATE attempts SET reported_task_id = %s WHERE job_id = %s", [other, job_id])
     world.reconcile()
     rows = {job["id"]: (job["state"], job["gateway_task_id"]) for job in world.jobs()}
@@ -264,7 +263,7 @@ def test_one_post_that_was_executed_twice_is_reported(world: World, gateway: Dou
     world.enqueue(1, "stands for the second")
     world.round()
     tasks = {prompt: task_id for task_id, prompt in gateway.prompts().items()}
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("DELETE FROM jobs WHERE id <> %s", [job_id])
     second = tasks["stands for the second 0"]
     call_back(world, gateway, tasks["a cat 0"], named=second)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import DROPPED, LOST, DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.list_relay import Change, list_relay
@@ -149,7 +148,7 @@ def test_the_grace_begins_when_the_answer_was_lost(settings: Settings, gateway: 
         world.enqueue(1)
         world.round()
         gateway.arm()
-        with connect(world.url) as conn:  # the POST took so long that its grace would be over with it
+        with world.begin() as conn:  # the POST took so long that its grace would be over with it
             conn.execute("UPDATE attempts SET started_at = started_at - interval '91 s'")
         world.reconcile()
         assert world.states() == {"unconfirmed": 1}

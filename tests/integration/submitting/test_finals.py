@@ -10,7 +10,6 @@ import pytest
 
 from producer.errors import NotPossible
 from seedance.problems import InvalidInput
-from storage.database import connect
 from storage.jobs import claims
 from storage.jobs.prices import bring_back
 from storage.jobs.records import IdempotencyConflict
@@ -114,7 +113,7 @@ def test_lost_answers_of_drafts_and_finals_are_adopted_by_their_marks(world: Wor
 
 def test_finals_whose_draft_dies_first_are_served_first(world: World, gateway: DoubtfulGateway) -> None:
     drafts = [made(world, gateway)[0] for _ in range(3)]
-    with connect(world.url) as conn:  # the second dies first, then the third
+    with world.begin() as conn:  # the second dies first, then the third
         for draft_id, hours in zip(drafts, (50, 10, 30), strict=True):
             conn.execute(
                 "UPDATE jobs SET draft_ends_at = now() + make_interval(hours => %s) WHERE id = %s", [hours, draft_id]
@@ -124,10 +123,10 @@ def test_finals_whose_draft_dies_first_are_served_first(world: World, gateway: D
     in_order = [finals[1], finals[2], finals[0], plain]
     served = [item for _ in range(4) for item in world.claim(1)]
     assert [item.id for item in served] == in_order
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         claims.release(conn, [(item.id, item.claim) for item in served])
     assert [item.id for _ in range(3) for item in world.claim(1)] == in_order[:3], "no worker began them"
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         known = {"ids": in_order}
         conn.execute("UPDATE jobs SET account = NULL, reason = 'over_budget' WHERE id = ANY(%(ids)s)", known)
         assert bring_back(conn) == 4
@@ -208,7 +207,7 @@ def test_a_final_that_may_be_billed_is_not_made_again_by_the_same_command(
     [draft_id] = made(world, gateway)
     final = world.producer.finalize(draft_id)
     world.round()
-    with connect(world.url) as conn:  # as after many polls to which the gateway said that it has no such task
+    with world.begin() as conn:  # as after many polls to which the gateway said that it has no such task
         ended = "SET state = 'failed', reason = 'task_lost', due_at = NULL, finished_at = now(), error = '{}'"
         assert conn.execute(f"UPDATE jobs {ended} WHERE id = %s AND state = 'generating'", [final.id]).rowcount == 1
     assert world.producer.finalize(draft_id).id == final.id

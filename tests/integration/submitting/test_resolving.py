@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from producer.cli import main as cli
-from storage.database import connect
 from storage.settings import Settings
 from tests.integration.api.api_server import serving
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway, world_at
@@ -109,7 +108,7 @@ def test_a_task_that_a_callback_named_is_a_candidate(
     world: World, gateway: DoubtfulGateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs, tasks = hold(world, gateway)
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         conn.execute("UPDATE attempts SET reported_task_id = 'task_named' WHERE job_id = %s", [jobs[5]])
     shown = run(capsys, "jobs", "show", jobs[5])[1]
     assert "task_named · from a callback" in shown and tasks[5] in shown

@@ -9,7 +9,6 @@ import pytest
 
 from simulator.main import SimulatorOptions, running
 from storage.admission.circuit_breaker import PROBES
-from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
 from tests.simulator_client import Clock
@@ -43,7 +42,7 @@ def limits(gateway: str, **of: int | None) -> None:
 
 
 def refused(world: World) -> int:
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         row = conn.execute("SELECT count(*) FROM attempts WHERE outcome = 'throttled'").fetchone()
     assert row is not None
     return int(row[0])
@@ -72,7 +71,7 @@ def test_a_limit_per_minute_is_not_mistaken_for_a_slot_limit(world: World, gatew
     assert world.round() == 40
     assert (world.states()["generating"], world.account()["limit_now"]) == (20, 40)
     clock.now += 50
-    with connect(world.url) as conn:  # they have ended
+    with world.begin() as conn:  # they have ended
         conn.execute(
             "UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'generating'"
         )

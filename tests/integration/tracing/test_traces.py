@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from simulator.main import SimulatorOptions, running
-from storage.database import connect
 from storage.settings import Settings
 from storage.tracing import spans
 from storage.webhooks.delivery import claim_messages
@@ -75,7 +74,7 @@ def run_one(world: World, clock: Clock, receiver: Receiver, traceparent: str | N
     clock.now += 61
     world.poll()
     world.transfer()
-    with connect(world.url) as conn:
+    with world.begin() as conn:
         claimed = claim_messages(conn, 1, deliver.RECEIVERS, deliver.BATCH, 300.0)
     deliver.notify_batch(world.runtime, [(item.id, item.claim) for item in claimed])
     return job_id

@@ -225,20 +225,20 @@ def test_a_queued_task_past_its_deadline_is_cancelled_if_that_is_free(settings: 
     """On Ark, while the task is queued; the budget gets back what was reserved."""
     with paid(settings, "ark", "ark/api/v3", seconds=3600) as at_ark:
         world = at_ark.world
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             conn.execute(
                 "INSERT INTO budgets (tenant, campaign_id, amount, currency) VALUES ('default', %s, 1000, 'CNY')",
                 [budgets.WHOLE_TENANT],
             )
         at_ark.submitted(4, deadline=5.0)
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             [reserved] = conn.execute("SELECT reserved FROM budgets").fetchall()
         assert reserved[0] > 0
         world.later(10.0)  # the tasks are still queued at the gateway
         at_ark.faults({"kind": "status", "where": "delete", "status": 502, "body": "html", "times": 4})
         assert at_ark.step() == {"generating": 4}, "the call was not answered"
         assert at_ark.step() == {"failed": 4}
-        with connect(world.url) as conn:
+        with world.begin() as conn:
             assert {row[0] for row in conn.execute("SELECT error ->> 'may_be_billed' FROM jobs")} == {"false"}
             settlement.settle(conn)
             [left] = conn.execute("SELECT spent, reserved FROM budgets").fetchall()

@@ -17,12 +17,19 @@ import psutil
 import pytest
 from PIL import Image
 
+from tests.kept.processes import END_DECODER, START_DECODER
 from tests.transfers import a_video
 from tests.waiting import PATIENCE_S
 from worker.transferring import poster
 from worker.transferring.mp4 import Mp4Check
 from worker.transferring.poster import Posters, Unreadable
 from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
+
+
+@pytest.fixture(autouse=True)
+def own_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Posters, "_start", START_DECODER)
+    monkeypatch.setattr(Posters, "close", END_DECODER)
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, get_args
 
-import execnet
 import httpx
 import hypothesis
 import pytest
@@ -22,7 +20,6 @@ from seedance.network.authorities import VARIABLES
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
-from tests.worker_source.source import running_source
 
 STEADY, THOROUGH = "steady", "thorough"
 # The time of an example depends more on the load of the machine than on the code under test.
@@ -40,15 +37,6 @@ gc.disable()
 GARBAGE = (20_000, 10, 10)
 """When the collector runs later. Each API of a test makes 100,000 objects; with Python's own thresholds it took a tenth
 of the CPU of the tests."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[execnet.XSpec]) -> None:
-    """Fork the workers from one process that has collected the tests, where that can be done."""
-    if sys.platform == "linux":
-        running = ExitStack()
-        running.enter_context(running_source(config.args, specs))
-        config.add_cleanup(running.close)
 
 
 def pytest_collection_finish() -> None:

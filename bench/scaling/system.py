@@ -6,7 +6,7 @@ Every simulated job represents `weight` jobs: its costs, slots, bytes and batche
 from __future__ import annotations
 
 import random
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,20 +21,15 @@ from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.quotas import Quota
 from bench.scaling.workload import Latency, Outages, Workload
-from storage.jobs.durations import FIRST_LOOK, KEPT
 from storage.jobs.records import Work
 from storage.jobs.states import TERMINAL, JobState
 from worker.batch import GATHER_S, WRITE_FOR_S
 from worker.decisions import Decision
-from worker.polling.forecasts import REFRESH_S
-from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
 CONNECT_TIMEOUT_S = 30.0  # a worker's wait for a database connection; after it the message is lost
 ENQUEUED_TOGETHER = 50
-SAMPLES = 20
-"""Number of separate samples of generation times; accounts share them."""
 
 _ID, _EPOCH = UUID(int=0), datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,9 +98,6 @@ class System:
         self.hinted = simpy.Event(self.env)
         self.unfollowed = 0.0
         """Hints of single jobs, where lots are simulated, that no round has followed."""
-        self._samples: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._forecasts: dict[int, tuple[float, PollPacing]] = {}
-        self._pacing = PollPacing(layout.poll_min_s, layout.poll_max_s)
         self._writes: dict[tuple[int, float], int] = {}
 
     @property
@@ -171,28 +163,6 @@ class System:
             answers = sorted(latency.draw(rng) for _ in range(full))
             self._writes[key] = sum(1 for _ in gathered(answers))
         return self._writes[key] * jobs / full
-
-    # --- learned generation times ---
-
-    def pacing(self, account: int) -> PollPacing:
-        """The poll schedule of an account, from its known generation times, which are read every `REFRESH_S`."""
-        kind = account % SAMPLES
-        read_s, pacing = self._forecasts.get(kind, (float("-inf"), self._pacing))
-        if self.now_s - read_s > REFRESH_S:
-            sample = self._samples[kind]
-            pacing = self._pacing
-            if len(sample) >= MIN_SAMPLE:
-                pacing = PollPacing(pacing.min_s, pacing.max_s, Forecast(sample))
-            self._forecasts[kind] = (self.now_s, pacing)
-        return pacing
-
-    def learn(self, job: Job) -> None:
-        """Estimate a generation time from the last two polls, as `storage.jobs.durations` does."""
-        if job.polled_s > job.submitted_s:
-            took_s = self.rng.uniform(job.polled_s, job.detected_s) - job.submitted_s
-        else:
-            took_s = (job.detected_s - job.submitted_s) * FIRST_LOOK
-        self._samples[job.account % SAMPLES].append(took_s)
 
     # --- outcomes ---
 

@@ -3,6 +3,7 @@ outcome means for its job."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,9 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from worker.decisions import Decision
 from worker.polling.decisions import decide_poll
+from worker.polling.forecasts import Learning
 from worker.polling.held import GATHER_S as POLLS_GATHER_S
+from worker.polling.pacing import PollPacing
 from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import TRANSFER_BATCH
 from worker.submitting.decisions import decide_submit, refusals_of
@@ -39,6 +42,8 @@ ACCEPTED = Submitted("task")
 UNFINISHED = TaskReport(TaskStatus.RUNNING, "running")
 FINISHED = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url="https://files/video.mp4")
 STORED, NO_STORE = Complete(Stored("video.mp4", 0, "")), StoreUnavailable("connection refused")
+KINDS = 20
+"""Number of separate kinds of videos, whose generation times are learnt apart; accounts share them."""
 GENERATION_TIMEOUT_S = Settings().generation_timeout_seconds
 
 
@@ -63,6 +68,7 @@ class SubmitPollWorker:
         self._system, self._cpu = system, cpu
         self._messages = intake(system, "work", THREADS["work"])
         self._held = HeldPolls(system, self._poll_held)
+        self._learnt: defaultdict[int, Learning] = defaultdict(Learning)
         self._answers: list[Outcome] = []
         for _ in range(THREADS["work"]):
             system.env.process(self._thread())
@@ -117,7 +123,7 @@ class SubmitPollWorker:
     def _submitted(self, job: Job, ends_s: float | None) -> None:
         """`ends_s`: when the generation ends. None: the gateway could not be reached."""
         system, quota = self._system, self._system.quotas[job.account]
-        pacing = system.pacing(job.account)
+        pacing = self._pacing(job)
         if ends_s is not None:
             job.ends_s = ends_s
             quota.accept(system.weight, job.submitted_s)
@@ -161,6 +167,8 @@ class SubmitPollWorker:
 
     def _answered(self, job: Job, lease_ends_s: float, result: TaskReport | NotSent, asked_s: float) -> None:
         """Hold an unfinished task if there is time; else write the answer, with others that come soon."""
+        if isinstance(result, TaskReport):
+            self._learn(job, finished=result is FINISHED)
         if result is UNFINISHED:
             decision = self._decide(job, result, asked_s)
             if self._held.hold(job, decision.due_in_s, lease_ends_s):
@@ -201,9 +209,21 @@ class SubmitPollWorker:
         )
         return max(1.0, lots * system.weight / (1.0 + a_second * POLLS_GATHER_S))
 
+    def _learn(self, job: Job, *, finished: bool) -> None:
+        """What the process learns from a look at a task."""
+        submitted_s, now_s = job.submitted_s, self._system.now_s
+        seen_s = job.polled_s - submitted_s if job.polled_s > submitted_s else None
+        learning = self._learnt[job.account % KINDS]
+        learning.note(seen_s, now_s - submitted_s, finished=finished, now=now_s, rng=self._system.rng)
+
+    def _pacing(self, job: Job) -> PollPacing:
+        """The poll schedule for a job, from what the process has learnt."""
+        layout = self._system.layout
+        return PollPacing(layout.poll_min_s, layout.poll_max_s, self._learnt[job.account % KINDS].forecast)
+
     def _decide(self, job: Job, result: TaskReport | NotSent, asked_s: float) -> Decision:
         system = self._system
-        work, pacing = system.work_of(job, asked_s), system.pacing(job.account)
+        work, pacing = system.work_of(job, asked_s), self._pacing(job)
         dialect = system.quotas[job.account].account.dialect
         return decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng)
 
@@ -218,7 +238,6 @@ class SubmitPollWorker:
         decision = self._decide(job, result, asked_s)
         if result is FINISHED:
             job.detected_s, job.expires_s = system.now_s, job.ends_s + job.life_s
-            system.learn(job)
             system.quotas[job.account].finish(system.weight)
             system.in_transfer += system.weight
             system.tally.most_copies_waiting = max(system.tally.most_copies_waiting, system.in_transfer)

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from producer.local.background import READY_TIMEOUT_S, STOP_TIMEOUT_S
 from storage.bucket.objects import Objects
@@ -40,6 +42,14 @@ QUICK = {
 }
 
 
+def _has_ended(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
+
+
 @dataclass
 class Stack:
     """A running `reelq up`."""
@@ -62,9 +72,13 @@ class Stack:
         return int(self.info()["processes"][name])
 
     def kill(self, *names: str, how: int = signal.SIGKILL) -> None:
-        """Kill processes of the stack at the same moment."""
-        for pid in [self.pid(name) for name in names]:
+        """Kill processes of the stack at the same moment. After SIGKILL they have ended: until its connections are
+        closed, a dying worker still gets messages, whose jobs then wait for the end of their lease."""
+        pids = [self.pid(name) for name in names]
+        for pid in pids:
             os.kill(pid, how)
+        for pid in pids if how == signal.SIGKILL else ():
+            wait_for(f"process {pid} has ended", partial(_has_ended, pid))
 
     def reelq(self, *arguments: str, timeout_s: float = END_S) -> subprocess.CompletedProcess[str]:
         """Run a command as a user does, in this process if it is ours."""

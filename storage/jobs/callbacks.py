@@ -42,7 +42,7 @@ def addressee(conn: Connection, gateway: str, token: str) -> tuple[str, str] | N
 # The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
 _HINT: LiteralString = """
 WITH called AS MATERIALIZED (
-    SELECT a.job_id, a.number, a.account, a.gateway_task_id, a.reported_task_id,
+    SELECT a.job_id, a.number, a.account, a.reported_task_id,
            j.attempt = a.number AND j.state IN ('submitting', 'unconfirmed') AS awaited
     FROM attempts a JOIN jobs j ON j.id = a.job_id
     WHERE a.callback_hash = %(hash)s AND coalesce(a.gateway, j.gateway, %(gateway)s) = %(gateway)s
@@ -52,7 +52,8 @@ WITH called AS MATERIALIZED (
     SET reported_task_id = %(task_id)s::text, look_at = CASE WHEN c.awaited THEN a.look_at ELSE now() END
     FROM called c
     WHERE a.job_id = c.job_id AND a.number = c.number AND %(task_id)s::text IS NOT NULL
-      AND c.gateway_task_id IS DISTINCT FROM %(task_id)s::text
+      -- As it is now: the acceptance may have been committed while this waited for the job.
+      AND a.gateway_task_id IS DISTINCT FROM %(task_id)s::text
       -- Keep the first one until the gateway has been queried about it.
       AND (c.reported_task_id IS NULL
            OR (c.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
@@ -156,7 +157,9 @@ class Reported:
 
 _REPORTED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_task_id,
-       j.gateway_task_id IS NOT NULL OR j.finished_at IS NOT NULL AS unneeded,
+       j.finished_at IS NOT NULL
+         OR (j.gateway_task_id IS NOT NULL
+             AND (j.account, j.gateway_task_id) IS DISTINCT FROM (a.account, a.reported_task_id)) AS unneeded,
        extract(epoch FROM now() - a.started_at)::float8 AS age_s, a.key_id, j.tenant,
        (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign
 FROM attempts a JOIN jobs j ON j.id = a.job_id

@@ -92,6 +92,42 @@ def test_the_next_attempt_waits_for_an_acceptance_that_is_being_written(world: W
     assert (job["state"], job["gateway_task_id"], job["reason"]) == ("generating", task_id, "accepted_late")
 
 
+def test_a_callback_that_comes_while_the_acceptance_is_being_written_cancels_nothing(
+    world: World, gateway: DoubtfulGateway
+) -> None:
+    """The callback waits for the job and then sees that it generates; it must also see the task of the attempt."""
+    [job_id] = world.enqueue(1)
+    world.round()
+    [task_id] = gateway.prompts()
+    with world.begin() as conn:  # as before the acceptance
+        conn.execute("UPDATE jobs SET state = 'submitting', gateway_task_id = NULL WHERE id = %s", [job_id])
+        conn.execute("UPDATE attempts SET outcome = NULL, finished_at = NULL, gateway_task_id = NULL")
+    calling = threading.Thread(target=call_back, args=[world, gateway, task_id])
+    with world.begin() as conn:
+        conn.execute("UPDATE jobs SET state = 'generating', gateway_task_id = %s WHERE id = %s", [task_id, job_id])
+        conn.execute("UPDATE attempts SET outcome = 'accepted', finished_at = now(), gateway_task_id = %s", [task_id])
+        calling.start()
+        calling.join(1.0)
+        assert calling.is_alive(), "it waits for the acceptance that is being written"
+    calling.join(20.0)
+    with world.begin() as conn:
+        rows = conn.execute("SELECT look_at, reported_task_id FROM attempts").fetchall()
+    assert rows == [(None, None)]
+
+
+def test_the_task_that_a_job_uses_is_needed(world: World, gateway: DoubtfulGateway) -> None:
+    [job_id] = world.enqueue(1)
+    world.round()
+    [task_id] = gateway.prompts()
+    with world.begin() as conn:
+        conn.execute("UPDATE attempts SET look_at = now(), reported_task_id = %s", [task_id])
+        [reported] = callbacks.reported(conn, [(job_id, 1)])
+        assert not reported.unneeded
+        conn.execute("UPDATE jobs SET gateway_task_id = 'another'")
+        [reported] = callbacks.reported(conn, [(job_id, 1)])
+        assert reported.unneeded
+
+
 def test_a_late_acceptance_of_a_queued_job_is_adopted_at_once(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)

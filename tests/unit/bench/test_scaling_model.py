@@ -89,8 +89,11 @@ def test_lots_behave_as_single_jobs() -> None:
     one = simulate(work, layout, COSTS, warm_s=300.0, horizon_s=700.0)
     # One run of a hundred lots depends on chance, so average several.
     many = [simulate(work, layout, COSTS, weight=20, seed=seed, warm_s=300.0, horizon_s=700.0) for seed in range(8)]
-    for name in ("jobs_per_s", "polls_per_job", "detection_p50_s", "wal_bytes_per_job"):
+    for name in ("jobs_per_s", "polls_per_job", "detection_p50_s"):
         assert mean(getattr(run, name) for run in many) == pytest.approx(getattr(one, name), rel=0.25), name
+    # The jobs of a lot share its messages, as they do in a backlog; at this rate real ones come one by one.
+    wal = mean(run.wal_bytes_per_job for run in many)
+    assert 0.5 * one.wal_bytes_per_job < wal <= one.wal_bytes_per_job
 
 
 def test_a_worker_polls_again_by_itself_while_its_lease_has_time() -> None:

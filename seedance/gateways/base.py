@@ -185,7 +185,7 @@ class Dialect(ABC):
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What the account can use; without one, all that the gateway sells, which few processes ask of all gateways."""
+        """What the account can use; of the gateway itself, all that it sells. Few processes ask every gateway."""
         return catalog_of(self.name) if self._given is None else self._given
 
     def capabilities(self) -> Capabilities:

@@ -436,7 +436,7 @@ class Depths:
 sys.meta_path.insert(0, Depths())
 from producer.cli.main import run
 code = run(sys.argv[1:])
-deep = {{name: depth for name, depth in Depths.found.items() if depth > 40}}
+deep = {{name: depth for name, depth in Depths.found.items() if depth > 50}}
 print(code, [name for name in {UNUSED!r} if name in sys.modules], deep, file=sys.stderr)
 """
 

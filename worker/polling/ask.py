@@ -81,19 +81,18 @@ class Task:
         passed_s = now - self.read_at
         if not self.looks and passed_s < SOON_S:
             return work
-        return replace(
-            work,
-            read_at=work.read_at + timedelta(seconds=passed_s),
-            submitted_age_s=(work.submitted_age_s or 0.0) + passed_s,
-            deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - passed_s,
-            unfinished_age_s=now - self.seen_at if self.looks else _later(work.unfinished_age_s, passed_s),
-            polls=work.polls + self.looks,
-            reason=Reason.GENERATING if self.looks else work.reason,
-        )
+        now_work = work.copy()
+        now_work.read_at = work.read_at + timedelta(seconds=passed_s)
+        now_work.submitted_age_s = (work.submitted_age_s or 0.0) + passed_s
+        now_work.deadline_in_s = _later(work.deadline_in_s, -passed_s)
+        now_work.unfinished_age_s = now - self.seen_at if self.looks else _later(work.unfinished_age_s, passed_s)
+        now_work.polls = work.polls + self.looks
+        now_work.reason = Reason.GENERATING if self.looks else work.reason
+        return now_work
 
 
-def _later(age_s: float | None, passed_s: float) -> float | None:
-    return None if age_s is None else age_s + passed_s
+def _later(seconds: float | None, passed_s: float) -> float | None:
+    return None if seconds is None else seconds + passed_s
 
 
 def tasks_of(client: GatewayClient, held: Sequence[Work]) -> list[Task]:

@@ -47,23 +47,21 @@ def take(
     celery_task, lease_s = current_celery_task(), runtime.settings.poll_lease_seconds
     tasks = []
     for ready, result, moved, due_in_s in accepted:
-        work, age_s = ready.work, leased_at - ready.begun_at
-        work = replace(
-            work,
-            state=JobState.GENERATING,
-            reason=Reason.ACCEPTED,
-            claim=moved.claim,
-            attempt=ready.attempt,
-            refusals=0,
-            setbacks=0,
-            gateway_task_id=result.task_id,
-            key_id=client.account.key_id,
-            submitted_age_s=age_s,
-            unfinished_age_s=None,
-            deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - age_s,
-            read_at=ready.started_at + timedelta(seconds=age_s),
-            lease_left_s=lease_s,
-        )
+        age_s = leased_at - ready.begun_at
+        work = ready.work.copy()
+        work.state = JobState.GENERATING
+        work.reason = Reason.ACCEPTED
+        work.claim = moved.claim
+        work.attempt = ready.attempt
+        work.refusals = 0
+        work.setbacks = 0
+        work.gateway_task_id = result.task_id
+        work.key_id = client.account.key_id
+        work.submitted_age_s = age_s
+        work.unfinished_age_s = None
+        work.deadline_in_s = None if work.deadline_in_s is None else work.deadline_in_s - age_s
+        work.read_at = ready.started_at + timedelta(seconds=age_s)
+        work.lease_left_s = lease_s
         tasks.append((Task(work, client, leased_at, celery_task), due_in_s))
     runtime.start(runtime.part(HeldPolls).take(tasks))
 

@@ -13,7 +13,7 @@ OFTEN = (5_000, 20, 20)
 """New objects before a collection; then how many collections of one generation before one of the next. Garbage in a
 cycle waits for at most 5,000 objects, so it stays small beside the bytes of the videos."""
 SELDOM = (50_000, 20, 20)
-"""For a process that copies no videos: what waits there is a few megabytes. Its jobs make more new objects, all alive."""
+"""For a process that copies no videos: what waits is a few megabytes there, and most new objects are of jobs, alive."""
 
 
 def spare_loaded(thresholds: tuple[int, int, int] = OFTEN) -> None:

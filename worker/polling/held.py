@@ -113,7 +113,7 @@ class HeldPolls(Part):
 
     def _begin(self, key: tuple[GatewayClient, int]) -> None:
         tasks = [task for task in self._rounds.pop(key) if self._is_held(task)]
-        client = self.runtime.client(key[0].account.name, key[0].account.key_id) if tasks else None
+        client = self.runtime.client(key[0].account.name, key[0].key_id) if tasks else None
         if client is None:  # the account was removed: the row says what becomes of the job
             self.drop([task.work.id for task in tasks])
             return

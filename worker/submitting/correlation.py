@@ -33,7 +33,7 @@ def correlate(
         hashed = hash_token(token)
     key = model_key(client.dialect.model_for(request), request.resolution)
     marks = _marks(client, request, deadline_in_s)
-    correlation = Correlation(seed, hashed, key, client.account.key_id, marks)
+    correlation = Correlation(seed, hashed, key, client.key_id, marks)
     return AttemptOptions(seed, url, deadline_in_s), correlation
 
 

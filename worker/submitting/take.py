@@ -62,7 +62,7 @@ def _accepted(
     work.refusals = 0
     work.setbacks = 0
     work.gateway_task_id = result.task_id
-    work.key_id = client.account.key_id
+    work.key_id = client.key_id
     work.submitted_age_s = age_s
     work.unfinished_age_s = None
     work.deadline_in_s = None if work.deadline_in_s is None else work.deadline_in_s - age_s

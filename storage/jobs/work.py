@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection
-from storage.jobs.records import Work, request_of
+from storage.jobs.records import MOST_POLLS, Work, request_of
 from storage.jobs.states import JobState
 
 # Files inside a request (data URIs, up to 8 MiB each) are only needed to submit it. What is left of one names its type
@@ -77,7 +77,7 @@ def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, i
 def _usable(row: dict[str, Any]) -> dict[str, Any]:
     """A row with what another program may have stored in it as numbers and objects that workers can use."""
     far = {name: math.copysign(FAR_S, row[name]) for name in _SECONDS if abs(row[name] or 0.0) > FAR_S}
-    return row | far | {"request": request_of(row["request"])}
+    return row | far | {"request": request_of(row["request"]), "polls": min(row["polls"], MOST_POLLS)}
 
 
 def fitting(

@@ -205,6 +205,21 @@ class Earlier:
     doubtful: bool
 
 
+_COUNT_ON: LiteralString = """
+UPDATE jobs j SET attempt = a.latest
+FROM (SELECT max(number) AS latest FROM attempts WHERE job_id = %(id)s) a
+WHERE j.id = %(id)s AND j.claim = %(claim)s AND j.state = 'queued' AND a.latest > j.attempt
+RETURNING j.attempt
+"""
+
+
+def count_on(conn: Connection, job_id: UUID, claim: int) -> int | None:
+    """Let a queued job whose `attempt` was set back go on from the latest attempt that it has; returns its number.
+    None: it is already there, or has none."""
+    row = conn.execute(_COUNT_ON, {"id": job_id, "claim": claim}).fetchone()
+    return None if row is None else int(row[0])
+
+
 def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:
     """Lock the queued jobs of these leases until the transaction ends. Returns the earlier attempts of those that have
     any.

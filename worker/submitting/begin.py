@@ -74,7 +74,8 @@ def begin(
 ) -> list[Ready]:
     """Commit an attempt for every job that may be sent, and write it into the journal. A job that may not be sent is
     moved on here; a job with an accepted earlier attempt continues with its task. A job whose row does not allow an
-    attempt, as another program may have stored it, fails, and stops no other.
+    attempt, as another program may have stored it, stops no other: its attempts are counted on from those that it has,
+    or it fails.
 
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
@@ -84,6 +85,10 @@ def begin(
         if len(held) > 1:
             log.warning("submit.begun_one_by_one jobs=%d error=%s", len(held), exc.diag.message_primary)
             return [ready for work in held for ready in begin(runtime, client, [work], assets, files)]
+        with runtime.database.begin() as conn:
+            known = attempts.count_on(conn, held[0].id, held[0].claim)
+        if known is not None:
+            return begin(runtime, client, [replace(held[0], attempt=known)], assets, files)
         _fail_odd(runtime, held[0], exc)
         return []
 

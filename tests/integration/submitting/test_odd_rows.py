@@ -110,22 +110,24 @@ def test_a_queued_row_at_its_limits_stops_no_other(world: World, values: dict[st
         assert len([job_document(job) for job in get_jobs(conn, "default", [*good, odd]).values()]) == 3
 
 
-def test_an_attempt_that_is_stored_already_stops_no_other(world: World) -> None:
-    """Such as of a job that a person has put back into the queue with SQL."""
-    good = world.enqueue(2)
-    odd = stored(world)
+@pytest.mark.parametrize("outcome", ["throttled", "accepted"])
+def test_a_job_that_was_put_back_with_sql_counts_on_and_stops_no_other(world: World, outcome: str) -> None:
+    """Its `attempt` was set to 0. An earlier attempt that was accepted is paid for: the job continues with its task."""
+    [odd] = world.enqueue(1)
+    world.round()
+    task = world.jobs()[0]["gateway_task_id"]
     with connect(world.url) as conn:
         conn.execute(
-            "INSERT INTO attempts (job_id, number, account, gateway, model, outcome, finished_at)"
-            " VALUES (%s, 1, 'main', 'ark', 'a model', 'throttled', now())",
-            [odd],
+            "UPDATE jobs SET state = 'queued', attempt = 0, account = NULL, gateway_task_id = NULL, due_at = now()"
         )
+        if outcome != "accepted":
+            conn.execute("UPDATE attempts SET outcome = %s, gateway_task_id = NULL", [outcome])
+    good = world.enqueue(2)
     tick(world)
-    found = ends(world)
-    assert [found[job_id] for job_id in good] == [ACCEPTED] * 2
-    assert found[odd] == FAILED
-    [error] = world.rows("SELECT error ->> 'message' AS message FROM jobs WHERE id = %s", odd)
-    assert "attempts_pkey" in error["message"]
+    found = {row["id"]: (row["state"], row["attempt"], row["gateway_task_id"]) for row in world.jobs()}
+    assert [found[job_id][:2] for job_id in good] == [("generating", 1)] * 2
+    assert found[odd][:2] == ("generating", 1 if outcome == "accepted" else 2)
+    assert (found[odd][2] == task) is (outcome == "accepted")
 
 
 @pytest.mark.parametrize(

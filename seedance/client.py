@@ -119,13 +119,14 @@ async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, s
     return _plain(wire.status, wire.headers, body)
 
 
-def _leads_nowhere(url: str, path: str) -> bool:
-    """Whether a link leads to the gateway's own call at an address that is not public."""
+def _is_own_call(url: str, path: str) -> bool:
+    """Whether a link leads to the gateway's own call, at whatever address. With a query at a public host it may be
+    signed, and stays as it is."""
     try:
         link = URL(url)
     except ValueError:  # the copy says what is wrong with it
         return False
-    return link.raw_path.endswith(path) and not is_public(link.host or "")
+    return link.raw_path.endswith(path) and not (link.raw_query_string and is_public(link.host or ""))
 
 
 def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
@@ -308,13 +309,13 @@ class GatewayClient:
 
     def _located(self, report: TaskReport, task_id: str) -> TaskReport:
         """The report with a URL of the video that can be reached. A gateway may give only the path on its own host, or
-        a link to its own call at an address that it has only within its network, such as `localhost`."""
+        a link to its own call at another address than ours, such as `localhost`; the key goes to ours alone."""
         if report.status is not TaskStatus.SUCCEEDED:
             return report
         url, path = report.video_url, self.dialect.content_path(task_id)
         if url is not None and url.startswith("/"):
             return replace(report, video_url=f"{URL(self._base_url).origin()}{url}")
-        if path is None or (url is not None and not _leads_nowhere(url, path)):
+        if path is None or (url is not None and not _is_own_call(url, path)):
             return report
         own = f"{self._base_url}{path}"
         return replace(report, content_url=own) if url is None else replace(report, video_url=own)

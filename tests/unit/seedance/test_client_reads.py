@@ -135,9 +135,11 @@ def found(link: str) -> TaskReport:
     return reports[0]
 
 
-@pytest.mark.parametrize("host", ["localhost:3000", "127.0.0.1:3000", "10.0.0.5", "new-api:3000", "[::1]:3000"])
-def test_a_link_to_the_gateways_own_call_at_an_address_within_its_network_leads_to_the_base_url(host: str) -> None:
-    """new-api writes the address that its operator has set, or left as it was."""
+@pytest.mark.parametrize(
+    "host", ["localhost:3000", "127.0.0.1:3000", "10.0.0.5", "new-api:3000", "[::1]:3000", "www.example.com"]
+)
+def test_a_link_to_the_gateways_own_call_at_another_address_leads_to_the_base_url(host: str) -> None:
+    """new-api writes the address that its operator has set, or left as it was, and wants the key at each."""
     report = found(f"http://{host}/v1/videos/t%2F1/content")
     assert (report.video_url, report.content_url) == ("BASE/v1/videos/t%2F1/content", None)
 
@@ -145,7 +147,7 @@ def test_a_link_to_the_gateways_own_call_at_an_address_within_its_network_leads_
 @pytest.mark.parametrize(
     "link",
     [
-        "https://files.example.com/v1/videos/t%2F1/content",
+        "https://files.example.com/v1/videos/t%2F1/content?signature=x",
         "http://localhost:3000/v1/videos/another/content",
         "http://10.0.0.5/a.mp4",
         "http://[::1/v1/videos/t%2F1/content",

@@ -84,10 +84,12 @@ class Runtime:
 
     def part(self, kind: type[P]) -> P:
         """The only instance of a part in this process, created on first use."""
-        with self._lock:
-            part = self._parts.get(kind)
-            if part is None:
-                part = self._parts[kind] = kind(self)
+        part = self._parts.get(kind)
+        if part is None:
+            with self._lock:
+                part = self._parts.get(kind)
+                if part is None:
+                    part = self._parts[kind] = kind(self)
         return cast(P, part)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:

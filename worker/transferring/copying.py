@@ -83,16 +83,16 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf | None) -> St
     try:
         await source.open()
         failpoint("transfer.after_open")
-        held = held_bytes(source.size_bytes)
-        capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
-        async with capacity, aclosing(source.chunks()) as chunks:
+        host, urgent = video.host, video.urgent
+        held = shared.capacity.hold(held_bytes(source.size_bytes), host, urgent=urgent)
+        async with held, aclosing(source.chunks()) as chunks:
             start = await _start_of(chunks)
             container = container_of(bytes(start[:START_BYTES]))
             objects = runtime.objects.for_tenant(video.facts.tenant)
             key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
             async with aclosing(_whole(start, chunks)) as whole:
-                spare = shared.capacity.spare(video.host, urgent=video.urgent)
+                spare = shared.capacity.spare(host, urgent=urgent)
                 read_head = poster.read_head if poster is not None else None
                 return await store_video(shared.store(), objects, key, whole, read_head, filename, shared.slabs, spare)
     except StoreUnavailable as exc:

@@ -138,6 +138,8 @@ class GatewayClient:
         self.account = account
         self._outbound = outbound
         self.dialect = dialect
+        self.key_id = account.key_id
+        """The number of its key; see `Account.key_id`."""
         self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
         self._timeouts: Mapping[Operation, float] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 URGENT_SHARE = 0.25
 """Of a URL's life: when no more is left of it, its video goes before all others."""
@@ -14,6 +14,7 @@ _SIGNED_AT = ("x-tos-date", "x-amz-date", "x-goog-date", "x-oss-date")
 _LIVES_FOR = ("x-tos-expires", "x-amz-expires", "x-goog-expires", "x-oss-expires")
 _DIES_AT = ("expires", "x-expires", "expire")
 """In Unix seconds: CloudFront's and older S3's, and those of ByteDance's CDN."""
+_NAMES = frozenset({*_SIGNED_AT, *_LIVES_FOR, *_DIES_AT, "se", "sig", "q-sign-time"})
 _COS_TIMES = re.compile(r"\d+;(\d+)", re.ASCII)
 _DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _MAX_LIFE_S = 30 * 86400
@@ -27,7 +28,7 @@ def url_life_s(url: str, now: datetime | None = None, made_at: datetime | None =
     `made_at`: from when the life counts of a URL that says how long it lives but not since when; None: from now.
     """
     now = now or datetime.now(UTC)
-    query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    query = _times(url)
     lives_for = next((query[name] for name in _LIVES_FOR if name in query), None)
     try:
         if lives_for is not None:
@@ -42,6 +43,18 @@ def url_life_s(url: str, now: datetime | None = None, made_at: datetime | None =
         return None
     left_s = (dies_at - now).total_seconds()
     return left_s if left_s <= _MAX_LIFE_S else None
+
+
+def _times(url: str) -> dict[str, str]:
+    """The parameters of a URL's query that may say when it dies, by their names in small letters."""
+    found: dict[str, str] = {}
+    for part in url.partition("#")[0].partition("?")[2].split("&"):
+        name, _, value = part.partition("=")
+        if "%" in name:
+            name = unquote(name)
+        if value and (name := name.lower()) in _NAMES:
+            found[name] = unquote_plus(value)
+    return found
 
 
 def _dies_at(query: Mapping[str, str]) -> datetime | None:

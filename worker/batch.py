@@ -63,10 +63,10 @@ def run_batch(
             elif len(gathered) == 1:
                 asyncio.get_running_loop().call_later(gather_s, hand_over)
 
-    async def process_all() -> None:
-        await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
+    async def begin() -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(one(item)) for item in items]
 
-    future = runtime.start(process_all())
+    started = runtime.start(begin())
     left = len(items)
     while left:
         outcomes = done.get()
@@ -76,7 +76,7 @@ def run_batch(
         real = [outcome for outcome in outcomes if outcome is not None]
         if real:
             write_each(write, real)
-    future.result()
+    started.result()  # the tasks, which the loop itself would forget while they wait
 
 
 def write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:

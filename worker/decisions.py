@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
+from storage.logs.context import current_celery_task
 
 MAX_COUNT = 30_000  # the counters are smallint
 EVIDENCE_S = 1800.0
@@ -38,11 +40,12 @@ class Decision:
         sources: tuple[JobState, ...] = (),
         attempt: int | None = None,
         patch: Mapping[str, Any] | None = None,
+        celery_task: UUID | None = None,
     ) -> Move:
         """The move of a job that a worker holds.
 
         `sources`: the states that the job may have by now, if not its own; `attempt`: the row must be at that attempt,
-        under any lease; `patch` replaces the decision's own.
+        under any lease; `patch` replaces the decision's own; `celery_task`: which does it, None: the current one.
         """
         return Move(
             work.id,
@@ -55,6 +58,7 @@ class Decision:
             expires_in_s=self.expires_in_s,
             patch=self.patch if patch is None else patch,
             detail=self.detail,
+            celery_task=celery_task or current_celery_task(),
         )
 
     def postponement(self, work: Work, *, polls: int = 0) -> Postponement:

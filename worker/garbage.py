@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (5_000, 20, 20)
+OFTEN = (5_000, 20, 20)
 """New objects before a collection; then how many collections of one generation before one of the next. Garbage in a
 cycle waits for at most 5,000 objects, so it stays small beside the bytes of the videos."""
+SELDOM = (50_000, 20, 20)
+"""For a process that copies no videos: what waits is a few megabytes there, and most new objects are of jobs, alive."""
 
 
-def spare_loaded() -> None:
-    """Collect no more what is alive now. Call once, when the process has loaded what it needs."""
+def spare_loaded(thresholds: tuple[int, int, int] = OFTEN) -> None:
+    """Collect no more what is alive now. Call once, when the process has loaded what it needs. `thresholds`: as
+    `gc.set_threshold` takes them."""
     # Not the old objects, too: that takes 50 ms of CPU, and found none of them dead.
     gc.collect(1)
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*thresholds)

@@ -23,7 +23,7 @@ from worker import runtime
 from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
-from worker.garbage import spare_loaded
+from worker.garbage import OFTEN, SELDOM, spare_loaded
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -56,22 +56,21 @@ def announce(sender: Any, **_: Any) -> None:
     queues = sorted(sender.app.amqp.queues.consume_from)
     runtime.current().queues = frozenset(queues)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
-    uses_store = not {"submit", "transfer"}.isdisjoint(queues)
-    prepare = threading.Thread(target=_prepare, args=(runtime.current(), uses_store), name="reelq-prepare", daemon=True)
+    prepare = threading.Thread(target=_prepare, args=(runtime.current(),), name="reelq-prepare", daemon=True)
     prepare.start()
 
 
-def _prepare(running: Runtime, uses_store: bool) -> None:
+def _prepare(running: Runtime) -> None:
     """Load certificates and the store's client, which takes half a second, and learn where the bucket is, so that the
     first copies and links need not wait for it. Then all is loaded that a worker needs."""
     running.outbound.authorities.context()
     try:
-        if uses_store:
+        if not running.queues.isdisjoint({"submit", "transfer"}):
             running.objects.check_bucket()
     except StoreUnavailable as exc:
         log.warning("prepare.no_store error=%s", exc)
     finally:
-        spare_loaded()
+        spare_loaded(OFTEN if "transfer" in running.queues else SELDOM)
 
 
 def _beat(running: Runtime, queues: list[str]) -> None:

@@ -31,9 +31,12 @@ RETIRED_S = 900.0
 """How long the client of an account that has changed stays open: longer than any batch."""
 
 
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def boottime_s() -> float:
     """Seconds on a clock that also runs while the process or the machine is stopped."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_BOOT_CLOCK)
 
 
 class Part:
@@ -84,10 +87,12 @@ class Runtime:
 
     def part(self, kind: type[P]) -> P:
         """The only instance of a part in this process, created on first use."""
-        with self._lock:
-            part = self._parts.get(kind)
-            if part is None:
-                part = self._parts[kind] = kind(self)
+        part = self._parts.get(kind)
+        if part is None:
+            with self._lock:
+                part = self._parts.get(kind)  # another thread may have been first
+                if part is None:
+                    part = self._parts[kind] = kind(self)
         return cast(P, part)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -88,7 +88,9 @@ def _content(request: GenerationRequest) -> list[dict[str, Any]]:
 def status_of(task: Mapping[str, Any]) -> TaskStatus | None:
     """A task's status; None if it has none."""
     word = word_of(task.get("status")).lower()
-    return status_in(STATUSES, word, video_url_of(task)) if word else None
+    if not word:
+        return None
+    return STATUSES.get(word) or status_in(STATUSES, word, video_url_of(task))
 
 
 def video_url_of(task: Mapping[str, Any]) -> str | None:

@@ -221,7 +221,7 @@ class ModelRow(_Part):
         }
         if self.task_types and request.mode == "reference":
             update["task_type"] = request.task or request.task_type or "reference"
-        return self.corrected(request.model_copy(update=update))
+        return self.corrected(request.model_copy(update=update) if update else request)
 
     def corrected(self, request: GenerationRequest) -> GenerationRequest:
         """The request with the one value of each field that its use takes."""

@@ -72,7 +72,7 @@ WITH input AS (
     SELECT id, source, target, reason, detail, actor, celery_task FROM moved
     WHERE source <> target OR detail IS NOT NULL
 ), notified AS ({TELL_MOVED} RETURNING 1), counted AS ({COUNT_ENDED})
-SELECT id, source, target, claim, attempt, reason, celery_task, tenant,
+SELECT id, source, target, claim, attempt, reason, celery_task::text, tenant,
        (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id,
        EXISTS (SELECT FROM notified)
 FROM moved
@@ -97,10 +97,11 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
         if notifies:
             note_due(conn, Due.NOTIFY)
         if source != target:
-            by = {} if celery_task is None else {"celery_task": str(celery_task)}
+            by = {} if celery_task is None else {"celery_task": celery_task}
             tenant, campaign, account, task_id = place
-            job = about(by | story(job_id, tenant, campaign, account, task_id, attempt))
-            log.info("job.moved job_id=%s from=%s to=%s reason=%s", job_id, source, target, reason, extra=job)
+            job = by | story(job_id, tenant, campaign, account, task_id, attempt)
+            said = (job["job_id"], source, target, reason)
+            log.info("job.moved job_id=%s from=%s to=%s reason=%s", *said, extra=about(job))
     return done
 
 

@@ -75,9 +75,13 @@ def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, i
 
 
 def _usable(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with what another program may have stored in it as numbers and objects that workers can use."""
-    far = {name: math.copysign(FAR_S, row[name]) for name in _SECONDS if abs(row[name] or 0.0) > FAR_S}
-    return row | far | {"request": request_of(row["request"])}
+    """A row, changed: what another program may have stored becomes numbers and objects that workers can use."""
+    for name in _SECONDS:
+        seconds = row[name]
+        if seconds is not None and abs(seconds) > FAR_S:
+            row[name] = math.copysign(FAR_S, seconds)
+    row["request"] = request_of(row["request"])
+    return row
 
 
 def fitting(

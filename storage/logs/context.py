@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,9 +40,12 @@ def bound(**fields: Any) -> Iterator[None]:
 def current_celery_task() -> UUID | None:
     """The Celery task that does the work of this context; None outside of one."""
     try:
-        return UUID(_fields.get()["celery_task"])
+        return _uuid(_fields.get()["celery_task"])
     except (KeyError, ValueError):
         return None
+
+
+_uuid = lru_cache(maxsize=64)(UUID)  # each move of a batch asks
 
 
 def about(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 OWN = "reelq"
 """Our loggers are below this one."""
@@ -36,8 +36,7 @@ class _Form:
     """Whether anything follows the fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What a record says. `detail`: the words after the fields, None if there are none."""
 
     event: str
@@ -56,7 +55,7 @@ def read(record: logging.LogRecord) -> Line:
         return Line(record.getMessage(), {})
     event = form.event % arguments[:first] if first else form.event
     fields = {
-        name: _value(value, digits, conversion)
+        name: value if type(value) is str else _value(value, digits, conversion)
         for (name, digits, conversion), value in zip(form.fields, arguments[first:after], strict=True)
     }
     detail = (form.text % arguments[after:]) if form.keeps_text else None

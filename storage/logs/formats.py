@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ def fields_of(record: logging.LogRecord, error: str | None) -> dict[str, Any]:
     """Everything that a line says, in order. `error`: its traceback, None if it has none."""
     line = read(record)
     found: dict[str, Any] = {
-        "timestamp": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z",
+        "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
         "level": record.levelname.lower(),
         "logger": record.name,
         "event": clean(line.event),
@@ -32,6 +33,11 @@ def fields_of(record: logging.LogRecord, error: str | None) -> dict[str, Any]:
     if error:
         found["exception"] = clean(error)
     return found
+
+
+@lru_cache(maxsize=4)
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))
 
 
 class _Lines(logging.Formatter):
@@ -57,7 +63,7 @@ class ConsoleLines(_Lines):
         found = self._fields(record)
         head = f"{found.pop('timestamp')} {found.pop('level'):<8}{_on_one_line(found.pop('event'))}"
         logger, detail, error = found.pop("logger"), found.pop("detail", None), found.pop("exception", None)
-        parts = [head, *(f"{name}={_shown(value)}" for name, value in found.items() if value is not None)]
+        parts = [head, *[f"{name}={_shown(value)}" for name, value in found.items() if value is not None]]
         if detail is not None:
             parts.append(_on_one_line(detail))
         text = f"{' '.join(parts)} [{logger}]"
@@ -66,7 +72,7 @@ class ConsoleLines(_Lines):
 
 def _shown(value: Any) -> str:
     text = str(value)
-    return repr(text) if " " in text or text == "" or not text.isprintable() else text
+    return text if text and text.isprintable() and " " not in text else repr(text)
 
 
 def _on_one_line(text: str) -> str:

@@ -10,8 +10,8 @@ import atexit
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol, Self
 
 log = logging.getLogger("reelq.tracing")
 
@@ -43,6 +43,12 @@ class _Silent:
         return
 
     def fail(self, code: str) -> None:
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         return
 
 
@@ -103,12 +109,13 @@ def is_recording() -> bool:
     return _tracer is not None
 
 
-@contextmanager
-def span(name: str, parent: str | None, **facts: str | int | float | None) -> Iterator[Span]:
+def span(name: str, parent: str | None, **facts: str | int | float | None) -> AbstractContextManager[Span]:
     """Record what is done within. `parent`: a `traceparent`; None: a trace of its own."""
-    if _tracer is None:
-        yield _Silent(parent)
-        return
+    return _Silent(parent) if _tracer is None else _recorded(name, parent, facts)
+
+
+@contextmanager
+def _recorded(name: str, parent: str | None, facts: Mapping[str, str | int | float | None]) -> Iterator[Span]:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     carrier = {} if parent is None else {"traceparent": parent}

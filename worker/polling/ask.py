@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -40,6 +40,8 @@ class Task:
     read_at: float
     celery_task: UUID | None
     """The Celery task that brought it."""
+    story: Story
+    """Its fields in a log, wherever it is polled."""
     looks: int = 0
     """How many times it was found unfinished since it was read. None of that is written yet."""
     seen_at: float = 0.0
@@ -49,12 +51,6 @@ class Task:
     def id(self) -> str:
         """The gateway's name of it."""
         return self.work.gateway_task_id or ""
-
-    @property
-    def story(self) -> Story:
-        """Its fields in a log, wherever it is polled."""
-        by = {} if self.celery_task is None else {"celery_task": str(self.celery_task)}
-        return by | self.work.story
 
     @property
     def age_s(self) -> float:
@@ -73,7 +69,8 @@ class Task:
 
     def seen(self) -> Task:
         """The task, found unfinished now."""
-        return replace(self, looks=self.looks + 1, seen_at=boottime_s())
+        same = (self.work, self.client, self.read_at, self.celery_task, self.story)
+        return Task(*same, self.looks + 1, boottime_s())
 
     def present(self) -> Work:
         """The job as it would be read now, had each of the looks been written."""
@@ -81,25 +78,25 @@ class Task:
         passed_s = now - self.read_at
         if not self.looks and passed_s < SOON_S:
             return work
-        return replace(
-            work,
-            read_at=work.read_at + timedelta(seconds=passed_s),
-            submitted_age_s=(work.submitted_age_s or 0.0) + passed_s,
-            deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - passed_s,
-            unfinished_age_s=now - self.seen_at if self.looks else _later(work.unfinished_age_s, passed_s),
-            polls=work.polls + self.looks,
-            reason=Reason.GENERATING if self.looks else work.reason,
-        )
+        now_work = work.copy()
+        now_work.read_at = work.read_at + timedelta(seconds=passed_s)
+        now_work.submitted_age_s = (work.submitted_age_s or 0.0) + passed_s
+        now_work.deadline_in_s = _later(work.deadline_in_s, -passed_s)
+        now_work.unfinished_age_s = now - self.seen_at if self.looks else _later(work.unfinished_age_s, passed_s)
+        now_work.polls = work.polls + self.looks
+        now_work.reason = Reason.GENERATING if self.looks else work.reason
+        return now_work
 
 
-def _later(age_s: float | None, passed_s: float) -> float | None:
-    return None if age_s is None else age_s + passed_s
+def _later(seconds: float | None, passed_s: float) -> float | None:
+    return None if seconds is None else seconds + passed_s
 
 
-def tasks_of(client: GatewayClient, held: Sequence[Work]) -> list[Task]:
-    """The tasks of jobs that were just read."""
-    now, celery_task = boottime_s(), current_celery_task()
-    return [Task(work, client, now, celery_task) for work in held]
+def tasks_of(client: GatewayClient, held: Sequence[Work], read_at: float | None = None) -> list[Task]:
+    """The tasks of jobs that this Celery task has read. `read_at`: on the boot clock; None: just now."""
+    at, celery_task = boottime_s() if read_at is None else read_at, current_celery_task()
+    by = {} if celery_task is None else {"celery_task": str(celery_task)}
+    return [Task(work, client, at, celery_task, by | work.story) for work in held]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ async def ask(runtime: Runtime, task: Task, task_list: TaskList) -> Polled:
     work, client = task.present(), task.client
     bind(**task.story)
     result: TaskReport | GatewayError
-    with span("poll", work.traceparent, job_id=str(work.id), account=client.account.name) as recorded:
+    with span("poll", work.traceparent, job_id=task.story["job_id"], account=client.account.name) as recorded:
         try:
             result = await task_list.get(task.id) or await client.query(task.id)
         except GatewayError as exc:

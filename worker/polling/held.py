@@ -113,25 +113,24 @@ class HeldPolls(Part):
 
     def _begin(self, key: tuple[GatewayClient, int]) -> None:
         tasks = [task for task in self._rounds.pop(key) if self._is_held(task)]
-        client = self.runtime.client(key[0].account.name, key[0].account.key_id) if tasks else None
+        client = self.runtime.client(key[0].account.name, key[0].key_id) if tasks else None
         if client is None:  # the account was removed: the row says what becomes of the job
             self.drop([task.work.id for task in tasks])
             return
         task_list = TaskList(self.runtime, client, [task.id for task in tasks])
+        if (room := self._rooms.get(client)) is None:
+            room = self._rooms[client] = asyncio.Semaphore(AT_ONCE)
         for task in tasks:
             now = task if task.client is client else replace(task, client=client)
-            asking = asyncio.get_running_loop().create_task(self._ask(task, now, task_list))
+            asking = asyncio.get_running_loop().create_task(self._ask(task, now, task_list, room))
             self._asking.add(asking)
             asking.add_done_callback(self._asking.discard)
 
     def _is_held(self, task: Task) -> bool:
         return self._held.get(task.work.id, (None,))[0] is task
 
-    async def _ask(self, task: Task, now: Task, task_list: TaskList) -> None:
+    async def _ask(self, task: Task, now: Task, task_list: TaskList, room: asyncio.Semaphore) -> None:
         polled = None
-        room = self._rooms.get(now.client)
-        if room is None:
-            room = self._rooms[now.client] = asyncio.Semaphore(AT_ONCE)
         async with room:
             try:
                 # The wait may have been long: the gateway is slow, or this machine was stopped.

@@ -61,24 +61,23 @@ class Lifetimes:
             ended_s = seen_s + share * (age_s - seen_s)
         self._live_through(seen_s or 0.0, ended_s, now)
         step = _step(ended_s)
-        if self._lived[step] >= REMEMBERED:
+        if self._lived[step] >= REMEMBERED and now >= self._kept_until[step]:
             self._forget(step, now)
         self._lived[step] += 1.0
         self._ended[step] += 1.0
         self.ends += 1
 
     def _live_through(self, from_s: float, to_s: float, now: float) -> None:
-        lived = self._lived
+        lived, kept_until = self._lived, self._kept_until
         for step in range(_step(from_s), _step(to_s)):
-            if lived[step] >= REMEMBERED:
+            if lived[step] >= REMEMBERED and now >= kept_until[step]:
                 self._forget(step, now)
             lived[step] += 1.0
 
     def _forget(self, step: int, now: float) -> None:
-        if now >= self._kept_until[step]:
-            self._ended[step] *= REMEMBERED / self._lived[step]
-            self._lived[step] = REMEMBERED
-            self._kept_until[step] = now + FIRST_S * RATIO**step
+        self._ended[step] *= REMEMBERED / self._lived[step]
+        self._lived[step] = REMEMBERED
+        self._kept_until[step] = now + FIRST_S * RATIO**step
 
     def sample(self) -> tuple[list[float], float]:
         """Equally likely generation times in order, `KEPT` less those that are too long to be known; and an age in

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from seedance.client import GatewayClient
@@ -38,7 +37,7 @@ class PollPlan(Part):
         if self._is_called_back(client):
             return PollPacing(self.pacing.max_s, self.pacing.max_s)
         forecast = self.forecasts.get(kind_of(client.account.name, request))
-        return self.pacing if forecast is None else replace(self.pacing, forecast=forecast)
+        return self.pacing if forecast is None else PollPacing(self.pacing.min_s, self.pacing.max_s, forecast)
 
     def note(self, client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> None:
         """Learn from one answer about a task how long such tasks take. Where the gateway calls back, polls do not show

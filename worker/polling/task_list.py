@@ -40,6 +40,8 @@ class TaskList:
         Raises:
             GatewayError: the gateway does not answer now; a query for each task would only make it worse.
         """
+        if not self._pages:
+            return None
         page = next((page for page in self._pages if task_id in page), None)
         if page is None:
             return None

@@ -101,4 +101,4 @@ def _move(item: Polled) -> Move:
         patch["cost"] = reported_cost(task.client.account, task.work.request, usage)
     if task.looks:
         patch = {"polls": task.work.polls + task.looks + 1, "polled_at": task.polled_at} | patch
-    return replace(item.decision.move(task.work, patch=patch), celery_task=task.celery_task)
+    return item.decision.move(task.work, patch=patch, celery_task=task.celery_task)

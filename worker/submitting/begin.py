@@ -81,7 +81,8 @@ def begin(
             ended[work.id] = request
         else:
             sent_with, correlation = correlate(client, request, runtime.settings, work.deadline_in_s)
-            sent_with = replace(sent_with, draft_task_id=work.draft_task_id, draft_model=work.draft_model)
+            if work.draft_task_id is not None:
+                sent_with = replace(sent_with, draft_task_id=work.draft_task_id, draft_model=work.draft_model)
             prepared[work.id] = _Prepared(request, sent_with, correlation)
     with runtime.database.begin(planned_once=True) as conn:
         before = settle_earlier(conn, held)
@@ -103,13 +104,17 @@ def begin(
             started[work.id],
             begun_at,
             prepared[work.id].correlation.model_key,
-            replace(prepared[work.id].sent_with, mark=begun[work.id].mark),
+            _marked(prepared[work.id].sent_with, begun[work.id].mark),
             post_before,
             work.id in before.doubtful,
         )
         for work in held
         if work.id in begun
     ]
+
+
+def _marked(sent_with: AttemptOptions, mark: int | None) -> AttemptOptions:
+    return sent_with if mark is None else replace(sent_with, mark=mark)
 
 
 def _begin_move(client: GatewayClient, work: Work, request: GenerationRequest, lease_s: float) -> Move:

@@ -27,11 +27,13 @@ def correlate(
     the account wants callbacks, gateways can reach reelq, and this gateway calls such a URL.
     """
     seed = _seed(client, request)
-    url, token = _callback(client, settings)
+    url = hashed = None
+    if (callback := _callback(client, settings)) is not None:
+        url, token = callback
+        hashed = hash_token(token)
     key = model_key(client.dialect.model_for(request), request.resolution)
     marks = _marks(client, request, deadline_in_s)
-    hashed = hash_token(token) if url is not None else None
-    correlation = Correlation(seed, hashed, key, client.account.key_id, marks)
+    correlation = Correlation(seed, hashed, key, client.key_id, marks)
     return AttemptOptions(seed, url, deadline_in_s), correlation
 
 
@@ -47,11 +49,12 @@ def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:
     return secrets.randbelow(_SEEDS) if "seed" in client.dialect.marks(request) else None
 
 
-def _callback(client: GatewayClient, settings: Settings) -> tuple[str | None, str]:
-    token = secrets.token_urlsafe(32)
+def _callback(client: GatewayClient, settings: Settings) -> tuple[str, str] | None:
+    """A URL and the token in it; None: the attempt gets none."""
     if not (client.account.callbacks and settings.public_url and client.dialect.capabilities().callbacks):
-        return None, token
+        return None
+    token = secrets.token_urlsafe(32)
     url = f"{settings.public_url.rstrip('/')}/callbacks/{client.dialect.name}/{token}"
     if client.dialect.callback_problem(url, allow_private=settings.allow_private_networks) is not None:
-        return None, token
+        return None
     return url, token

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from seedance.client import GatewayClient
 from seedance.delivery import Delivery, delivery_without_asset
 from seedance.errors import InputGone, NotTried, Rejected
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
-from seedance.request import GenerationRequest
+from seedance.request import GenerationRequest, Modality
 from storage.bucket.requests import MAX_LINK_S, StoreUnavailable
 from worker.runtime import Part, Runtime
 
@@ -46,11 +46,12 @@ def with_inputs(
     Raises:
         InvalidInput: this account cannot send a file to its gateway.
     """
+    uploads = _uploads(request)
+    if not uploads:
+        return request
     reachable = runtime.settings.bucket_reachable_by(client.account)
     replaced: dict[str, str] = {}
-    for name, modality, value in request.media():
-        if media_kind(value) is not MediaKind.UPLOAD:
-            continue
+    for name, (modality, value) in uploads.items():
         if value in assets:
             replaced[name] = assets[value]
             continue
@@ -64,10 +65,16 @@ def with_inputs(
     return request.with_media(replaced)
 
 
-@asynccontextmanager
-async def inlined(
+def _uploads(request: GenerationRequest) -> dict[str, tuple[Modality, str]]:
+    """The stored files that a request names: modality and reference, by field."""
+    return {
+        name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
+    }
+
+
+def inlined(
     runtime: Runtime, client: GatewayClient, request: GenerationRequest, key_of: Callable[[str], str]
-) -> AsyncIterator[GenerationRequest]:
+) -> AbstractAsyncContextManager[GenerationRequest]:
     """The request with every remaining file as a data URI; only a few such requests are held at a time.
 
     Raises:
@@ -75,15 +82,21 @@ async def inlined(
         InputGone: a file is no longer in the bucket.
         NotDeliverable: the gateway would refuse the request with the files inside.
     """
-    files = {
-        name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
-    }
-    if not files:
-        yield request
-        return
+    uploads = _uploads(request)
+    return _with_files(runtime, client, request, uploads, key_of) if uploads else nullcontext(request)
+
+
+@asynccontextmanager
+async def _with_files(
+    runtime: Runtime,
+    client: GatewayClient,
+    request: GenerationRequest,
+    uploads: Mapping[str, tuple[Modality, str]],
+    key_of: Callable[[str], str],
+) -> AsyncIterator[GenerationRequest]:
     async with runtime.part(InlineSlots).slots:
         replaced = {}
-        for name, (modality, value) in files.items():
+        for name, (modality, value) in uploads.items():
             content = await read_object(runtime, client, key_of(value))
             subtype = value.rpartition(".")[2].replace("jpg", "jpeg")
             replaced[name] = f"data:{modality}/{subtype};base64,{base64.b64encode(content).decode()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -110,8 +111,9 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
-    bind(**ready.work.story | {"attempt": ready.attempt})
-    facts = {"job_id": str(ready.work.id), "account": client.account.name, "model": ready.model_key}
+    story = ready.work.story | {"attempt": ready.attempt}
+    bind(**story)
+    facts = {"job_id": story["job_id"], "account": client.account.name, "model": ready.model_key}
     with span("submit", ready.work.traceparent, attempt=ready.attempt, **facts) as recorded:
         posted = await _post_once(runtime, client, ready, files)
         if isinstance(posted.result, Submitted):
@@ -175,10 +177,9 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
     generating = {item.id: item for item in moved if item.id in taken and item.target is JobState.GENERATING}
     _take(runtime, client, posted, generating, decisions, leased_at)
     tally = current_tally()
+    tally.good("accepted", sum(isinstance(item.result, Submitted) for item in posted))
     for item in posted:
-        if isinstance(item.result, Submitted):
-            tally.good("accepted")
-        else:
+        if not isinstance(item.result, Submitted):
             tally.bad(item.ready.work.id, item.result.code)
 
 
@@ -199,12 +200,15 @@ def _take(
 
 
 def _count(account: str, posted: Sequence[Posted]) -> Measures:
-    measures = Measures()
+    alike: defaultdict[tuple[str, str], list[Posted]] = defaultdict(list)
     for item in posted:
         outcome = Reason.ACCEPTED if isinstance(item.result, Submitted) else item.result.code
-        measures.count(SUBMITS, account, item.ready.model_key, outcome)
-        if item.took_s is not None:
-            measures.observe(SUBMIT_SECONDS, item.took_s, account, outcome)
+        alike[item.ready.model_key, outcome].append(item)
+    measures = Measures()
+    for (model, outcome), items in alike.items():
+        measures.count(SUBMITS, account, model, outcome, by=len(items))
+        if took := [item.took_s for item in items if item.took_s is not None]:
+            measures.observe_all(SUBMIT_SECONDS, took, account, outcome)
     return measures
 
 

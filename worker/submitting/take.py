@@ -10,11 +10,10 @@ from uuid import UUID
 from seedance.client import GatewayClient
 from seedance.gateways.base import Submitted
 from storage.jobs.reasons import Reason
-from storage.jobs.records import Moved
+from storage.jobs.records import Moved, Work
 from storage.jobs.states import JobState
-from storage.logs.context import current_celery_task
 from worker.decisions import Decision
-from worker.polling.ask import Task
+from worker.polling.ask import tasks_of
 from worker.polling.held import HeldPolls
 from worker.runtime import Runtime
 from worker.submitting.begin import Ready
@@ -44,28 +43,32 @@ def take(
     before their rows were written."""
     if not accepted:
         return
-    celery_task, lease_s = current_celery_task(), runtime.settings.poll_lease_seconds
-    tasks = []
-    for ready, result, moved, due_in_s in accepted:
-        work, age_s = ready.work, leased_at - ready.begun_at
-        work = replace(
-            work,
-            state=JobState.GENERATING,
-            reason=Reason.ACCEPTED,
-            claim=moved.claim,
-            attempt=ready.attempt,
-            refusals=0,
-            setbacks=0,
-            gateway_task_id=result.task_id,
-            key_id=client.account.key_id,
-            submitted_age_s=age_s,
-            unfinished_age_s=None,
-            deadline_in_s=None if work.deadline_in_s is None else work.deadline_in_s - age_s,
-            read_at=ready.started_at + timedelta(seconds=age_s),
-            lease_left_s=lease_s,
-        )
-        tasks.append((Task(work, client, leased_at, celery_task), due_in_s))
-    runtime.start(runtime.part(HeldPolls).take(tasks))
+    works = [_accepted(runtime, client, ready, result, moved, leased_at) for ready, result, moved, _ in accepted]
+    tasks = tasks_of(client, works, leased_at)
+    waits = [due_in_s for *_, due_in_s in accepted]
+    runtime.start(runtime.part(HeldPolls).take(list(zip(tasks, waits, strict=True))))
+
+
+def _accepted(
+    runtime: Runtime, client: GatewayClient, ready: Ready, result: Submitted, moved: Moved, leased_at: float
+) -> Work:
+    """The job as it would be read now that its acceptance is written."""
+    age_s = leased_at - ready.begun_at
+    work = ready.work.copy()
+    work.state = JobState.GENERATING
+    work.reason = Reason.ACCEPTED
+    work.claim = moved.claim
+    work.attempt = ready.attempt
+    work.refusals = 0
+    work.setbacks = 0
+    work.gateway_task_id = result.task_id
+    work.key_id = client.key_id
+    work.submitted_age_s = age_s
+    work.unfinished_age_s = None
+    work.deadline_in_s = None if work.deadline_in_s is None else work.deadline_in_s - age_s
+    work.read_at = ready.started_at + timedelta(seconds=age_s)
+    work.lease_left_s = runtime.settings.poll_lease_seconds
+    return work
 
 
 def _has_files(ready: Ready) -> bool:

@@ -64,7 +64,8 @@ def _finished_at(task: Mapping[str, Any], inner: Mapping[str, Any]) -> int | Non
 
 def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskStatus, TaskFailure | None]:
     """The outer status, unless the inner one is more exact: the gateway shows Ark's `expired` as in progress."""
-    outer = status_in(STATUSES, word_of(task["status"]).upper(), _video_url(task, inner))
+    word = word_of(task["status"]).upper()
+    outer = STATUSES.get(word) or status_in(STATUSES, word, _video_url(task, inner))
     within = ark_task.status_of(inner)
     if outer is TaskStatus.SUCCEEDED or (within is TaskStatus.SUCCEEDED and ark_task.video_url_of(inner)):
         return TaskStatus.SUCCEEDED, None

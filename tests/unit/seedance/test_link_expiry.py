@@ -38,11 +38,19 @@ EPOCH = int(NOW.timestamp())
         ("X-Tos-Expires=soon", None),
         ("X-Tos-Expires=1e400", None),
         ("a=b", None),
+        ("X%2DTos%2DDate=20260501T110000Z&X-Tos-Expires=86400&%2D=%2D", 82800.0),
+        ("Expires=&x-amz-expires=100&x-amz-expires", 100.0),
+        (f"a=b#Expires={EPOCH + 500}", None),
         ("", None),
     ],
 )
 def test_the_life_of_a_url_is_read_from_its_query(query: str, life_s: float | None) -> None:
     assert url_life_s(f"https://host/v.mp4?{query}", NOW) == life_s
+
+
+def test_a_link_with_a_broken_host_stops_no_poll() -> None:
+    """The copy says what is wrong with it."""
+    assert url_life_s("https://[broken/v.mp4?x-amz-expires=100", NOW) == 100.0
 
 
 def test_a_life_without_a_beginning_counts_from_when_the_video_was_made() -> None:

@@ -25,3 +25,27 @@ def test_what_was_loaded_is_left_out_and_new_garbage_is_collected() -> None:
     command = [sys.executable, "-c", COUNTED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("True True True\n", "")
+
+
+ROLES = """
+import gc
+from types import SimpleNamespace
+from worker import garbage, lifecycle
+from storage.bucket.requests import StoreUnavailable
+def no_store():
+    raise StoreUnavailable("none here")
+def chosen(*queues):
+    lifecycle._prepare(SimpleNamespace(
+        queues=frozenset(queues),
+        outbound=SimpleNamespace(authorities=SimpleNamespace(context=lambda: None)),
+        objects=SimpleNamespace(check_bucket=no_store),
+    ))
+    return gc.get_threshold()
+print(chosen("submit", "poll") == garbage.SELDOM, chosen("transfer") == chosen("submit", "transfer") == garbage.OFTEN)
+"""
+
+
+def test_a_process_that_copies_videos_collects_more_often() -> None:
+    command = [sys.executable, "-c", ROLES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "True True\n", done.stderr

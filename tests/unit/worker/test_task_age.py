@@ -26,7 +26,7 @@ def task_read(ago_s: float, **more: Any) -> Task:
         lease_left_s=40.0,
         read_at=READ,
     )
-    return Task(work, cast(Any, None), boottime_s() - ago_s, None)
+    return Task(work, cast(Any, None), boottime_s() - ago_s, None, work.story)
 
 
 def test_a_task_that_was_just_accepted_is_as_old_as_it_is_at_its_first_poll() -> None:

@@ -89,6 +89,8 @@ PLANTED = (
     "new row violates a check\nDETAIL:  Failing row contains (1, a hidden prompt of a fox).\nCONTEXT:  hidden words",
     'body {"api_key": "hidden-key-of-ours"}',
     "data:image/png;base64,aGlkZGVuaGlkZGVuaGlkZGVu",
+    "AUTHORIZATION: BEARER hiddenhidden, API_KEY=hiddenhidden, SK-hiddenhidden",
+    "clé d'accès: PassWord=hiddenhidden",
 )
 HIDDEN = re.compile(r"hunter2|0123456789abcdef|AKIAHIDDEN|hidden|ghijkl|aGlkZGVu", re.IGNORECASE)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from producer.campaigns.status import campaign_status
+from producer.errors import CampaignNotFound
+from storage.campaigns.completion import complete
+from storage.campaigns.controls import find_campaign
 from storage.campaigns.sheets import LeftBehind, left_behind
 from storage.database import Database
 
@@ -14,9 +16,17 @@ MOST = 1_000
 
 def left_behind_of(database: Database, tenant: str, name: str) -> list[LeftBehind]:
     """Such rows of a campaign, at most `MOST`. They were removed from the sheet, or edited without `--key`, and are
-    generated and billed unless a person cancels them."""
+    generated and billed unless a person cancels them.
+
+    Raises:
+        CampaignNotFound: the tenant has no such campaign.
+    """
     with database.begin() as conn:
-        return left_behind(conn, campaign_status(conn, tenant, name).id, MOST)
+        campaign = find_campaign(conn, tenant, name)
+        if campaign is None:
+            raise CampaignNotFound(name)
+        complete(conn, campaign)
+        return left_behind(conn, campaign, MOST)
 
 
 def as_dicts(rows: Sequence[LeftBehind]) -> list[dict[str, Any]]:

@@ -233,6 +233,11 @@ def load(name: str, entry: Command | Group) -> Any:
     """Import a command, or make a group of commands."""
     if isinstance(entry, Group):
         return CommandGroup(entry.commands, name=name, help=entry.summary, no_args_is_help=True)
+    # Imported here, while the stack is short: the modules of a command import it at the end of a long chain. CPython
+    # keeps frames in pieces of 16 KB, and asks the system for one at each call across the end of the last; the patterns
+    # of tomllib alone made 750 such calls there, 5 ms.
+    import tomllib  # noqa: F401
+
     function = getattr(import_module(f"producer.cli.{entry.module}"), entry.function)
     holder = typer.Typer(add_completion=False)
     if entry.passes_on:

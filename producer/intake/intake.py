@@ -36,7 +36,7 @@ _PRICELESS = frozenset({"prompt", "seed"})
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as `NewJob`
 class Row:
     """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one).
 
@@ -104,7 +104,7 @@ class MadeLater:
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as `NewJob`
 class Prepared:
     """A valid job; its local files are named by content."""
 

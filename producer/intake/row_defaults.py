@@ -32,7 +32,8 @@ class RowDefaults:
                 own = {name: value for name, value in row.fields.items() if value is not None}
                 if self.row_zone is not None and isinstance(deadline := own.get("deadline"), str):
                     own["deadline"] = _with_offset(deadline, self.row_zone)
-                yield replace(row, fields=given | own)
+                fields = given | own
+                yield row if fields == row.fields else replace(row, fields=fields)
 
 
 def _with_offset(deadline: str, time_zone: str) -> str | datetime:

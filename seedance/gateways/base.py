@@ -181,7 +181,12 @@ class Dialect(ABC):
     """What the gateway supports whatever the model, as data for `refusals` and `warnings`."""
 
     def __init__(self, catalog: Catalog | None = None) -> None:
-        self.catalog = catalog_of(self.name) if catalog is None else catalog
+        self._given = catalog
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What the account can use; of the gateway itself, all that it sells. Few processes ask every gateway."""
+        return catalog_of(self.name) if self._given is None else self._given
 
     def capabilities(self) -> Capabilities:
         """What the gateway supports, and the rows of the models that this account can use."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -70,7 +71,12 @@ _SEPARATORS = re.compile(r"[\s_\-.:：*＊/·\u200b\ufeff]+")
 
 def folded(name: str) -> str:
     """A name for comparison: without case, width, spaces, separators, and a remark in brackets at its end."""
-    text = unicodedata.normalize("NFKC", name[:_MAX_NAME_CHARS]).strip().casefold()
+    return _folded(name[:_MAX_NAME_CHARS])
+
+
+@lru_cache(maxsize=1_024)  # each row of a file of objects repeats its names
+def _folded(name: str) -> str:
+    text = unicodedata.normalize("NFKC", name).strip().casefold()
     return _SEPARATORS.sub("", _REMARK.sub("", text).strip()) or _SEPARATORS.sub("", text)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from producer.campaigns.planning.plan import Plan
 from producer.cli.shared.formatting import clean, duration, one_line, plural
 from producer.cli.shared.money import amount, span
+
+if TYPE_CHECKING:
+    from producer.campaigns.planning.plan import Plan
 
 _SHOWN_GROUPS, _SHOWN_ROWS = 40, 12
 _SHOWN_FIELDS = ("tier", "resolution", "ratio", "duration", "first_frame", "last_frame")

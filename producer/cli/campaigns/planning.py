@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from producer.campaigns.files import read_campaign
 from producer.campaigns.planning.checking import Checked, check_campaign
-from producer.campaigns.planning.plan import Plan, make_plan, read_stored
 from producer.campaigns.planning.written_errors import check_target, write_errors
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
@@ -25,6 +25,9 @@ from storage.database import Connection, DatabaseUnavailable, connect
 from storage.jobs.drafts import find_draft
 from storage.revisions import check_schema
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.campaigns.planning.plan import Plan
 
 
 @dataclass(slots=True)
@@ -82,6 +85,9 @@ class Source:
 
     def plan(self, conn: Connection | None, checked: Checked, report: Report, terms: Terms) -> Plan:
         """The plan of checked rows; `conn` None: without what the database knows."""
+        # Imported here: a run without questions makes no plan.
+        from producer.campaigns.planning.plan import make_plan, read_stored
+
         stored = None
         if conn is not None:
             stored = read_stored(conn, self.settings, self.tenant, self.name, checked)

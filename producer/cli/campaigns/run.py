@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
+import psycopg  # noqa: F401 - first, while the stack is short; see `producer.cli.commands`
 import typer
 
 from producer.campaigns.duplicates import notes_on_duplicates

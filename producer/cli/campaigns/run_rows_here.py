@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from producer.cli.campaigns.pace_text import hold_text
 from producer.cli.campaigns.waiting import SHOWN_FAILURES
 from producer.client import Producer
-from producer.operator_actions.standstill import Standstill, review_of, standstill_of
 from storage.admission.campaign_pace import pace_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+
+if TYPE_CHECKING:
+    from producer.operator_actions.standstill import Standstill
 
 
 class RunRowsHere:
@@ -38,6 +41,9 @@ class RunRowsHere:
 
     def standstill(self) -> Sequence[Standstill]:
         """As `RunRows`."""
+        # Imported here, as below: a run that does not wait asks for neither.
+        from producer.operator_actions.standstill import standstill_of
+
         with self._producer.database.begin() as conn:
             return standstill_of(conn, self._producer.settings, self._producer.tenant, self._name)
 
@@ -49,6 +55,8 @@ class RunRowsHere:
 
     def awaiting_review(self, ids: Sequence[UUID], /) -> Sequence[Standstill]:
         """As `RunRows`."""
+        from producer.operator_actions.standstill import review_of
+
         with self._producer.database.begin() as conn:
             return review_of(conn, self._producer.tenant, self._name, ids)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.output import say
 from producer.cli.shared.progress import StandsStill, Watched, watch
-from producer.operator_actions.standstill import Standstill
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+
+if TYPE_CHECKING:
+    from producer.operator_actions.standstill import Standstill
 
 SHOWN_FAILURES = 5
 ON_PURPOSE = frozenset({Reason.KEPT_BACK})

@@ -46,10 +46,6 @@ class Door(Protocol):
     def __exit__(self, *exc: object) -> None:
         """Close it."""
 
-    def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
-        """Jobs, newest first."""
-        ...
-
     def job_ids(self, texts: Sequence[str]) -> list[UUID]:
         """The jobs of ids or of their first characters, each one once."""
         ...

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.doors.choice import open_door
+from producer.cli.doors.listing import jobs_of
 from producer.cli.shared.formatting import ago, error_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
@@ -26,8 +26,7 @@ def list_jobs(
     data_dir: DataDir = None,
 ) -> None:
     """List jobs, newest first."""
-    with open_door(ctx, data_dir, tenant) as door:
-        found = door.list_jobs(state, campaign, limit)
+    found = jobs_of(ctx, data_dir, tenant, state, campaign, limit)
     if as_json:
         print_json(found)
         return

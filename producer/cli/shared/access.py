@@ -41,7 +41,7 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     if (api := api_of(where)) is not None:
         raise InvalidInput([Problem("", ONLY_THERE.format(command=ctx.command_path, url=api.url))])
     ctx.with_resource(acting(user_of("command line")))
-    return load_settings(where)
+    return load_settings(where, check_outbound=False)
 
 
 def accounts_of(ctx: typer.Context, given: Path | None) -> Settings:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from producer.cli.shared.pace import Lines, Pace
-from producer.operator_actions.standstill import Standstill
 from storage.jobs.states import JobState
+
+if TYPE_CHECKING:
+    from producer.operator_actions.standstill import Standstill
 
 _EVERY_S = 0.25
 _EVERY_MANY_S = 1.0  # asking about ten thousand jobs costs the database more than about ten

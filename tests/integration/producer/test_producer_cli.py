@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +29,7 @@ from tests.claiming import claim_submits, close_account
 from tests.integration.producer.command_line import CommandLine, Run
 from tests.media_files import picture
 from tests.servers import environ_for
-from tests.waiting import PATIENCE_S, wait_for
+from tests.waiting import wait_for
 
 S = JobState
 ACCOUNTS = [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key", "max_in_flight": 2}]
@@ -402,39 +398,3 @@ def test_keys_are_created_shown_once_and_revoked(run: Run, producer: Producer) -
     ):
         code, _, said = run(*arguments)
         assert code == 2 and wrong in said, arguments
-
-
-def _cpu_of_children_s() -> float:
-    """The CPU time that all children that have ended have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-HEAVY = (
-    *("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic"),
-    *("openpyxl", "av", "PIL", "jinja2", "yaml", "redis", "reelq_client"),
-)
-
-
-def test_listing_jobs_is_quick_and_imports_little(environ: dict[str, str], tmp_path: Path, producer: Producer) -> None:
-    producer.enqueue_many([{"prompt": f"shot {number}"} for number in range(50)])
-    code = (
-        "import sys; from producer.cli.main import run; code = run(['jobs', 'list']);"
-        f"print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-    )
-    took = []
-    for _ in range(3):
-        before = _cpu_of_children_s()
-        result = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | environ,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=True,
-        )
-        took.append(_cpu_of_children_s() - before)
-        assert result.stderr == "0 []\n"
-        assert len(result.stdout.splitlines()) == 51
-    assert min(took) < 2.0  # 0.3 s on an idle machine; the CPU time of other programs does not count

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from producer.campaigns.reading.encodings.likelihood import bits_of, count_hanzi
 from seedance.problems import InvalidInput, Problem, shorten
 
 _BLOCK = 2**20
@@ -137,7 +136,7 @@ def _check_agrees(where: str, piece: bytes, encoding: Encoding) -> None:
     if encoding == UTF_8 and not _TWO_BYTES_EACH.fullmatch(piece):
         return  # only UTF-8 looks like that
     here, there = _decoded(piece, encoding), _decoded(piece, other)
-    if here and there and bits_of(there) + 2 * _MARGIN_BITS < bits_of(here):
+    if here and there and _bits_of(there) + 2 * _MARGIN_BITS < _bits_of(here):
         message = f"is {encoding.name} in most places, but {shorten(here)} seems to be {other.name} ({shorten(there)})"
         raise InvalidInput([Problem("", f"{message}; save the whole file in one encoding")], where)
 
@@ -156,7 +155,15 @@ def _reading(file: BinaryIO, encoding: Encoding, pieces: Sequence[bytes]) -> _Re
         return None
     texts = [_decoded(piece, encoding) for piece in pieces]  # "": a very long line was cut within a character
     more = _HANJA_BITS if encoding.codec == "cp949" else 0.0
-    return _Reading(encoding, texts, [bits_of(text) + more * count_hanzi(text) for text in texts])
+    return _Reading(encoding, texts, [_bits_of(text, more) for text in texts])
+
+
+def _bits_of(text: str, for_hanzi: float = 0.0) -> float:
+    """How unlikely a text is, with so many bits more for each Chinese character."""
+    # Imported here: its tables take 4 ms, and a file in ASCII needs none of them.
+    from producer.campaigns.reading.encodings.likelihood import bits_of, count_hanzi
+
+    return bits_of(text) + for_hanzi * count_hanzi(text)
 
 
 def _pieces(file: BinaryIO) -> list[bytes]:

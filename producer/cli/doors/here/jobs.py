@@ -40,13 +40,6 @@ class DatabaseDoor:
     def __exit__(self, *exc: object) -> None:
         self.producer.close()
 
-    def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
-        """As `Door`."""
-        with self.producer.database.begin() as conn:
-            wanted = JobFilter(self.producer.tenant, None if state is None else [state], campaign)
-            found = queries.page_of_jobs(conn, wanted, limit=limit)
-            return with_obstacles(conn, self.producer.settings, found)
-
     def job_ids(self, texts: Sequence[str]) -> list[UUID]:
         """As `Door`."""
         with self.producer.database.begin() as conn:

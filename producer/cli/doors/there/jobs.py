@@ -16,7 +16,6 @@ from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
-from producer.cli.doors.there.pages import first_of
 from producer.cli.doors.there.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.intake.pace import PaceTerms
@@ -47,17 +46,6 @@ class ApiDoor:
 
     def __exit__(self, *exc: object) -> None:
         self._reelq.close()
-
-    def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
-        """As `Door`."""
-        with translated():
-            found = first_of(
-                limit,
-                lambda n, cursor: self._reelq.jobs.list(
-                    state=None if state is None else state.value, campaign=campaign, limit=n, cursor=cursor
-                ),
-            )
-        return [as_view(job) for job in found]
 
     def job_ids(self, texts: Sequence[str]) -> list[UUID]:
         """As `Door`."""

@@ -121,7 +121,7 @@ class Dispatcher:
         claims_of_work = [self.claim_work] if any(free[queue] for queue in free if queue != Due.SUBMIT) else []
         for claim in (*claims_of_work, *([submits] if free[Due.SUBMIT] else ())):
             try:
-                with self._database.begin() as conn:
+                with self._database.begin(planned_once=True) as conn:
                     batches = list(claim(conn, free))
                     if batches:
                         failpoint("scheduler.before_commit")
@@ -165,8 +165,6 @@ class Dispatcher:
     def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
-        # PostgreSQL would plan the claim of polls again each time: it finds a plan for all values a little dearer.
-        conn.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
         due = due_work(conn)
         self._has_queue = due.queued
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}

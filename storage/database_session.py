@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
@@ -46,6 +48,16 @@ class Session(psycopg.Connection[TupleRow]):
     """When it was last used (`time.monotonic`)."""
     due: set[str] | None = None
     """What the transaction makes due; see `storage.waking.hints`. None: nothing wants to know."""
+
+    @contextmanager
+    def preparing_at_once(self) -> Iterator[None]:
+        """Prepare statements when they run for the first time, unless this connection prepares none."""
+        usual = self.prepare_threshold
+        self.prepare_threshold = None if usual is None else 0
+        try:
+            yield
+        finally:
+            self.prepare_threshold = usual
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         limit = self.answer_s if timeout is None else timeout

@@ -127,7 +127,7 @@ class Dispatcher:
         """Claim and publish in a transaction; returns the number of jobs. If that fails, each queue is tried alone, so
         that what stops one of them, such as a trigger of another program, stops no other."""
         try:
-            with self._database.begin() as conn:
+            with self._database.begin(planned_once=True) as conn:
                 batches = list(claim(conn, free))
                 if batches:
                     failpoint("scheduler.before_commit")
@@ -179,8 +179,6 @@ class Dispatcher:
     def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
-        # PostgreSQL would plan the claim of polls again each time: it finds a plan for all values a little dearer.
-        conn.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
         due = due_work(conn)
         self._has_queue = due.queued
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}

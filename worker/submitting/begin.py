@@ -117,7 +117,7 @@ def _begin(
             if work.draft_task_id is not None:
                 sent_with = replace(sent_with, draft_task_id=work.draft_task_id, draft_model=work.draft_model)
             prepared[work.id] = _Prepared(request, sent_with, correlation)
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         before = settle_earlier(conn, held)
         free = [work for work in held if work.id not in before.settled]
         transitions.move(conn, [ended[work.id].move(work) for work in free if work.id in ended])

@@ -45,6 +45,7 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
+from seedance.gateways.checks import is_public
 from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
@@ -119,6 +120,16 @@ async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, s
     return _plain(wire.status, wire.headers, body)
 
 
+def _is_own_call(url: str, path: str) -> bool:
+    """Whether a link leads to the gateway's own call, at whatever address. With a query at a public host it may be
+    signed, and stays as it is."""
+    try:
+        link = URL(url)
+    except ValueError:  # the copy says what is wrong with it
+        return False
+    return link.raw_path.endswith(path) and not (link.raw_query_string and is_public(link.host or ""))
+
+
 def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
     return WireAnswer(status, headers, decompressed(body, headers.get("content-encoding", ""), MAX_ANSWER_BYTES))
 
@@ -185,7 +196,7 @@ class GatewayClient:
         report = self.dialect.read_report(answer)
         if (call := self.dialect.result_call(task_id, answer)) is not None:
             report = await self._result(call, report)
-        return self._located(report)
+        return self._located(report, task_id)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started.
@@ -297,11 +308,18 @@ class GatewayClient:
         unclear = result.video_url is None and result.failure is None
         return report if unclear and report.failure is not None else result
 
-    def _located(self, report: TaskReport) -> TaskReport:
-        """The report with the video's whole URL; a gateway may give only the path on its own host."""
-        if report.video_url is None or not report.video_url.startswith("/"):
+    def _located(self, report: TaskReport, task_id: str) -> TaskReport:
+        """The report with a URL of the video that can be reached. A gateway may give only the path on its own host, or
+        a link to its own call at another address than ours, such as `localhost`; the key goes to ours alone."""
+        if report.status is not TaskStatus.SUCCEEDED:
             return report
-        return replace(report, video_url=f"{URL(self._base_url).origin()}{report.video_url}")
+        url, path = report.video_url, self.dialect.content_path(task_id)
+        if url is not None and url.startswith("/"):
+            return replace(report, video_url=f"{URL(self._base_url).origin()}{url}")
+        if path is None or (url is not None and not _is_own_call(url, path)):
+            return report
+        own = f"{self._base_url}{path}"
+        return replace(report, content_url=own) if url is None else replace(report, video_url=own)
 
     async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
         answer = await self._answer(operation, call)

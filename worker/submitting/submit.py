@@ -66,7 +66,7 @@ class Posted:
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
         claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
@@ -151,7 +151,7 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         item.ready.work.id: _decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)
     }
     leased_at = boottime_s()
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         # The account before its jobs: the order in which schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
         report(conn, client.account, outcomes)

@@ -71,3 +71,17 @@ def test_a_failed_post_and_a_failed_poll_leave_nothing(settings: Settings, gatew
         assert left == []
     finally:
         world.close()
+
+
+def test_a_failed_list_leaves_nothing(settings: Settings, gateway: str) -> None:
+    httpx.post(f"{gateway}/_sim/reset").raise_for_status()
+    world = World(settings, main={"gateway": "ark", "base_url": f"{gateway}/ark/api/v3"})
+    try:
+        world.enqueue(JOBS)
+        assert world.round() == JOBS
+        httpx.post(f"{gateway}/_sim/faults", json=[{"kind": "status", "where": "list"}]).raise_for_status()
+        with collected_by_nobody() as left:
+            assert world.poll() == JOBS
+        assert left == []
+    finally:
+        world.close()

@@ -29,6 +29,7 @@ from storage.database import connect, upgrade
 from storage.jobs import claims
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.states import JobState
+from storage.revisions import too_old
 from storage.settings import Settings, load_settings
 from worker.garbage import spare_loaded
 from worker.runtime import Runtime, install
@@ -148,7 +149,9 @@ def _work() -> dict[str, Any]:
     """Copy all videos; returns the figures of this process in seconds and bytes."""
     runtime = Runtime(load_settings())
     install(runtime)
-    runtime.outbound.authorities.context()  # as a worker prepares itself when it starts
+    with runtime.database.begin() as conn:  # as a worker prepares itself when it starts
+        too_old(conn)
+    runtime.outbound.authorities.context()
     runtime.objects.check_bucket()
     spare_loaded()
     began_s, cpu_s = time.monotonic(), time.process_time()

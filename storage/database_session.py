@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-import orjson
 import psycopg
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
@@ -17,6 +18,7 @@ from psycopg.types.json import set_json_loads
 from storage.database_errors import Unanswered
 from storage.database_lists import FlatLists
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
+from storage.jsonb import loads
 
 Prepared = Literal["auto", "off"]
 PREPARE_AFTER = 1
@@ -46,6 +48,16 @@ class Session(psycopg.Connection[TupleRow]):
     """When it was last used (`time.monotonic`)."""
     due: set[str] | None = None
     """What the transaction makes due; see `storage.waking.hints`. None: nothing wants to know."""
+
+    @contextmanager
+    def preparing_at_once(self) -> Iterator[None]:
+        """Prepare statements when they run for the first time, unless this connection prepares none."""
+        usual = self.prepare_threshold
+        self.prepare_threshold = None if usual is None else 0
+        try:
+            yield
+        finally:
+            self.prepare_threshold = usual
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         limit = self.answer_s if timeout is None else timeout
@@ -92,7 +104,7 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
     # Of this connection alone: a backend has psycopg connections of its own.
     conn.adapters.register_loader("timestamptz", Moments)
-    set_json_loads(orjson.loads, conn)
+    set_json_loads(loads, conn)
     conn.adapters.register_dumper(list, FlatLists)
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):

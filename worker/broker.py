@@ -24,12 +24,29 @@ replaced after at most two intervals and a second: 11 s."""
 _CONNECT_S = 5.0
 
 
-class Channel(redis.Channel):
-    """Speaks RESP2, which needs no HELLO."""
+class _Lean:
+    """What all our channels change: they speak RESP2, which needs no HELLO, and use one client for all commands. Kombu
+    makes one for each acknowledgement and each event, which costs as much as the command. A client holds no connection:
+    it takes one from the pool for each command, so threads may share it."""
+
+    _commands: Any = None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call] # kombu has no types
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc] # of a channel
         return {**parameters, "protocol": PROTOCOL}
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        make = super()._create_client  # type: ignore[misc] # of a channel
+        if asynchronous:  # it keeps its connection
+            return make(asynchronous)
+        client = self._commands
+        if client is None or client.connection_pool is not self.pool:  # type: ignore[attr-defined] # of a channel
+            client = self._commands = make()
+        return client
+
+
+class Channel(_Lean, redis.Channel):
+    """A channel of `Transport`."""
 
 
 class Transport(redis.Transport):
@@ -38,12 +55,8 @@ class Transport(redis.Transport):
     Channel = Channel
 
 
-class SentinelChannel(redis.SentinelChannel):
+class SentinelChannel(_Lean, redis.SentinelChannel):
     """The same, for the master that Sentinels name."""
-
-    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call] # kombu has no types
-        return {**parameters, "protocol": PROTOCOL}
 
 
 class SentinelTransport(redis.SentinelTransport):

@@ -45,6 +45,7 @@ task_create_missing_queues = True
 task_queues = [Queue(name, Exchange(name, "direct"), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call] # kombu has no types
 
 worker_send_task_events = True
+worker_consumer = "worker.watching.gathered_events:Consumer"
 task_send_sent_event = False
 worker_cancel_long_running_tasks_on_connection_loss = False
 worker_redirect_stdouts = False

@@ -48,9 +48,9 @@ class CountingDatabase(Database):
     transactions = 0
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, *, planned_once: bool = False) -> Iterator[Connection]:
         self.transactions += 1
-        with super().begin() as conn:
+        with super().begin(planned_once=planned_once) as conn:
             yield conn
 
 

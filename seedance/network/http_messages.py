@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 
@@ -64,9 +65,10 @@ def read_head(text: str, method: str) -> Head:
             headers[name] = f"{headers[name]} {line.strip()}"
             continue
         word, colon, value = line.partition(":")
-        if not colon or _NAME.fullmatch(word) is None:
+        known = _name_of(word)
+        if not colon or known is None:
             raise NotHttp(f"not a header of a response: {line[:80]!r}")
-        name, value = word.lower(), value.strip()
+        name, value = known, value.strip()
         if name == "content-length" and name in headers:
             raise NotHttp("Duplicate Content-Length")
         headers[name] = value if name not in headers else f"{headers[name]}, {value}"
@@ -74,6 +76,12 @@ def read_head(text: str, method: str) -> Head:
     keeps = "close" not in words if status[1] == "1" else "keep-alive" in words
     length, chunked = _framing(code, headers, method)
     return Head(code, headers, length, chunked, keeps and (length is not None or chunked))
+
+
+@lru_cache(maxsize=256)
+def _name_of(word: str) -> str | None:
+    """The name of a header in lower case, None if it is none. Servers use few names."""
+    return None if _NAME.fullmatch(word) is None else word.lower()
 
 
 def _framing(status: int, headers: Mapping[str, str], method: str) -> tuple[int | None, bool]:

@@ -21,6 +21,9 @@ from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHtt
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
+SPILL_BYTES = 1024
+"""The end of a store, which fills only if its reader is late. To receive nothing more costs two changes of the loop's
+selector, so it is done only then."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
 
@@ -47,7 +50,7 @@ class Wire(asyncio.BufferedProtocol):
         self._connection, self._inner, self._method, self._stall_s = connection, inner, method, stall_s
         self._transport: asyncio.Transport = inner.transport
         self._loop = asyncio.get_running_loop()
-        self._store = bytearray(MOST_HEAD_BYTES)
+        self._store = bytearray(MOST_HEAD_BYTES + SPILL_BYTES)
         self._start = self._end = 0  # of what is in the store
         self._window = memoryview(b"")
         self._filled = 0
@@ -123,6 +126,11 @@ class Wire(asyncio.BufferedProtocol):
             await self._wait()
         return True
 
+    @property
+    def _full_at(self) -> int:
+        """Where in the store the spill begins."""
+        return len(self._store) - SPILL_BYTES
+
     def _has_head(self) -> bool:
         """Whether the head of the response is there; interim responses (1xx) are passed over."""
         while self._head is None:
@@ -130,7 +138,7 @@ class Wire(asyncio.BufferedProtocol):
             if end < 0:
                 if not self._store.startswith(b"HTTP/"[: self._end - self._start], self._start):
                     raise NotHttp("Bad status line")
-                if self._end == len(self._store):
+                if self._end >= MOST_HEAD_BYTES:
                     raise NotHttp(f"the head of the response is larger than {MOST_HEAD_BYTES} bytes")
                 return False
             text = self._store[self._start : end].decode("utf-8", "surrogateescape")
@@ -170,7 +178,7 @@ class Wire(asyncio.BufferedProtocol):
         """Move what is in the store."""
         count = min(len(into), self._end - self._start)
         if count:
-            into[:count] = self._store[self._start : self._start + count]
+            into[:count] = memoryview(self._store)[self._start : self._start + count]
             self._start += count
             self._make_room()
         return count
@@ -178,7 +186,7 @@ class Wire(asyncio.BufferedProtocol):
     def _make_room(self) -> None:
         if self._start == self._end:
             self._start = self._end = 0
-        if self._is_paused and self._end < len(self._store):
+        if self._is_paused and self._end <= self._full_at:
             self._is_paused = False
             self._transport.resume_reading()
 
@@ -299,6 +307,8 @@ class Wire(asyncio.BufferedProtocol):
         """Where the transport writes what it receives."""
         if self._filled < len(self._window):
             return self._window[self._filled :]
+        if self._end < self._full_at:
+            return memoryview(self._store)[self._end : self._full_at]
         if self._end < len(self._store):
             return memoryview(self._store)[self._end :]
         return memoryview(bytearray(1024))  # for what a TLS connection still reads while it closes
@@ -312,7 +322,7 @@ class Wire(asyncio.BufferedProtocol):
                 self._wake()
         elif self._end < len(self._store):
             self._end += nbytes
-            if self._end == len(self._store):
+            if self._end > self._full_at:
                 self._is_paused = True
                 self._transport.pause_reading()
             self._wake()
@@ -340,7 +350,6 @@ class Wire(asyncio.BufferedProtocol):
             self._filled += count
             self._store = self._store[self._start : self._end] + rest[count:]
             self._start, self._end = 0, len(self._store)
-            self._store.append(0)  # a full store would be a head that is too large
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""

@@ -53,7 +53,7 @@ def content_disposition(filename: str, kind: str = "inline") -> str:
 
     Source: RFC 6266, RFC 8187.
     """
-    plain = "".join(letter if letter.isascii() else "_" for letter in filename)
+    plain = filename if filename.isascii() else "".join(letter if letter.isascii() else "_" for letter in filename)
     header = f'{kind}; filename="{plain}"'
     return header if plain == filename else f"{header}; filename*=UTF-8''{quote(filename, safe='')}"
 

@@ -185,11 +185,12 @@ class Requests:
             StoreUnavailable: as `sign`.
         """
         headers = {"Content-Length": str(size_bytes), **sums.headers(checksum)}
-        if part is not None:
+        query = ""
+        if part is None:
+            headers |= self._object_headers(key, content_type, filename)
+        else:
             query = urlencode({"partNumber": part[1], "uploadId": part[0]})
-            return replace(self.sign("PUT", key, query, headers, sha256), body=None)
-        headers |= self._object_headers(key, content_type, filename)
-        return replace(self.sign("PUT", key, "", headers, sha256), body=None)
+        return self.sign("PUT", key, query, headers, sha256, body=None)
 
     def sign_begin(self, key: str, content_type: str, checksum: Checksum, filename: str | None = None) -> SignedRequest:
         """A request to begin a multipart upload whose parts carry this checksum.
@@ -244,11 +245,11 @@ class Requests:
         query: str,
         headers: Mapping[str, str],
         sha256: str = NO_BYTES,
-        body: bytes = b"",
+        body: bytes | None = b"",
     ) -> SignedRequest:
         """A signed request for an object, or for the bucket itself if `key` is None.
 
-        `query` is percent-encoded; `sha256` is that of the body, in hex.
+        `query` is percent-encoded; `sha256` is that of the body, in hex; `body` None: the sender has it.
 
         Raises:
             StoreUnavailable: there are no credentials to sign it, or they could not be refreshed.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -32,16 +32,18 @@ def sign(
 
     `credentials` has `access_key`, `secret_key` and `token`; the URL's path and query are already percent-encoded.
     """
-    parts = urlsplit(url)
+    address, _, query = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    netloc, _, path = rest.partition("/")
     at = f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     signed = {**headers, "X-Amz-Date": at, "X-Amz-Content-SHA256": sha256}
     if credentials.token:
         signed["X-Amz-Security-Token"] = credentials.token
-    listed = sorted([("host", _host(parts.scheme, parts.netloc)), *((k.lower(), v) for k, v in signed.items())])
+    listed = sorted([("host", _host(scheme, netloc)), *((k.lower(), v) for k, v in signed.items())])
     names = ";".join(name for name, _ in listed)
     lines = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in listed)
-    query = "&".join(sorted(part if "=" in part else f"{part}=" for part in parts.query.split("&") if part))
-    canonical = f"{method}\n{parts.path or '/'}\n{query}\n{lines}\n{names}\n{sha256}"
+    asked = "&".join(sorted(part if "=" in part else f"{part}=" for part in query.split("&") if part))
+    canonical = f"{method}\n/{path}\n{asked}\n{lines}\n{names}\n{sha256}"
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_key, at[:8], region)

@@ -70,6 +70,23 @@ _ENDED: LiteralString = f"""
     FROM (SELECT a.at, {length_sql("a.at", _LENGTHS)} AS length
           FROM (SELECT extract(epoch FROM r.finished_at) AS at) a) e
     WHERE r.campaign_id IS NOT NULL AND isfinite(r.finished_at)"""  # noqa: S608 - as above
+CAMPAIGN_MOVED: LiteralString = "OLD.campaign_id IS DISTINCT FROM NEW.campaign_id"
+_WAITING_MOVED: LiteralString = """(OLD.state = 'queued') <> (NEW.state = 'queued') OR NEW.state = 'queued' AND (
+    OLD.reason IS DISTINCT FROM NEW.reason OR OLD.account_pin IS DISTINCT FROM NEW.account_pin
+    OR OLD.lane <> NEW.lane OR OLD.price_currency <> NEW.price_currency
+    OR OLD.least_price <> NEW.least_price OR OLD.gateways <> NEW.gateways)"""
+_ESTIMATE_MOVED: LiteralString = "OLD.estimate IS DISTINCT FROM NEW.estimate"
+_COST_MOVED: LiteralString = f"OLD.cost IS DISTINCT FROM NEW.cost OR {_ESTIMATE_MOVED}"
+_END_MOVED: LiteralString = """OLD.finished_at IS DISTINCT FROM NEW.finished_at
+    OR NEW.finished_at IS NOT NULL AND OLD.state <> NEW.state"""
+_ANY_MOVED: LiteralString = f"{_WAITING_MOVED} OR {_COST_MOVED} OR {_END_MOVED} OR {CAMPAIGN_MOVED}"
+CAMPAIGN_PARTS: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (
+    ("waiting", _WAITING_MOVED, _WAITING),
+    ("estimated", _ESTIMATE_MOVED, _ESTIMATED),
+    ("reported", _COST_MOVED, _REPORTED),
+    ("ended", _END_MOVED, _ENDED),
+)
+"""Kinds of sums: when a job that stays in its campaign changes them, and the part of a row."""
 _PARTS: LiteralString = f"{_WAITING} UNION ALL {_ESTIMATED} UNION ALL {_REPORTED} UNION ALL {_ENDED}"
 _INSERT: LiteralString = f"INSERT INTO campaign_sums ({_KEYS}, {', '.join(_NUMBERS)})"
 _SUMS: LiteralString = ", ".join(f"sum(p.{name})" for name in _NUMBERS)
@@ -126,16 +143,7 @@ CAMPAIGN_SUMS = KeptCount(
         *triggers_sql(
             "campaign_sums",
             "jobs",
-            """(OLD.campaign_id IS NOT NULL OR NEW.campaign_id IS NOT NULL) AND (
-               (OLD.state = 'queued') <> (NEW.state = 'queued')
-               OR OLD.finished_at IS DISTINCT FROM NEW.finished_at
-               OR NEW.finished_at IS NOT NULL AND OLD.state <> NEW.state
-               OR NEW.state = 'queued' AND (
-                   OLD.reason IS DISTINCT FROM NEW.reason OR OLD.account_pin IS DISTINCT FROM NEW.account_pin
-                   OR OLD.lane <> NEW.lane OR OLD.price_currency <> NEW.price_currency
-                   OR OLD.least_price <> NEW.least_price OR OLD.gateways <> NEW.gateways)
-               OR OLD.cost IS DISTINCT FROM NEW.cost OR OLD.estimate IS DISTINCT FROM NEW.estimate
-               OR OLD.campaign_id IS DISTINCT FROM NEW.campaign_id)""",
+            f"(OLD.campaign_id IS NOT NULL OR NEW.campaign_id IS NOT NULL) AND ({_ANY_MOVED})",
         ),
     ),
     drop=drop_sql("campaign_sums", "jobs"),

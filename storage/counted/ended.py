@@ -41,6 +41,10 @@ _SOME: LiteralString = "EXISTS (SELECT FROM changed WHERE finished_at IS NOT NUL
 _OLD, _NEW = _PART.replace("r.", "OLD."), _PART.replace("r.", "NEW.")
 _TAKEN: LiteralString = ", ".join(f"-o.{name}" for name in _NUMBERS)
 
+END_MOVED: LiteralString = """OLD.finished_at IS DISTINCT FROM NEW.finished_at
+    OR NEW.finished_at IS NOT NULL AND (OLD.state <> NEW.state OR OLD.tenant <> NEW.tenant
+        OR OLD.cost IS DISTINCT FROM NEW.cost OR OLD.estimate IS DISTINCT FROM NEW.estimate)"""
+
 ENDED_SUMS = KeptCount(
     revision="0047",
     counted="jobs",
@@ -74,9 +78,7 @@ ENDED_SUMS = KeptCount(
         *triggers_sql(
             "ended_sums",
             "jobs",
-            """OLD.finished_at IS DISTINCT FROM NEW.finished_at
-               OR NEW.finished_at IS NOT NULL AND (OLD.state <> NEW.state OR OLD.tenant <> NEW.tenant
-                   OR OLD.cost IS DISTINCT FROM NEW.cost OR OLD.estimate IS DISTINCT FROM NEW.estimate)""",
+            END_MOVED,
         ),
     ),
     drop=drop_sql("ended_sums", "jobs"),

@@ -14,6 +14,10 @@ _INSERT: LiteralString = f"INSERT INTO job_counts ({_KEYS}, jobs)"
 _OF_CHANGED: LiteralString = "FROM changed r GROUP BY 1, 2, 3, 4"
 _OLD, _NEW = _GROUP.replace("r.", "OLD."), _GROUP.replace("r.", "NEW.")
 
+JOB_MOVED: LiteralString = """OLD.state <> NEW.state
+    OR OLD.reason IS DISTINCT FROM NEW.reason AND NEW.due_at IS NOT NULL
+    OR OLD.tenant <> NEW.tenant OR OLD.campaign_id IS DISTINCT FROM NEW.campaign_id"""
+
 JOB_COUNTS = KeptCount(
     revision="0036",
     counted="jobs",
@@ -38,8 +42,7 @@ JOB_COUNTS = KeptCount(
         *triggers_sql(
             "job_counts",
             "jobs",
-            """OLD.state <> NEW.state OR OLD.reason IS DISTINCT FROM NEW.reason AND NEW.due_at IS NOT NULL
-               OR OLD.tenant <> NEW.tenant OR OLD.campaign_id IS DISTINCT FROM NEW.campaign_id""",
+            JOB_MOVED,
         ),
     ),
     drop=drop_sql("job_counts", "jobs"),

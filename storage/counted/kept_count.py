@@ -42,6 +42,12 @@ class KeptCount:
         return tuple(statement for statement in self.create if statement.startswith("CREATE OR REPLACE FUNCTION"))
 
     @property
+    def of_updates(self) -> tuple[LiteralString, ...]:
+        """Those of `create` that create the trigger for each updated row, and its function."""
+        begins = (f"CREATE OR REPLACE FUNCTION {self.table}_move(", f"CREATE TRIGGER {self.table}_update ")
+        return tuple(statement for statement in self.create if statement.startswith(begins))
+
+    @property
     def wrong_sql(self) -> LiteralString:
         """A SELECT of the groups whose count is wrong: their keys, and by how much the rows exceed the count."""
         return self._wrong(self.rows, self.table)
@@ -131,7 +137,8 @@ def clear_sql(table: LiteralString) -> LiteralString:
 def triggers_sql(table: LiteralString, counted: LiteralString, moved: LiteralString) -> tuple[LiteralString, ...]:
     """The statements that create the triggers, whose functions are named after the table of counts: `_add` and `_take`
     for statements that insert and delete, with their rows as `changed`; `_move` for each updated row with `moved`, a
-    condition that most updates do not meet and that costs them little; `_clear` for TRUNCATE."""
+    condition that most updates do not meet and that costs them little; `_clear` for TRUNCATE. For jobs, migration 0054
+    replaces the triggers for updated rows with that of `storage.counted.moves`."""
     return (
         f"""CREATE TRIGGER {table}_truncate AFTER TRUNCATE ON {counted}
             FOR EACH STATEMENT EXECUTE FUNCTION {table}_clear()""",

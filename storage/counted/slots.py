@@ -10,6 +10,9 @@ _KEYS: LiteralString = "account, lane"
 _OF_CHANGED: LiteralString = "FROM changed r WHERE r.state = 'generating' GROUP BY 1, 2"
 _INSERT: LiteralString = f"INSERT INTO slot_counts ({_KEYS}, jobs)"
 
+SLOT_MOVED: LiteralString = """(OLD.state = 'generating') <> (NEW.state = 'generating') OR NEW.state = 'generating'
+    AND (OLD.account IS DISTINCT FROM NEW.account OR OLD.lane <> NEW.lane)"""
+
 SLOT_COUNTS = KeptCount(
     revision="0045",
     counted="jobs",
@@ -33,8 +36,7 @@ SLOT_COUNTS = KeptCount(
         *triggers_sql(
             "slot_counts",
             "jobs",
-            """(OLD.state = 'generating') <> (NEW.state = 'generating') OR NEW.state = 'generating'
-               AND (OLD.account IS DISTINCT FROM NEW.account OR OLD.lane <> NEW.lane)""",
+            SLOT_MOVED,
         ),
     ),
     drop=drop_sql("slot_counts", "jobs"),

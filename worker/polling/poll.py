@@ -33,7 +33,7 @@ log = logging.getLogger("reelq.poll")
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]], *, hold: bool = False) -> None:
     """Poll the jobs of a claimed batch whose leases we still hold. `hold`: those that are not finished may stay with
     this process, which polls them again by itself."""
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         loaded = load_work(conn, JobState.GENERATING, claimed)
         count_lag(conn, "poll", [work.lease_left_s for work in loaded], runtime.settings.poll_lease_seconds)
         found = clients_of(runtime, conn, account, loaded)

@@ -47,7 +47,7 @@ def write(runtime: Runtime, polled: Sequence[Polled]) -> None:
         else:
             moves.append(_move(item))
     telling = _telling(runtime, polled)
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)
         generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
@@ -71,7 +71,7 @@ def give_back(runtime: Runtime, tasks: Sequence[tuple[Task, float]]) -> None:
                 polled_at=task.polled_at,
             )
         )
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         transitions.postpone(conn, items)
         measures.write(conn)
 

@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from seedance.client import GatewayClient
-from seedance.errors import GatewayError, NotTried, OutcomeUnknown
+from seedance.errors import GatewayError, NotTried, OutcomeUnknown, without_frames
 from seedance.gateways.base import Submitted
 from seedance.problems import Problem
 from storage.database import Connection
@@ -66,7 +66,7 @@ class Posted:
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
         claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
@@ -136,7 +136,7 @@ async def _post_once(runtime: Runtime, client: GatewayClient, ready: Ready, file
             began = time.monotonic()
             result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
-        result = exc
+        result = without_frames(exc)
     except Exception as exc:  # the request may have been sent
         log.exception("submit.failed job_id=%s", ready.work.id)
         result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)
@@ -151,7 +151,7 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         item.ready.work.id: _decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)
     }
     leased_at = boottime_s()
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         # The account before its jobs: the order in which schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
         report(conn, client.account, outcomes)

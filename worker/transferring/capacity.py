@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.settings import TRANSFER_MEMORY_MIB
@@ -116,24 +115,24 @@ class Shares:
         mine = self._by_host[host]
         return size <= free and (mine == 0 or mine + size <= free - size)
 
-    @asynccontextmanager
-    async def hold(
-        self, size: int, host: str, *, urgent: bool, makes_way: Callable[[], bool] | None = None
-    ) -> AsyncIterator[None]:
+    def hold(self, size: int, host: str, *, urgent: bool, makes_way: Callable[[], bool] | None = None) -> _Held:
         """Wait for `size`, and hold it for the block.
 
         Raises:
             NoRoom: `makes_way` was true after a wait of `PATIENCE_S`.
         """
-        size = min(size, self._total)
+        return _Held(self, min(size, self._total), host, urgent, makes_way)
+
+    async def take(self, size: int, host: str, *, urgent: bool, makes_way: Callable[[], bool] | None) -> None:
+        """Wait for `size`; the caller gives it back.
+
+        Raises:
+            NoRoom: as `hold`.
+        """
         if self.fits(size, host, urgent=urgent):
             self._take(size, host)
         else:
             await self._wait(_Waiter(size, host, urgent, asyncio.get_running_loop().create_future()), makes_way)
-        try:
-            yield
-        finally:
-            self.give_back(size, host)  # without an await: a cancelled copy must give back what it holds
 
     def _take(self, size: int, host: str) -> None:
         self._used += size
@@ -179,6 +178,26 @@ class Shares:
             raise
 
 
+class _Held:
+    """A share that is held for a block. A class, because each copy has two of them: a generator costs ten times as
+    much."""
+
+    __slots__ = ("_host", "_makes_way", "_shares", "_size", "_urgent")
+
+    def __init__(
+        self, shares: Shares, size: int, host: str, urgent: bool, makes_way: Callable[[], bool] | None
+    ) -> None:
+        self._shares, self._size, self._host, self._urgent, self._makes_way = shares, size, host, urgent, makes_way
+
+    async def __aenter__(self) -> None:
+        await self._shares.take(self._size, self._host, urgent=self._urgent, makes_way=self._makes_way)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._shares.give_back(
+            self._size, self._host
+        )  # without an await: a cancelled copy must give back what it holds
+
+
 class Spare:
     """More memory for the copy of one video, for as long as nothing else waits for it."""
 
@@ -204,21 +223,20 @@ class Capacity:
         urgent = bytes_at_once // URGENT_PART
         self._bytes = Shares(bytes_at_once - urgent, urgent)
 
-    @asynccontextmanager
-    async def slot(self, host: str, *, urgent: bool) -> AsyncIterator[None]:
+    def slot(self, host: str, *, urgent: bool) -> _Held:
         """Wait for a slot for one copy, and hold it for the block.
 
         Raises:
             NoRoom: the copy makes way for others.
         """
-        async with self._slots.hold(1, host, urgent=urgent, makes_way=lambda: self.line.is_crowded):
-            yield
+        return self._slots.hold(1, host, urgent=urgent, makes_way=self._is_crowded)
 
-    @asynccontextmanager
-    async def hold(self, size: int, host: str, *, urgent: bool) -> AsyncIterator[None]:
+    def hold(self, size: int, host: str, *, urgent: bool) -> _Held:
         """Wait for `size` bytes, and hold them for the block."""
-        async with self._bytes.hold(size, host, urgent=urgent):
-            yield
+        return self._bytes.hold(size, host, urgent=urgent)
+
+    def _is_crowded(self) -> bool:
+        return self.line.is_crowded
 
     def spare(self, host: str, *, urgent: bool) -> Spare:
         """Bytes beyond those that a copy waits for."""

@@ -90,15 +90,14 @@ class PosterOf:
 
     async def read_head(self, head: PartBuffer, first: FirstFrame | None) -> None:
         """Try to make the poster from the first part of the video, or from all of a small one."""
-        if self._posters.enabled:
-            if first is not None and first.offset + first.size > len(head):
-                first = None
-            self._made = await self._posters.make(head.read, len(head), first)
+        if first is not None and first.offset + first.size > len(head):
+            first = None
+        self._made = await self._posters.make(head.read, len(head), first)
 
-    async def picture(self, objects: Objects, stored: Stored) -> bytes | str | None:
-        """The JPEG, or why there is none; None if none is wanted."""
-        tried_whole = self._made is not None and stored.size_bytes <= PART_BYTES
-        if self._posters.enabled and not tried_whole and not isinstance(self._made, bytes):
+    async def picture(self, objects: Objects, stored: Stored) -> bytes | str:
+        """The JPEG, or why there is none."""
+        made = self._made
+        if made is None or (isinstance(made, str) and stored.size_bytes > PART_BYTES):
 
             async def fetch(offset: int, size: int) -> bytes:
                 try:
@@ -106,13 +105,15 @@ class PosterOf:
                 except StoreUnavailable as exc:
                     raise Unreadable(str(exc)) from exc
 
-            self._made = await self._posters.make(fetch, stored.size_bytes)
-        return self._made
+            made = await self._posters.make(fetch, stored.size_bytes)
+        return made
 
 
-async def store_companions(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
+async def store_companions(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf | None) -> Complete:
     """Store the companions of a stored video. The last frame is fetched while the poster is made, and all are sent at
     once: the job ends when the last of them is stored.
+
+    `poster`: None if none is wanted.
 
     Raises:
         StoreUnavailable: the store refuses a file.
@@ -121,7 +122,9 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
     work, facts = video.work, video.facts
     notes: dict[str, str] = {}
     files: list[File] = []
-    making = None if facts.poster_key else asyncio.create_task(poster.picture(runtime.objects, stored))
+    making = None
+    if poster is not None and work.last_frame_url:
+        making = asyncio.create_task(poster.picture(runtime.objects, stored))
     frame, failure = None, None
     try:
         async with AsyncExitStack() as held:
@@ -135,7 +138,9 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
             elif work.request.get("return_last_frame"):
                 notes["last_frame"] = "requested, but the gateway returned none"
             poster_key = facts.poster_key
-            picture = await making if making is not None else None
+            picture = None
+            if poster is not None:
+                picture = await (making or poster.picture(runtime.objects, stored))
             if isinstance(picture, bytes):
                 poster_key = key_beside(stored.key, "jpg")
                 files.append(File(poster_key, picture, POSTER_TYPE))

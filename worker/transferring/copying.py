@@ -67,7 +67,8 @@ async def copy_video(runtime: Runtime, video: Video, has_begun: Callable[[], Non
 
 
 async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
-    poster = PosterOf(runtime.part(CopyResources).posters)
+    posters = runtime.part(CopyResources).posters
+    poster = PosterOf(posters) if posters.enabled and not video.facts.poster_key else None
     stored = video.stored or await _stream(runtime, video, poster)
     try:
         return await store_companions(runtime, video, stored, poster)
@@ -75,26 +76,25 @@ async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
         return VideoStored(stored, str(exc))
 
 
-async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
+async def _stream(runtime: Runtime, video: Video, poster: PosterOf | None) -> Stored:
     work = video.work
     shared = runtime.part(CopyResources)
     source = VideoSource(shared.fetcher, work.video_url or "", video.own, COPY_LIMIT_S, shared.slabs)
     try:
         await source.open()
         failpoint("transfer.after_open")
-        held = held_bytes(source.size_bytes)
-        capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
-        async with capacity, aclosing(source.chunks()) as chunks:
+        host, urgent = video.host, video.urgent
+        held = shared.capacity.hold(held_bytes(source.size_bytes), host, urgent=urgent)
+        async with held, aclosing(source.chunks()) as chunks:
             start = await _start_of(chunks)
             container = container_of(bytes(start[:START_BYTES]))
             objects = runtime.objects.for_tenant(video.facts.tenant)
             key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
             async with aclosing(_whole(start, chunks)) as whole:
-                spare = shared.capacity.spare(video.host, urgent=video.urgent)
-                return await store_video(
-                    shared.store(), objects, key, whole, poster.read_head, filename, shared.slabs, spare
-                )
+                spare = shared.capacity.spare(host, urgent=urgent)
+                read_head = poster.read_head if poster is not None else None
+                return await store_video(shared.store(), objects, key, whole, read_head, filename, shared.slabs, spare)
     except StoreUnavailable as exc:
         raise DownloadWasted(str(exc), exc.code) from exc
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of, missing_package
+from seedance.content_coding import HEAD_BYTES, Coding, Decompressor, coding_of, missing_package
 from seedance.network.urls import sendable
 from seedance.network.wire import Wire
 from storage.bucket.objects import PART_BYTES
@@ -76,6 +76,34 @@ class _Pace:
                 raise DownloadFailed(f"too slow: {self._bytes} bytes in {self._waited_s:.0f} s")
             self._waited_s, self._bytes = 0.0, 0
         return chunk
+
+
+class _Body:
+    """The bytes of one response, from `offset` of the file on; in slabs if their number is known."""
+
+    def __init__(self, response: Wire, slabs: Slabs, offset: int, pace: _Pace) -> None:
+        self._response, self._slabs, self._offset, self._pace = response, slabs, offset, pace
+        self._slab, self._used = memoryview(b""), 0
+
+    async def read(self) -> Chunk:
+        """The next bytes, empty at the end.
+
+        Raises:
+            DownloadFailed: they arrive too slowly.
+        """
+        if self._response.length is None:
+            return await self._pace.read(self._response.read_some())
+        left = self._response.left
+        if not left:
+            return b""
+        if self._used == len(self._slab):
+            # A slab of two parts would be given back with the first.
+            size = min(SLAB_BYTES, left, PART_BYTES - self._offset % PART_BYTES)
+            self._slab, self._used = self._slabs.take(size), 0
+        filled = await self._pace.read(self._response.receive(self._slab[self._used :]))
+        self._used += len(filled)
+        self._offset += len(filled)
+        return filled
 
 
 class VideoSource:
@@ -153,13 +181,30 @@ class VideoSource:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """The bytes of the file. A broken download resumes where it stopped, if the server supports that.
+        """The bytes of the file, which the server may have compressed, whatever it says about that. A broken download
+        resumes where it stopped, if the server supports that.
 
         Raises:
-            UrlRefused, DownloadFailed: as `open`; also a download that breaks too often or is too slow.
+            UrlRefused, DownloadFailed: as `open`; also a download that breaks too often or is too slow, and a
+                compressed form that cannot be read.
         """
         async with aclosing(self._transferred()) as transferred:
-            async for chunk in _plain(transferred, self._encoding):
+            head: Chunk = b""
+            async for chunk in transferred:
+                head = bytes(head) + chunk if head else chunk
+                if len(head) >= HEAD_BYTES:
+                    break
+            beginning = bytes(head[:HEAD_BYTES])
+            coding = coding_of(beginning, self._encoding)
+            if coding is not None:
+                async for chunk in _decompressed(head, transferred, coding):
+                    yield chunk
+                return
+            if package := missing_package(beginning, self._encoding):
+                raise DownloadFailed(f"the server sends it compressed, unasked; to read it, run: pip install {package}")
+            if head:
+                yield head
+            async for chunk in transferred:
                 yield chunk
 
     async def _transferred(self) -> AsyncGenerator[Chunk, None]:
@@ -167,8 +212,14 @@ class VideoSource:
         resumes = stalls = 0
         while True:
             try:
-                async for chunk in self._body():
+                body = self._body()
+                while chunk := await body.read():
+                    self._offset += len(chunk)
+                    if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
+                        raise DownloadFailed(f"longer than the {self.length or MAX_VIDEO_BYTES} bytes expected")
                     yield chunk
+                if self.length is not None and self._offset < self.length:
+                    raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
                 return
             except (aiohttp.ClientError, OSError, TimeoutError) as exc:
                 self.close()
@@ -181,33 +232,10 @@ class VideoSource:
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 
-    async def _body(self) -> AsyncIterator[Chunk]:
+    def _body(self) -> _Body:
         if self._response is None:
             raise DownloadFailed("the download is not open")
-        async for chunk in self._received(self._response):
-            self._offset += len(chunk)
-            if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
-                raise DownloadFailed(f"longer than the {self.length or MAX_VIDEO_BYTES} bytes expected")
-            yield chunk
-        if self.length is not None and self._offset < self.length:
-            raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
-
-    async def _received(self, response: Wire) -> AsyncIterator[Chunk]:
-        """The bytes of one response, into slabs if its length is known."""
-        pace = _Pace(self.length, self._within_s)
-        if response.length is None:
-            while piece := await pace.read(response.read_some()):
-                yield piece
-            return
-        slab, used = memoryview(b""), 0
-        while left := response.left:
-            if used == len(slab):
-                # A slab of two parts would be given back with the first.
-                size = min(SLAB_BYTES, left, PART_BYTES - self._offset % PART_BYTES)
-                slab, used = self._slabs.take(size), 0
-            filled = await pace.read(response.receive(slab[used:]))
-            used += len(filled)
-            yield filled
+        return _Body(self._response, self._slabs, self._offset, _Pace(self.length, self._within_s))
 
     async def read(self, limit: int, within_s: float) -> bytes:
         """A small file as a whole.
@@ -247,26 +275,12 @@ def _whole_length(response: Wire) -> int:
     return length
 
 
-async def _plain(chunks: AsyncIterator[Chunk], encoding: str) -> AsyncIterator[Chunk]:
-    """The bytes of a file that the server may have compressed, whatever it says about that.
+async def _decompressed(head: Chunk, rest: AsyncIterator[Chunk], coding: Coding) -> AsyncIterator[Chunk]:
+    """The bytes of a file that the server has compressed, from the beginning and the rest of its compressed form.
 
     Raises:
-        DownloadFailed: the compressed form is damaged, cut or needs another package, or the file is too large.
+        DownloadFailed: that form is damaged or cut, or the file is too large.
     """
-    head: Chunk = b""
-    async for chunk in chunks:
-        head = bytes(head) + chunk if head else chunk
-        if len(head) >= HEAD_BYTES:
-            break
-    coding = coding_of(bytes(head[:HEAD_BYTES]), encoding)
-    if coding is None:
-        if package := missing_package(bytes(head[:HEAD_BYTES]), encoding):
-            raise DownloadFailed(f"the server sends it compressed, unasked; to read it, run: pip install {package}")
-        if head:
-            yield head
-        async for chunk in chunks:
-            yield chunk
-        return
     stream, size, data = Decompressor(coding), 0, head
     try:
         while data:
@@ -275,7 +289,7 @@ async def _plain(chunks: AsyncIterator[Chunk], encoding: str) -> AsyncIterator[C
                 if size > MAX_VIDEO_BYTES:
                     raise DownloadFailed(f"more than the {MAX_VIDEO_BYTES} bytes allowed, once decompressed")
                 yield piece
-            data = await anext(chunks, b"")
+            data = await anext(rest, b"")
     except ValueError as exc:
         raise DownloadFailed(str(exc)) from exc
     if not stream.is_complete:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 import aiohttp
@@ -143,6 +144,7 @@ def _same_host(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and _canonical(one) == _canonical(other)
 
 
+@lru_cache(maxsize=1024)
 def _canonical(host: str) -> str:
     """One spelling for a host; `localhost` and the loopback addresses are one machine."""
     name = host.rstrip(".").lower()

@@ -25,6 +25,7 @@ class Leases:
 
     def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
         self._runtime = runtime
+        self._copies = runtime.part(CopyResources).copies
         self._open = {video.work.id: video.work.claim for video in videos}
         self._stories = {video.work.id: video.work.story for video in videos}
         self._running: dict[UUID, asyncio.Task[Any]] = {}
@@ -34,7 +35,7 @@ class Leases:
         bind(**video.work.story)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._running[video.work.id] = task
-        self._runtime.part(CopyResources).copies.add(task)
+        self._copies.add(task)
         try:
             return await copy
         except asyncio.CancelledError:
@@ -42,7 +43,7 @@ class Leases:
             await asyncio.to_thread(self._give_up, (video.work.id, video.work.claim))
             raise
         finally:
-            self._runtime.part(CopyResources).copies.discard(task)
+            self._copies.discard(task)
             self._running.pop(video.work.id, None)
             self._open.pop(video.work.id, None)
 

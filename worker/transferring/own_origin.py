@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from yarl import URL
 
@@ -29,14 +30,19 @@ class OwnOrigin:
     @property
     def trusted_host(self) -> str | None:
         """The host that may have any address, None if there is none."""
-        return URL(self.base_url).host if self.is_configured else None
+        return _parsed(self.base_url).host if self.is_configured else None
 
     def headers_for(self, url: URL) -> dict[str, str]:
         """The headers with the key, if a link leads to the gateway itself and is not signed."""
         try:
-            same = url.origin() == URL(self.base_url).origin()
+            same = url.origin() == _parsed(self.base_url).origin()
         except ValueError:
             return {}
         if not same or url.raw_user is not None or any(_SIGNED.search(name) for name in url.query):
             return {}
         return {"Authorization": f"Bearer {self.key}"}
+
+
+@lru_cache(maxsize=256)
+def _parsed(base_url: str) -> URL:
+    return URL(base_url)

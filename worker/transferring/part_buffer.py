@@ -10,7 +10,9 @@ from storage.bucket.checksums import crc32_of
 from storage.bucket.objects import PART_BYTES
 
 SLAB_BYTES = 2**20
+SMALL_SLAB_BYTES = 2**18
 KEPT_SLABS = 32
+"""How many of each size."""
 
 
 class Slab(bytearray):
@@ -25,19 +27,20 @@ class Slabs:
 
     def __init__(self, kept: int = KEPT_SLABS) -> None:
         self._kept = kept
-        self._free: list[Slab] = []
+        self._free: dict[int, list[Slab]] = {SMALL_SLAB_BYTES: [], SLAB_BYTES: []}
 
     def take(self, size: int) -> memoryview:
-        """Memory of `size` bytes, at most `SLAB_BYTES`."""
-        if size * 2 <= SLAB_BYTES:
-            return memoryview(bytearray(size))
-        return memoryview(self._free.pop() if self._free else Slab(SLAB_BYTES))[:size]
+        """Memory of `size` bytes, at most `SLAB_BYTES`; more than half of a slab is used."""
+        for slab_bytes, free in self._free.items():
+            if size <= slab_bytes < 2 * size:
+                return memoryview(free.pop() if free else Slab(slab_bytes))[:size]
+        return memoryview(bytearray(size))
 
     def give(self, chunks: Sequence[memoryview]) -> None:
         """Take back the slabs of these chunks; nothing may read or write them any more."""
         for slab in {id(chunk.obj): chunk.obj for chunk in chunks}.values():
-            if isinstance(slab, Slab) and not slab.is_lost and len(self._free) < self._kept:
-                self._free.append(slab)
+            if isinstance(slab, Slab) and not slab.is_lost and len(free := self._free[len(slab)]) < self._kept:
+                free.append(slab)
 
 
 def lose(chunks: Sequence[memoryview]) -> None:

@@ -85,7 +85,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
     `places`: the batch's places in the process's line, None if it has none.
     """
     places = places or Places()
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         held = load_work(conn, JobState.TRANSFERRING, claimed)
         count_lag(conn, "transfer", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
         facts = provenance_of(conn, [work.id for work in held])
@@ -164,7 +164,7 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     not_playable = {
         move.id for move in moves if move.target is JobState.SUCCEEDED and not is_playable(move.patch["video_format"])
     }
-    with runtime.database.begin() as conn:
+    with runtime.database.begin(planned_once=True) as conn:
         moved = {move.id for move in transitions.move(conn, moves)}
         written = moved | transitions.postpone(conn, later)
         measures.write(conn)

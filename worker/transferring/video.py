@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from seedance.link_expiry import URGENT_SHARE
 from storage.bucket.object_headers import readable_name
@@ -12,6 +12,8 @@ from storage.jobs.records import Work
 from storage.jobs.shown.provenance import Provenance
 from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.upload import Stored
+
+_NETLOC = re.compile(r"\s*[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,5 @@ class Video:
 
 def host_and_port(url: str) -> str:
     """The host and port of a URL; "" if it has none."""
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return ""
+    found = _NETLOC.match(url)
+    return "" if found is None else found[1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 START_BYTES = 12
@@ -21,6 +21,7 @@ _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 
 _H264, _H265 = frozenset({"avc1", "avc3"}), frozenset({"hvc1", "hev1"})
 ENTRY_FIELDS = 78
 """The bytes of a video sample entry between its header and its boxes."""
+_BOX = struct.Struct(">I4s").unpack_from
 _MAX_TRACKS = 32
 _MAX_BOXES = 4096
 
@@ -53,7 +54,7 @@ class VideoFormat:
 
     def as_json(self) -> dict[str, Any]:
         """As in the job's row, its document and the JSON file beside the video."""
-        return asdict(self) | {"playable": self.playable}
+        return {name: getattr(self, name) for name in self.__slots__} | {"playable": self.playable}
 
 
 def container_of(head: bytes) -> str:
@@ -89,10 +90,10 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         count += 1
         if count > _MAX_BOXES:
             raise ValueError(f"more than {_MAX_BOXES} boxes")
-        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        size, kind = _BOX(data, at)
         head = 8
         if size == 1:
-            (size,) = struct.unpack(">Q", data[at + 8 : at + 16])
+            (size,) = struct.unpack_from(">Q", data, at + 8)
             head = 16
         elif size == 0:
             size = len(data) - at
@@ -110,10 +111,12 @@ def box(data: bytes, *path: bytes) -> bytes:
         ValueError: as `boxes`.
     """
     for wanted in path:
-        found = next((content for kind, content in boxes(data) if kind == wanted), None)
-        if found is None:
+        for kind, content in boxes(data):
+            if kind == wanted:
+                data = content
+                break
+        else:
             raise LookupError(f"no box {wanted!r}")
-        data = found
     return data
 
 

@@ -51,12 +51,22 @@ def there_and_back(target: BrokerUrl) -> None:
     with connect(settings["broker_url"], ssl=settings["broker_use_ssl"], transport_options=options) as connection:
         queue = connection.SimpleQueue("submit")
         queue.put({"take": 1}, serializer="json")
-        assert queue.get(timeout=30).payload == {"take": 1}
+        assert taken(queue) == {"take": 1}
+        assert queue.channel._create_client() is queue.channel._create_client(), "one client for all commands"
+        queue.channel._disconnect_pools()
+        queue.put({"take": 2}, serializer="json")
+        assert taken(queue) == {"take": 2}, "over new connections"
         queue.close()
     rates, tenant = Rates(target), f"acme-{secrets.token_hex(4)}"
     assert [rates.take(tenant, 10).left for _ in range(2)] == [9, 8]
     assert rates._alone_until == 0.0, "it was counted in the broker"
     rates.close()
+
+
+def taken(queue: Any) -> object:
+    message = queue.get(timeout=30)
+    message.ack()
+    return message.payload
 
 
 Place = Callable[[Path], AbstractContextManager[BrokerUrl]]

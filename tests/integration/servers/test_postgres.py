@@ -35,6 +35,7 @@ from tests.waiting import wait_for
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
 """Debian's; the fake misbehaves in the same way where it is not installed."""
 ROUNDS = 12
+_PLANS = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
 MANY = 4_100
 """More than are sent at once."""
 """More than psycopg sends before it prepares a statement."""
@@ -123,8 +124,8 @@ def test_behind_a_transaction_pooler_everything_works_by_itself(
 def test_nothing_stays_in_a_poolers_sessions(postgres_url: str) -> None:
     with transaction_pooler(postgres_url) as pooler:
         with closing(Database(at_port(postgres_url, pooler.port), name="test", size=2)) as pooled:
-            for _ in range(ROUNDS):
-                with pooled.begin() as conn:
+            for run in range(ROUNDS):
+                with pooled.begin(planned_once=run % 2 == 0) as conn:
                     assert conn.execute("SELECT count(*) FROM jobs WHERE due_at < now()").fetchone() == (0,)
         assert pooler.prepared() == 0
 
@@ -140,6 +141,18 @@ def test_statements_are_prepared_on_a_connection_to_the_server_itself(
         with direct.begin() as conn:
             found = conn.execute("SELECT count(*) > 0 FROM pg_prepared_statements", prepare=False).fetchone()
     assert found == (count,)
+
+
+def test_what_is_planned_once_is_planned_for_all_values_at_its_first_use(postgres_url: str) -> None:
+    with closing(Database(postgres_url, name="test", size=1)) as direct:
+        for run in range(1, ROUNDS + 1):
+            with direct.begin(planned_once=True) as conn:
+                conn.execute("SELECT count(*) FROM jobs WHERE state = %s", ["queued"])
+                assert conn.execute(_PLANS, prepare=False).fetchall() == [(run, 0)]
+        with direct.begin() as conn:  # other transactions are as before
+            assert conn.execute("SHOW plan_cache_mode").fetchone() == ("auto",)
+            conn.execute("SELECT count(*) FROM jobs WHERE reason = %s", ["enqueued"])
+            assert len(conn.execute(_PLANS, prepare=False).fetchall()) == 1
 
 
 def test_a_pooler_that_is_not_found_out_costs_one_refusal(postgres_url: str) -> None:

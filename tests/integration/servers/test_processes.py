@@ -82,6 +82,12 @@ class Running:
         path = self.directory / f"{name}.alive"
         return path.stat().st_mtime if path.exists() else 0.0
 
+    def events(self) -> float:
+        """How many tasks Flower has seen received."""
+        shown = httpx.get(f"{self.flower}/metrics", timeout=PATIENCE_S, auth=PASSWORD).text
+        lines = [line for line in shown.splitlines() if line.startswith("flower_events_total{")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'type="task-received"' in line)
+
     def takes_messages(self) -> float:
         """Send a message past the door and wait until the worker has taken it; gives the seconds."""
         since = time.monotonic()
@@ -153,6 +159,7 @@ def process(argv: tuple[str, ...], environ: Mapping[str, str], log: Path) -> Ite
 
 def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running) -> None:
     running.takes_messages()
+    wait_for("Flower sees the task", lambda: running.events() or running.ended())
     running.broker.do("REPLICAOF", "127.0.0.1", "1")
     wait_for("the worker meets it", lambda: re.search("UNBLOCKED|read.only", running.log("worker")) or running.ended())
     running.broker.do("REPLICAOF", "NO", "ONE")

@@ -22,7 +22,7 @@ from tests.transfers import clean_up
 from worker.transferring import fetch
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, Fetcher
-from worker.transferring.part_buffer import SLAB_BYTES, PartBuffer, Slab, Slabs
+from worker.transferring.part_buffer import SLAB_BYTES, SMALL_SLAB_BYTES, PartBuffer, Slab, Slabs
 from worker.transferring.store_requests import ask
 
 FILES = {f"/{number}": os.urandom(3 * SLAB_BYTES + 1000 * number) for number in range(4)}
@@ -231,3 +231,16 @@ def test_memory_is_kept_up_to_a_limit() -> None:
     again = {id(slabs.take(SLAB_BYTES).obj) for _ in range(3)}
     assert len(again & {id(view.obj) for view in taken}) == 2
     assert not isinstance(slabs.take(1000).obj, Slab), "a small file needs no slab"
+
+
+def test_more_than_half_of_a_slab_is_used() -> None:
+    slabs = Slabs()
+    for size in (SMALL_SLAB_BYTES // 2 + 1, SMALL_SLAB_BYTES, SLAB_BYTES // 2 + 1, SLAB_BYTES):
+        taken = slabs.take(size)
+        assert len(taken) == size
+        memory = id(taken.obj)
+        slabs.give([taken])
+        assert id(slabs.take(size).obj) == memory
+        slabs.give([taken])
+    assert not isinstance(slabs.take(SMALL_SLAB_BYTES // 2).obj, Slab)
+    assert not isinstance(slabs.take(SMALL_SLAB_BYTES + 1).obj, Slab)

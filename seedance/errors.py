@@ -37,28 +37,24 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, Self, TypeVar
 
+from seedance.masking import mask_secrets
+
 Operation = Literal["submit", "query", "download", "cancel", "list"]
 E = TypeVar("E", bound=BaseException)
 
 KEPT_BODY_CHARS = 2048
 _READ_BODY_CHARS = 16_384  # far more than is kept, so that no secret is cut in two before it is found
-_SECRETS = re.compile(
-    r"(?i)(bearer\s+)[\w.~+/=-]{6,}"
-    r"|\b((?:sk|ak|rq)-)[\w-]{6,}"
-    r"|((?:signature|credential|token|api[_-]?key|secret)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]{6,}"
-)
-
 _DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=\s-]{32,}")
 
 
 def redact(text: str, *secrets: str) -> str:
-    """Text that may be stored and shown: shortened, without known secrets, bearer tokens, signatures and NULs."""
+    """Text that may be stored and shown: shortened, without known secrets, what `mask_secrets` finds, and NULs."""
     text = text[:_READ_BODY_CHARS].replace("\0", "")
     for secret in secrets:
         if len(secret) >= 4:
             text = text.replace(secret, "***")
     text = _DATA_URI.sub(r"\1…", text)
-    text = _SECRETS.sub(lambda found: next(filter(None, found.groups()), "") + "***", text)
+    text = mask_secrets(text)
     return text if len(text) <= KEPT_BODY_CHARS else text[: KEPT_BODY_CHARS - 1] + "…"
 
 

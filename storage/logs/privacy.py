@@ -6,18 +6,11 @@ import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from seedance.masking import mask_secrets
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.IGNORECASE)
-_TOKEN = re.compile(
-    r"(?i)(bearer\s+|basic\s+)[\w.~+/=-]{6,}"
-    r"|\b((?:sk|ak|rq|whsec)[-_])[\w+/=-]{6,}"
-    r"|((?:signature|credential|token|password|api[_-]?key|secret)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]{4,}"
-)
 _WORD = 24
 """Longest text that is remembered: shorter than a task's id, which is new in every other line."""
-_HINTS = re.compile(
-    r"bearer|basic|[sa]k(?<!\w..)[-_]|rq[-_]|whsec|signature|credential|token|password|api[_-]?key|secret"
-)
-"""Each secret that `_TOKEN` finds has one of these, in small letters; few texts have. That of `task_` is none."""
 # PostgreSQL quotes the row that it refuses, with the prompt in it, and parameters of the statement.
 _QUOTED = re.compile(r"\n?(?:DETAIL|CONTEXT|QUERY|PARAMETERS):[^\n]*|unnamed portal[^\n]*")
 _DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=-]{16,}")
@@ -35,10 +28,7 @@ def _clean(text: str) -> str:
         text = _DATA_URI.sub(r"\1…", text)
     if "DETAIL:" in text or "CONTEXT:" in text or "portal" in text:
         text = _QUOTED.sub("", text)
-    # In small letters: a pattern that ignores case is searched for at each place, and takes seven times as long.
-    if not text.isascii() or _HINTS.search(text.lower()) is not None:
-        text = _TOKEN.sub(lambda found: next(filter(None, found.groups()), "") + "***", text)
-    return text
+    return mask_secrets(text)
 
 
 # States, reasons, accounts and campaigns are in line after line: the search for hints was a third of a line's cost.

@@ -220,6 +220,33 @@ def count_on(conn: Connection, job_id: UUID, claim: int) -> int | None:
     return None if row is None else int(row[0])
 
 
+_RETURN_TO_DOUBT: LiteralString = """
+UPDATE jobs j SET attempt = a.number
+FROM (SELECT number, account, gateway, model FROM attempts
+      WHERE job_id = %(id)s AND (outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken'))
+      ORDER BY number DESC LIMIT 1) a
+WHERE j.id = %(id)s AND j.claim = %(claim)s AND j.state = 'queued'
+RETURNING a.number, a.account, a.gateway, a.model
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """An attempt that may have been accepted, and where it was sent."""
+
+    number: int
+    account: str
+    gateway: str
+    model: str
+
+
+def return_to_doubt(conn: Connection, job_id: UUID, claim: int) -> InDoubt | None:
+    """Make the latest attempt without a clear answer the current one of a queued job, so that the job can wait for its
+    task. None: the job has none, or is no longer held under this claim."""
+    row = conn.execute(_RETURN_TO_DOUBT, {"id": job_id, "claim": claim}).fetchone()
+    return None if row is None else InDoubt(*row)
+
+
 def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:
     """Lock the queued jobs of these leases until the transaction ends. Returns the earlier attempts of those that have
     any.

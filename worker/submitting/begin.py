@@ -22,7 +22,6 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.journal import rows
-from storage.logs.context import about
 from worker.decisions import Decision, draft_expired, fail
 from worker.journal import Journal
 from worker.polling.plan import PollPlan
@@ -33,6 +32,7 @@ from worker.submitting.earlier import settle_earlier
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles
 from worker.submitting.inputs import with_inputs
+from worker.submitting.refused_rows import end_refused
 
 log = logging.getLogger("reelq.submit")
 
@@ -75,7 +75,7 @@ def begin(
     """Commit an attempt for every job that may be sent, and write it into the journal. A job that may not be sent is
     moved on here; a job with an accepted earlier attempt continues with its task. A job whose row does not allow an
     attempt, as another program may have stored it, stops no other: its attempts are counted on from those that it has,
-    or it fails.
+    or `end_refused` decides.
 
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
@@ -89,16 +89,8 @@ def begin(
             known = attempts.count_on(conn, held[0].id, held[0].claim)
         if known is not None:
             return begin(runtime, client, [replace(held[0], attempt=known)], assets, files)
-        _fail_odd(runtime, held[0], exc)
+        end_refused(runtime, held[0], exc)
         return []
-
-
-def _fail_odd(runtime: Runtime, work: Work, exc: psycopg.Error) -> None:
-    because = exc.diag.message_primary  # the rest of the text holds the row, and in it the prompt
-    log.error("submit.row_refused job_id=%s error=%s", work.id, because, extra=about(work.story))
-    message = f"the database refuses an attempt of this job: {because}"
-    with runtime.database.begin() as conn:
-        transitions.move(conn, [fail(Reason.INVALID_REQUEST, message).move(work)])
 
 
 def _begin(

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from psycopg import sql
 
+from producer.operator_actions.job_actions import adopt
 from simulator.main import SimulatorOptions, running
 from storage.admission.spending.budgets import set_budget, shortages
 from storage.database import connect
@@ -128,6 +129,38 @@ def test_a_job_that_was_put_back_with_sql_counts_on_and_stops_no_other(world: Wo
     assert [found[job_id][:2] for job_id in good] == [("generating", 1)] * 2
     assert found[odd][:2] == ("generating", 1 if outcome == "accepted" else 2)
     assert (found[odd][2] == task) is (outcome == "accepted")
+
+
+@pytest.mark.parametrize("outcome", [None, "outcome_unknown", "not_submitted", "throttled"])
+def test_a_refused_row_whose_earlier_attempt_may_be_paid_for_is_held(world: World, outcome: str | None) -> None:
+    """It failed as an invalid request, and the video that it may have was forgotten."""
+    [odd] = world.enqueue(1)
+    world.round()
+    task = world.jobs()[0]["gateway_task_id"]
+    with connect(world.url) as conn:
+        conn.execute(
+            "UPDATE attempts SET outcome = %(is)s, gateway_task_id = NULL,"
+            " finished_at = CASE WHEN %(is)s::text IS NOT NULL THEN finished_at END",
+            {"is": outcome},
+        )
+        conn.execute(
+            "UPDATE jobs SET state = 'queued', attempt = %s, account = NULL, gateway = NULL, model = NULL,"
+            " gateway_task_id = NULL",
+            [LARGEST],
+        )
+    good = world.enqueue(2)
+    tick(world)
+    found = {row["id"]: (row["state"], row["reason"], row["attempt"], row["account"]) for row in world.jobs()}
+    assert [found[job_id][0] for job_id in good] == ["generating"] * 2
+    if outcome in ("not_submitted", "throttled"):
+        assert found[odd][:2] == ("failed", "invalid_request")
+        return
+    assert found[odd] == ("unconfirmed", "outcome_unknown", 1, "main")
+    [event] = world.rows("SELECT detail FROM job_events WHERE job_id = %s AND target = 'unconfirmed'", odd)
+    assert "refuses an attempt" in event["detail"]["message"]
+    assert event["detail"]["message"].endswith("; the gateway may have accepted attempt 1")
+    adopt(world.runtime.database, "default", odd, task)
+    assert world.rows("SELECT state FROM jobs WHERE id = %s", odd)[0]["state"] == "generating"
 
 
 @pytest.mark.parametrize(

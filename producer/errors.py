@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem, shorten
 from storage.jobs.records import IdempotencyConflict
 
@@ -25,7 +26,7 @@ class InvalidRows(InvalidInput):
     def __str__(self) -> str:
         lines = [str(row) for row in self.rows]
         if self.more:
-            lines.append(f"… stopped after {len(self.rows)} rows with problems; nothing was enqueued")
+            lines.append(f"… stopped after {plural(len(self.rows), 'row')} with problems; nothing was enqueued")
         return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg_pool import PoolTimeout
 
 from producer.errors import JobNotFound
+from producer.wording import plural
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld, connect
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -107,8 +108,8 @@ def wait_for(
                     raise JobNotFound(missing)
                 return [found[item] for item in ids]
         if deadline is not None and time.monotonic() >= deadline:
-            unfinished = "some" if waiting is None else waiting
-            raise TimeoutError(f"{unfinished} of {len(ids)} jobs did not finish within {timeout:g} s; they continue")
+            unfinished, of = "some" if waiting is None else waiting, plural(len(ids), "job")
+            raise TimeoutError(f"{unfinished} of {of} did not finish within {timeout:g} s; they continue")
         yield pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
         pause = min(pause * 1.3, POLL_CAP_S)
 

@@ -27,6 +27,7 @@ from producer.http.service import Service
 from producer.intake.intake import Batch, Prepared, Row, prepare
 from producer.intake.routing import require_accounts
 from producer.intake.uploads import LocalFiles
+from producer.wording import plural
 from seedance.problems import InvalidInput
 from storage.jobs.enqueue import REQUEST
 from storage.jobs.records import Enqueued
@@ -105,20 +106,20 @@ def notes_on_known(stored: Iterable[Enqueued]) -> list[str]:
     if not differing:
         return _notes_on_edits(stored)
     names = ", ".join(sorted({name for item in differing for name in item}))
-    rows = "1 row has" if len(differing) == 1 else f"{len(differing)} rows have"
+    rows = f"{plural(len(differing), 'row')} {'has' if len(differing) == 1 else 'have'}"
     return [f"{rows} the key of an earlier job with another {names}; the earlier values stay", *_notes_on_edits(stored)]
 
 
 _EDITS = {
-    "replaced": "were edited before they were submitted; the new requests replace the old ones",
-    "again": "were edited after they had failed without a bill; the new requests are made",
-    "paid_for": "were edited after they had been submitted; the old requests stay, and a reroll makes the new ones",
+    "replaced": "edited before submission; the new requests replace the old ones",
+    "again": "edited after a failure without a bill; the new requests are made",
+    "paid_for": "edited after submission; the old requests stay, and a reroll makes the new ones",
 }
 
 
 def _notes_on_edits(stored: Iterable[Enqueued]) -> list[str]:
     counts = Counter(item.edit for item in stored if item.edit is not None)
-    return [f"{counts[what]} rows {said}" for what, said in _EDITS.items() if counts[what]]
+    return [f"{plural(counts[what], 'row')} {said}" for what, said in _EDITS.items() if counts[what]]
 
 
 def summary(stored: list[Enqueued]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from producer.intake.pace import UNCHANGED, PaceTerms, set_pace
 from producer.intake.recipients import notify_as_text, read_notify
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem, shorten
 from storage import decisions
 from storage.admission.spending import budgets
@@ -78,8 +79,8 @@ def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
         known = sorted({currency for of in without[0].prices.values() for currency in of})
         has = f"it is priced in {' and '.join(known)}" if known else "no price is known"
         message = (
-            f"{len(without)} rows have no price in {budget.currency}; for the first, {has}. Set the account's `rates` "
-            f"in {budget.currency}, or give a budget in another currency"
+            f"no price in {budget.currency} is known for {plural(len(without), 'row')}; for the first, {has}. Set the "
+            f"account's `rates` in {budget.currency}, or give a budget in another currency"
         )
         raise InvalidInput([Problem("budget", message)], without[0].where)
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapreplace
 from typing import Any, Final
 
+from producer.wording import plural
 from seedance.lanes import lane_of, model_of
 from storage.admission import grants, model_limits
 from storage.admission.slot_limits import SlotLimit
@@ -226,9 +227,9 @@ def _assumptions(served: Sequence[_Plan], plans: Sequence[_Plan], outlook: Outlo
     if any(not plan.road.learnt for plan in served):
         said.append("no generation time is known for some jobs yet: 1 to 4 minutes each")
     if outlook.waiting:
-        said.append(f"{outlook.waiting} jobs that wait already take every other slot")
+        said.append(f"every other slot goes to {plural(outlook.waiting, 'job')} of the queue")
     if outlook.stopped:
         said.append(f"not used at the moment: {', '.join(outlook.stopped)}")
     if len(served) < len(plans):
-        said.append(f"{len(plans) - len(served)} jobs have no account that works at the moment")
+        said.append(f"no account that works at the moment takes {plural(len(plans) - len(served), 'job')}")
     return said

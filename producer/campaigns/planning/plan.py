@@ -26,6 +26,7 @@ from producer.campaigns.reading.report import Report
 from producer.campaigns.storing import AGAIN, NO_EDITS, edits_now
 from producer.intake.intake import Prepared, with_derived_keys
 from producer.intake.terms import Terms
+from producer.wording import plural
 from seedance.problems import Problem
 from storage.admission.campaign_pace import FREE, Pace, pace_of
 from storage.admission.spending import budgets
@@ -206,8 +207,10 @@ def _notes_on_prices(jobs: Sequence[Prepared], reach: Reach | None) -> list[str]
     if reach is None:
         return []
     without = sum(not any(reach.currency in of for of in job.prices.values()) for job in jobs)
-    said = f"no price in {reach.currency} is known for {without} jobs: they would wait for ever under this budget; "
-    return [f"{said}set the account's `rates`"] if without else []
+    if not without:
+        return []
+    said = f"no price in {reach.currency} is known for {plural(without, 'job')}, which would wait for ever"
+    return [f"{said} under this budget; set the account's `rates`"]
 
 
 def _notes_on_keys(checked: Checked) -> list[str]:

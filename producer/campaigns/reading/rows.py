@@ -30,6 +30,7 @@ from producer.campaigns.reading.words import OURS, field_of, folded
 from producer.errors import BadRow
 from producer.intake.intake import Row
 from producer.intake.job_spec import MAX_METADATA_BYTES
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem, shorten
 
 _SHOWN, _ROWS_BEFORE_HEADER = 12, 20
@@ -73,7 +74,7 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     if (source := formatted.formats) is not None:
         table.report.formats = source.of_columns(own)
     for name, count in table.report.empty.items():
-        table.report.notes.append(f"{table.name}: {name} is empty in {count} rows, and the template uses it")
+        table.report.notes.append(f"{table.name}: {name} is empty in {plural(count, 'row')}, and the template uses it")
 
 
 def _repeats(row: TableRow, header: Sequence[str]) -> bool:

@@ -16,10 +16,11 @@ from producer.cli.doors.rows import open_rows
 from producer.cli.shared.choices import DryRun, Operation
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
-from producer.cli.shared.formatting import clean, plural
+from producer.cli.shared.formatting import clean
 from producer.cli.shared.money import amount, span
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
+from producer.wording import plural
 from storage.campaigns.rows import RowFilter
 from storage.tenants.tenants import DEFAULT_TENANT
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from producer.cli.campaigns.plan_text import rows_text
-from producer.cli.shared.formatting import plural
+from producer.wording import plural
 from storage.admission.campaign_pace import Pace
 
 _SHOWN_ENDS, _SHOWN_ROWS = 5, 12
@@ -75,4 +75,5 @@ def proof_lines(counts: Mapping[str, int] | None, ending: Sequence[Mapping[str, 
         shown = rows_text(group["numbers"][:_SHOWN_ROWS])
         yield f"  expires    {shown}{more}: a final can be made until {moment(group['ends_at'])}"
     if len(ending) > _SHOWN_ENDS:
-        yield f"  expires    … and {sum(group['rows'] for group in ending[_SHOWN_ENDS:])} rows later; --json lists them"
+        later = sum(group["rows"] for group in ending[_SHOWN_ENDS:])
+        yield f"  expires    … and {plural(later, 'row')} later; --json lists them"

@@ -8,8 +8,9 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from producer.cli.shared.formatting import clean, duration, one_line, plural
+from producer.cli.shared.formatting import clean, duration, one_line
 from producer.cli.shared.money import amount, span
+from producer.wording import plural
 
 if TYPE_CHECKING:
     from producer.campaigns.planning.plan import Plan
@@ -139,9 +140,10 @@ def _money(plan: Mapping[str, Any]) -> Iterator[str]:
 
 def _finals(proofs: Mapping[str, Any]) -> Iterator[str]:
     """What the finals cost, apart from the proofs."""
+    approved = "the proof is" if proofs["finals"] == 1 else f"all {proofs['finals']} proofs are"
     for cost in proofs["finals_costs"]:
         price = span(cost["low"], cost["high"], cost["currency"] or "")
-        yield f"  finals     {price} more if all {proofs['finals']} proofs are approved"
+        yield f"  finals     {price} more if {approved} approved"
     if proofs["finals_without_price"]:
         yield f"  finals     no price is known for {plural(proofs['finals_without_price'], 'video')}"
     if proofs["finals_paid_for"] is not None and proofs["finals"]:

@@ -33,6 +33,7 @@ from producer.client import Producer
 from producer.errors import InvalidRows
 from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -160,7 +161,7 @@ def _agreed(
     if not checked.jobs:
         raise InvalidInput([Problem("", "no row is left to enqueue")], source.file.name)
     if plan is not None and asked:
-        confirm(f"Enqueue {len(plan.jobs)} videos as {source.name}?", yes=False)
+        confirm(f"Enqueue {plural(len(plan.jobs), 'video')} as {source.name}?", yes=False)
     return checked
 
 

@@ -10,10 +10,11 @@ import typer
 from producer.cli.campaigns.pace_text import pace_in, pace_lines, proof_lines
 from producer.cli.campaigns.plan_text import rows_text
 from producer.cli.doors.rows import open_rows
-from producer.cli.shared.formatting import clean, counts_line, one_line, plural
+from producer.cli.shared.formatting import clean, counts_line, one_line
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json
+from producer.wording import plural
 from storage.campaigns.reviews import Review
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT

@@ -8,8 +8,8 @@ from typing import Any
 from producer.campaigns.left_behind import MOST
 from producer.cli.campaigns.plan_text import edit_lines, kinds_text
 from producer.cli.campaigns.waiting_words import waiting_text
-from producer.cli.shared.formatting import plural
 from producer.intake.start import Start
+from producer.wording import plural
 
 _NAMED = 5
 
@@ -33,7 +33,7 @@ def _left_behind(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[str]:
     """What a person can do about rows that are no longer in the file."""
     if not rows:
         return
-    count = f"{len(rows):,} rows" if len(rows) > 1 else "1 row"
+    count = plural(len(rows), "row")
     more = "at least " if len(rows) == MOST else ""
     shown = ", ".join(f"{row['row']}" + (f" ({row['key']})" if row["key"] else "") for row in rows[:_NAMED])
     shown += ", …" if len(rows) > _NAMED else ""

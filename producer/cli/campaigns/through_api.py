@@ -28,6 +28,7 @@ from producer.errors import BadRow, CellError, InvalidRows
 from producer.intake.recipients import BY_TENANT, NO_ONE
 from producer.intake.start import Start
 from producer.intake.terms import Terms
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 
 BODY = "body"
@@ -114,7 +115,7 @@ def _agree(plan: Mapping[str, Any], sheet: SentSheet, name: str, how: How) -> No
     if plan["bad"] and not how.skip_bad:
         raise InvalidRows(_bad_rows(plan["bad"], sheet.file.name))
     if how.asked and plan["jobs"]:
-        confirm(f"Enqueue {plan['jobs']} videos as {name}?", yes=False)
+        confirm(f"Enqueue {plural(plan['jobs'], 'video')} as {name}?", yes=False)
 
 
 def run_there(

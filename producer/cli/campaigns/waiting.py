@@ -10,6 +10,7 @@ from uuid import UUID
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.output import say
 from producer.cli.shared.progress import StandsStill, Watched, watch
+from producer.wording import plural
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -73,7 +74,8 @@ def see_through(rows: RunRows, ids: Sequence[UUID], name: str, still: list[dict[
         raise
     why = [*why, *rows.awaiting_review(ids)]
     for item in why:
-        say(f"{name}: stopped waiting: {item.jobs} jobs wait ({item.code}): {item.advice}")
+        waits = f"{plural(item.jobs, 'job')} {'waits' if item.jobs == 1 else 'wait'}"
+        say(f"{name}: stopped waiting: {waits} ({item.code}): {item.advice}")
     still += [asdict(item) for item in why]
     return counts
 

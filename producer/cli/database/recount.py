@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from producer.cli.shared.access import settings_of
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
+from producer.wording import plural
 from storage.database import connect
 from storage.reporting.recounts import recount_all
 

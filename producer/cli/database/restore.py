@@ -14,8 +14,8 @@ from producer.backups.reach import reachable
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.data_dir import directory
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import DataDir, Yes
+from producer.wording import plural
 from storage.settings import data_dir as default_dir
 
 

@@ -9,10 +9,10 @@ import typer
 
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.confirmation import confirm as ask
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.money import amount
 from producer.cli.shared.options import AsJson, DataDir, Yes
 from producer.cli.shared.output import print_json
+from producer.wording import plural
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.journal.comparison import place_of

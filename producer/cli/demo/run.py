@@ -23,6 +23,7 @@ from producer.cli.shared.progress import watch
 from producer.cli.shared.terminal import console
 from producer.client import Producer
 from producer.intake.intake import prepare
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.objects import Objects
 from storage.jobs import queries
@@ -82,7 +83,7 @@ def _run_campaign(directory: Path) -> bool:
     with Producer(settings) as producer:
         batch = prepare(read_campaign(CAMPAIGN_FILE), settings, CAMPAIGN_FILE.parent)
         ids = [stored.id for stored in producer.store(batch, campaign=name)]
-        _done("campaign", f"{len(ids)} jobs of {CAMPAIGN_FILE.name} enqueued as {name}")
+        _done("campaign", f"{plural(len(ids), 'job')} of {CAMPAIGN_FILE.name} enqueued as {name}")
         watch(producer, ids, "demo")
         took = time.monotonic() - began
         with producer.database.begin() as conn:
@@ -112,7 +113,8 @@ def _check(jobs: Sequence[JobView], objects: Objects, target: Path) -> list[Chec
 def _write_sheet(checked: Sequence[Checked], results: Path, name: str, took_s: float) -> None:
     cards = [_card(item, f"videos/{number:02}.mp4") for number, item in enumerate(checked, 1)]
     seconds = sum(item.video.duration_s for item in checked if item.video is not None)
-    summary = f"{len(cards)} videos, {seconds:.0f} seconds of film, enqueued, generated and stored in {took_s:.1f} s"
+    videos = plural(len(cards), "video")
+    summary = f"{videos}, {seconds:.0f} seconds of film, enqueued, generated and stored in {took_s:.1f} s"
     sheet = Sheet(f"reelq · {name}", summary, cards)
     (results / "contact-sheet.html").write_text(as_html(sheet), encoding="utf-8")
     as_png(sheet).save(results / "contact-sheet.png", optimize=True)

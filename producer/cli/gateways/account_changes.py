@@ -17,6 +17,7 @@ from producer.cli.shared.access import settings_of
 from producer.cli.shared.option_groups import spread
 from producer.cli.shared.options import DataDir
 from producer.operator_actions.accounts import checked_secrets
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.accounts import changes
 from storage.database import connect
@@ -189,7 +190,7 @@ def reencrypt(ctx: typer.Context, data_dir: DataDir = None) -> None:
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         changed, closed = changes.reencrypt(conn, settings)
-    typer.echo(f"{changed} keys encrypted again")
+    typer.echo(f"{plural(changed, 'key')} encrypted again")
     if closed:
         names = ", ".join(closed)
         raise InvalidInput([Problem("master_key", f"no master key that is set decrypts the keys of {names}")])

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from producer.cli.doors.door import JobDetail, VideoPlace
-from producer.cli.shared.formatting import ago, duration, error_line, one_line, plural, size
+from producer.cli.shared.formatting import ago, duration, error_line, one_line, size
 from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
+from producer.wording import plural
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.journal.state import RESTORED

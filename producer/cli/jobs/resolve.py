@@ -11,8 +11,8 @@ from producer.cli.doors.choice import open_door
 from producer.cli.doors.door import Action
 from producer.cli.jobs.actions import each
 from producer.cli.shared.confirmation import confirm
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.records import JobView
 from storage.tenants.tenants import DEFAULT_TENANT

@@ -27,11 +27,6 @@ def error_line(error: Mapping[str, Any] | None) -> str:
     return one_line(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)))
 
 
-def plural(number: int, word: str) -> str:
-    """`1 poll`, `2 polls`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def duration(seconds: float) -> str:
     """A length of time as people read it."""
     if seconds < 0:

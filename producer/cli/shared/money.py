@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from producer.cli.shared.formatting import plural
+from producer.wording import plural
 
 _BASES = {"own": "your rate", "published": "the published price", "list": "Ark's list price"}
 

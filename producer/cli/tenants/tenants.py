@@ -16,6 +16,7 @@ from producer.cli.shared.output import print_json, print_table
 from producer.intake.recipients import check_mail
 from producer.intake.terms import read_terms
 from producer.operator_actions.tenants import set_terms
+from producer.wording import plural
 from storage.admission.spending import budgets
 from storage.database import connect
 
@@ -53,7 +54,7 @@ def set_tenant(
     if as_json:
         print_json(asdict(tenant) | {"budget": budget_now})
         return
-    rate = f"{tenant.jobs_per_minute} jobs per minute" if tenant.jobs_per_minute else "no limit"
+    rate = f"{plural(tenant.jobs_per_minute, 'job')} per minute" if tenant.jobs_per_minute else "no limit"
     typer.echo(f"{name}: weight {tenant.weight}, {rate}, budget {_budget_text(budget_now)}")
 
 

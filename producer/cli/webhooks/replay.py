@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from producer.cli.doors.webhooks import open_webhooks
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.cli.webhooks import endpoints
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 

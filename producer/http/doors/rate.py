@@ -17,6 +17,7 @@ from typing import cast
 from redis.exceptions import RedisError
 
 from producer.http.problems import ApiProblem
+from producer.wording import plural
 from storage import broker
 from storage.broker_url import BrokerUrl
 
@@ -71,7 +72,7 @@ class Rates:
             ApiProblem: it has enqueued too many (429, with `Retry-After`), or `count` is more than the limit itself.
         """
         if count > limit:
-            detail = f"tenant {tenant} may enqueue {limit} jobs per minute; the request has {count}"
+            detail = f"tenant {tenant} may enqueue {plural(limit, 'job')} per minute; the request has {count}"
             raise ApiProblem(
                 422, "too_many_at_once", detail, advice="Send the jobs in smaller requests, a minute apart."
             )
@@ -80,7 +81,7 @@ class Rates:
             waits_s = max(1, math.ceil(paced - WINDOW_S))
             before_s = paced - count * WINDOW_S / limit
             headers = _admitted(limit, before_s).headers() | {"Retry-After": str(waits_s)}
-            detail = f"tenant {tenant} may enqueue {limit} jobs per minute; retry in {waits_s} s"
+            detail = f"tenant {tenant} may enqueue {plural(limit, 'job')} per minute; retry in {waits_s} s"
             advice = "Retry after `Retry-After`. Nothing was stored."
             raise ApiProblem(429, "rate_limited", detail, advice=advice, headers=headers)
         return _admitted(limit, paced)

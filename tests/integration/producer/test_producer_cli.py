@@ -195,7 +195,7 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
     assert (code, json.loads(out)["state"]) == (1, "cancelled")
     code, _, err = run("submit", "a cat", "--wait", "--timeout", "0.2")
     assert code == 1
-    assert err.splitlines()[-1] == "1 of 1 jobs did not finish within 0.2 s; they continue"
+    assert err.splitlines()[-1] == "1 of 1 job did not finish within 0.2 s; they continue"
 
 
 def _only(producer: Producer) -> UUID | None:
@@ -367,7 +367,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
 
     file = write("jobs.jsonl", *({"prompt": f"shot {number}", "duration": 5, "ratio": "16:9"} for number in range(3)))
     code, _, said = run("campaign", "run", file, "--name", "spring", "--budget", "9 credits")
-    assert code == 2 and "have no price in credits" in said
+    assert code == 2 and "no price in credits is known for" in said
     assert run("campaign", "run", file, "--name", "spring", "--budget", "CNY 4.9", "--weight", 2)[0] == 0
     with producer.database.begin() as conn:
         assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from producer.cli.jobs.detail import wait_line
-from producer.cli.shared.formatting import clean, counts_line, duration, error_line, one_line, plural, size
+from producer.cli.shared.formatting import clean, counts_line, duration, error_line, one_line, size
 from producer.cli.shared.output import print_table
 from producer.cli.shared.pace import Pace
 from producer.operator_actions.waiting import reasons
+from producer.wording import plural
 from storage.admission.grants import Hold
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -94,3 +97,16 @@ def test_wait_reasons_are_sentences() -> None:
     assert why(a_job(JobState.GENERATING, reason="generating")) == "next poll within 30 s (generating)"
     assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "retry of the copy in 30 s: download_failed"
     assert "not seen for a minute: scheduler" in why(ready, silent=("scheduler",))
+
+
+def test_texts_count_in_the_singular_too() -> None:
+    """`is empty in 1 rows`: a number before a noun goes through `plural`, unless it is a limit."""
+    counted = re.compile(r"\{(?!plural)[^{}]+\} (?:rows|jobs|videos|campaigns|accounts|deliveries|tasks)\b")
+    limits = re.compile(r"at most|more than|log\.|_SQL|of a row|jobs/s")
+    found = {
+        f"{path}: {line.strip()}"
+        for path in Path("producer").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if counted.search(line) and not limits.search(line)
+    }
+    assert not found

@@ -17,9 +17,9 @@ from producer.cli.campaigns.results.options import OfReviews, OfStates, whole_fi
 from producer.cli.doors.results import open_results
 from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.exit_codes import SOME_FAILED
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -94,7 +94,8 @@ class _Reporter:
         if now - self._said < _EVERY_S or not sys.stderr.isatty():
             return
         self._said = now
-        say(f"{at.done:,} of {at.of:,} videos, {_size(at.bytes)}, {_size(int(at.bytes / (now - self._begun)))}/s")
+        rate = _size(int(at.bytes / (now - self._begun)))
+        say(f"{at.done:,} of {plural(at.of, 'video')}, {_size(at.bytes)}, {rate}/s")
 
 
 def _size(size: int) -> str:

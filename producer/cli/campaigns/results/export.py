@@ -11,9 +11,9 @@ import typer
 from producer.cli.campaigns.results.options import Language, LinkHours, OfReviews, OfStates
 from producer.cli.doors.results import open_results
 from producer.cli.doors.wanted import Wanted
-from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import say
+from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 

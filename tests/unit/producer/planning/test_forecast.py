@@ -46,7 +46,7 @@ def test_jobs_follow_each_other_in_the_slots() -> None:
 def test_waiting_jobs_take_every_other_slot_and_say_so() -> None:
     found = forecast(work(4), outlook(waiting=100), SETTINGS)
     assert found.p50_s == 2 * STEP_S
-    assert "100 jobs that wait already take every other slot" in found.assumes
+    assert "every other slot goes to 100 jobs of the queue" in found.assumes
 
 
 def test_a_limit_on_requests_spaces_the_starts() -> None:

@@ -93,7 +93,7 @@ def test_a_missing_column_is_one_error_and_a_bad_value_one_per_row(sheet: Path) 
 def test_an_empty_cell_of_the_template_is_noted(sheet: Path) -> None:
     read = read_campaign(sheet, read_options(template=read_template(None, "{{ 产品名 }} {{ 备注 }}")))
     assert len(list(read)) == 2
-    assert "products.csv: 备注 is empty in 1 rows, and the template uses it" in read.notes
+    assert "products.csv: 备注 is empty in 1 row, and the template uses it" in read.notes
     assert read.report.used == ["产品名", "比例", "备注"]
     assert read.report.kept == ["SKU", "卖点"]
 

@@ -1,0 +1,8 @@
+"""Texts that count something."""
+
+from __future__ import annotations
+
+
+def plural(number: int, word: str) -> str:
+    """`1 poll`, `2 polls`, `1,200 polls`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -20,7 +20,8 @@ def stored_lines(stored: Mapping[str, Any], name: str, start: Start, held: str |
     waits = waiting_text(stored["sheet_rows"], name, start)
     yield f"{name}: {plural(stored['rows'], 'row')}, {stored['created']} new{known}{waits}"
     if stored["proofs"] is not None and stored["created"]:
-        yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {name}` makes the finals"
+        made = "makes the finals" if stored["proofs"]["drafts"] + stored["proofs"]["looks"] else "only marks them"
+        yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {name}` {made}"
     if held is not None:
         yield f"{name} {held}"
     if stored["differs"]:

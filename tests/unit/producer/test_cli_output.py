@@ -10,10 +10,12 @@ from uuid import uuid4
 
 import pytest
 
+from producer.cli.campaigns.stored_text import stored_lines
 from producer.cli.jobs.detail import wait_line
 from producer.cli.shared.formatting import clean, counts_line, duration, error_line, one_line, size
 from producer.cli.shared.output import print_table
 from producer.cli.shared.pace import Pace
+from producer.intake.start import Start
 from producer.operator_actions.waiting import reasons
 from producer.wording import plural
 from storage.admission.grants import Hold
@@ -110,3 +112,19 @@ def test_texts_count_in_the_singular_too() -> None:
         if counted.search(line) and not limits.search(line)
     }
     assert not found
+
+
+@pytest.mark.parametrize(("looks", "said"), [(1, "makes the finals"), (0, "only marks them")])
+def test_a_run_says_what_approving_its_proofs_does(looks: int, said: str) -> None:
+    stored = {
+        "rows": 1,
+        "sheet_rows": 1,
+        "created": 1,
+        "known": 0,
+        "proofs": {"drafts": 0, "looks": looks, "as_asked": 1 - looks},
+        "differs": [],
+        "edited": {"replaced": [], "again": [], "paid_for": []},
+        "not_in_file": [],
+    }
+    lines = list(stored_lines(stored, "lamps", Start(), None))
+    assert lines[1].endswith(f"; `reelq campaign approve lamps` {said}")

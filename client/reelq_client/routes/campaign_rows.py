@@ -156,14 +156,14 @@ class RowRoutes:
 
     @call
     def resume_rows(
-        self, name: str, choice: Choice, *, dry_run: bool = False, operation: str | None = None
+        self, name: str, choice: Choice | None, *, dry_run: bool = False, operation: str | None = None
     ) -> Flow[RowDecision]:
-        """Submit rows that were kept back.
+        """Submit rows that were kept back; None: continue the whole campaign, as one operation.
 
         Raises:
             ConfigurationError: as of `cancel_rows`.
         """
-        return _decide("resume", name, _chosen(choice), {}, dry_run, operation)
+        return _decide("resume", name, None if choice is None else _chosen(choice), {}, dry_run, operation)
 
     @stored
     def videos(

@@ -105,7 +105,7 @@ def _whole_routes(router: APIRouter, service: Service, deciding: _Deciding) -> N
         choice, a dry run or an operation: cancel rows, as a decision."""
         body = await bodies.json_body(request, CancelRows, empty=True)
         choice = body.choice()
-        if choice is not None or body.dry_run or body.operation is not None:
+        if choice is not None or body.dry_run or _operation(request, body) is not None:
             terms = Terms(datetime.now(UTC), discard=body.discard)
             return await deciding.answer(request, name, Verb.CANCEL, body, choice or EVERY_ROW, terms)
         tenant, database = principal_of(request).tenant, service.producer.database
@@ -125,11 +125,13 @@ def _whole_routes(router: APIRouter, service: Service, deciding: _Deciding) -> N
         openapi_extra=json_body(RowChoice, required=False) | headers(OPERATION_KEY),
     )
     async def resume(request: Request, name: str) -> Response:
-        """Continue a paused campaign. With a choice or a dry run: submit rows that were kept back."""
+        """Continue a paused campaign. With a choice: submit rows that were kept back. A dry run or an operation is a
+        decision, about every row if none is chosen."""
         body = await bodies.json_body(request, RowChoice, empty=True)
         choice = body.choice()
-        if choice is not None or body.dry_run:
-            return await deciding.answer(request, name, Verb.RESUME, body, choice or EVERY_ROW)
+        if choice is not None or body.dry_run or _operation(request, body) is not None:
+            terms = Terms(datetime.now(UTC), whole=choice is None)
+            return await deciding.answer(request, name, Verb.RESUME, body, choice or EVERY_ROW, terms)
         tenant = principal_of(request).tenant
         return answer(as_campaign(await service.read(lambda conn: pause_campaign(conn, tenant, name, paused=False))))
 

@@ -12,7 +12,7 @@ from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.decide import decide
 from producer.campaigns.decisions.decision import Act, Decision, Done, Left
 from producer.campaigns.decisions.verdicts import Terms, Verb, Why
-from producer.campaigns.status import campaign_status
+from producer.campaigns.status import campaign_status, pause_campaign
 from producer.intake.intake import as_new_job
 from producer.operator_actions.job_actions import what_cancelling_does
 from seedance.problems import InvalidInput, Problem
@@ -153,8 +153,7 @@ class _Writing:
             case Verb.CANCEL:
                 asked, changing = self._cancel()
             case Verb.RESUME:
-                woken = claims.wake_jobs(self._conn, [act.job.id for act in decision.acts], Reason.KEPT_BACK)
-                changing = [act for act in decision.acts if act.job.id not in woken]
+                changing = self._resume()
             case Verb.SET:
                 changing = self._change()
         left = [*decision.left]
@@ -230,6 +229,14 @@ class _Writing:
         unmoved = {move.id for move in moves} - moved
         changing += [act for act in self._decision.acts if act.job.id in unmoved]
         return asked, changing
+
+    def _resume(self) -> list[Act]:
+        """Submit what was kept back; returns those rows that are no longer."""
+        if self._terms.whole:
+            pause_campaign(self._conn, self._tenant, self._decision.campaign, paused=False)
+            return []
+        woken = claims.wake_jobs(self._conn, [act.job.id for act in self._decision.acts], Reason.KEPT_BACK)
+        return [act for act in self._decision.acts if act.job.id not in woken]
 
     def _change(self) -> list[Act]:
         """Change queued jobs; returns those that were submitted in between, or may have been."""

@@ -42,7 +42,7 @@ def decide(
         InvalidInput: a field to set is not valid for any row.
     """
     status = campaign_status(conn, tenant, campaign)
-    work = _Work(conn, settings, tenant, verb, terms)
+    work = _Work(conn, settings, tenant, verb, terms, paused=status.paused_at is not None)
     page: list[RowView] = []
     seen: set[int] = set()
     keys: set[str | None] = set()
@@ -91,6 +91,7 @@ class _Work:
     tenant: str
     verb: Verb
     terms: Terms
+    paused: bool = False
     acts: list[Act] = field(default_factory=list)
     _left: dict[tuple[Why, str], list[RowView]] = field(default_factory=dict)
     _finals: Mapping[UUID, Mapping[str, Any]] = field(default_factory=dict)
@@ -108,7 +109,7 @@ class _Work:
             if newest is None:  # retention has just deleted it
                 continue
             standing = standing or newest
-            verdict = verdict_on(self.verb, row, standing, newest, self.terms)
+            verdict = verdict_on(self.verb, row, standing, newest, self.terms, paused=self.paused)
             if verdict.why is not None:
                 self._leave(row, verdict.why)
                 continue

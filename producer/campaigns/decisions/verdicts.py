@@ -120,16 +120,20 @@ DO: Final = Verdict()
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What was decided beside the verb. `comment`: of a review; `discard`: cancel although it is billed; `fields`: what
-    to set, as fields of a job; `now`: when it is decided."""
+    to set, as fields of a job; `whole`: a resume also ends the campaign's pause; `now`: when it is decided."""
 
     now: datetime
     comment: str | None = None
     discard: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
-def verdict_on(verb: Verb, row: RowView, standing: JobView, newest: JobView, terms: Terms) -> Verdict:
-    """What a verb does with a row. `standing`: the job that stands for it; `newest`: its newest version."""
+def verdict_on(
+    verb: Verb, row: RowView, standing: JobView, newest: JobView, terms: Terms, *, paused: bool = False
+) -> Verdict:
+    """What a verb does with a row. `standing`: the job that stands for it; `newest`: its newest version; `paused`: its
+    campaign is."""
     match verb:
         case Verb.APPROVE | Verb.REJECT:
             return _review(verb, row, standing, terms)
@@ -149,7 +153,8 @@ def verdict_on(verb: Verb, row: RowView, standing: JobView, newest: JobView, ter
         case Verb.CANCEL:
             return _cancel(newest, terms)
         case Verb.RESUME:
-            return DO if newest.state is S.QUEUED and newest.reason == Reason.KEPT_BACK else Verdict(Why.NOT_KEPT_BACK)
+            held = newest.reason == Reason.KEPT_BACK or (terms.whole and paused)
+            return DO if newest.state is S.QUEUED and held else Verdict(Why.NOT_KEPT_BACK)
         case Verb.SET:
             if newest.state is not S.QUEUED:
                 return Verdict(Why.HAS_ENDED if newest.state in TERMINAL else Why.SUBMITTED)

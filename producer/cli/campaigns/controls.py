@@ -13,7 +13,6 @@ from producer.campaigns.decisions.verdicts import Verb
 from producer.cli.campaigns.deciding import DecisionOptions, run_decision
 from producer.cli.campaigns.pace_text import pace_in, pace_lines
 from producer.cli.doors.choice import open_door
-from producer.cli.doors.rows import open_rows
 from producer.cli.shared.choices import ChosenRows, Fields
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import clean, counts_line
@@ -59,6 +58,9 @@ def change(
             raise InvalidInput([Problem("field", "cannot be set together with terms of the whole campaign")])
         run_decision(ctx, name, Verb.SET, rows.required(), how, fields=read_fields(fields or ()))
         return
+    if how.dry_run or how.operation is not None:
+        option = "--dry-run" if how.dry_run else "--operation"
+        raise InvalidInput([Problem(option, "is for --field; terms of the whole campaign are set at once")])
     with open_door(ctx, how.data_dir, how.tenant) as door:
         status = door.change_campaign(name, terms)
     if how.as_json:
@@ -86,22 +88,11 @@ def pause(
 @spread
 def resume(ctx: typer.Context, name: CampaignName, rows: ChosenRows, how: DecisionOptions) -> None:
     """Continue a paused campaign, or submit rows that were kept back. Without a choice, everything goes on."""
-    if (choice := rows.choice()) is not None:
-        run_decision(ctx, name, Verb.RESUME, choice, how)
-        return
-    if how.dry_run:
-        _show_what_would_continue(ctx, name, how)
+    choice = rows.choice()
+    if choice is not None or how.dry_run or how.operation is not None:
+        run_decision(ctx, name, Verb.RESUME, choice or EVERY_ROW, how, whole=choice is None)
         return
     _hold(ctx, name, how.tenant, how.as_json, how.data_dir, paused=False)
-
-
-def _show_what_would_continue(ctx: typer.Context, name: str, how: DecisionOptions) -> None:
-    overview = open_rows(ctx, how.data_dir, how.tenant).overview(name)
-    if how.as_json:
-        print_json(overview)
-    else:
-        counts = {JobState(state): number for state, number in overview["states"].items()}
-        typer.echo(f"{name} would continue: {counts_line(counts)}")
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:

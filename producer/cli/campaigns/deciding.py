@@ -57,10 +57,11 @@ def run_decision(
     comment: str | None = None,
     discard: bool = False,
     fields: Mapping[str, Any] | None = None,
+    whole: bool = False,
     asks: Callable[[Mapping[str, Any]], bool] = lambda decision: bool(decision["new_jobs"]),
 ) -> None:
     """Show what will be done with rows of a campaign, ask where a person sits and `asks` says so, and do it."""
-    terms = Terms(datetime.now(UTC), comment, discard, fields or {})
+    terms = Terms(datetime.now(UTC), comment, discard, fields or {}, whole)
     door = open_rows(ctx, how.data_dir, how.tenant)
     if how.operation is not None and not how.dry_run:
         before = door.carried_out(name, verb, choice, terms, how.operation)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -51,6 +52,9 @@ def test_the_status_is_the_same(run: Run, away: Away) -> None:
     assert (there["rows"], there["reviews"], there["budget"]["amount"]) == (5, {"approved": 1, "open": 4}, 100.0)
 
 
+HERE: Any = {"here": True}
+
+
 PREVIEWS: Sequence[tuple[str, ...]] = (
     ("approve", "--rows", "2-6"),
     ("approve", "--key", "a1", "--key", "a9", "--comment", "sharp"),
@@ -60,6 +64,7 @@ PREVIEWS: Sequence[tuple[str, ...]] = (
     ("cancel", "--all", "--discard"),
     ("cancel",),
     ("resume", "--all"),
+    ("resume",),
     ("set", "--all", "--field", "priority=9"),
     ("set", "--rows", "6", "--field", "duration=99"),
     ("reroll", "--rows", "40"),
@@ -102,6 +107,29 @@ def test_a_decision_is_carried_out_as_at_the_server(run: Run, away: Away) -> Non
         json.loads(run("campaign", "status", name, "--json", here=True)[1]) for name in ("lamps-1", "lamps-2")
     )
     assert (remote["states"], remote["reviews"]) == (local["states"], local["reviews"])
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_repeated_resume_of_the_whole_campaign_does_not_end_a_later_pause(run: Run, away: Away) -> None:
+    def paused(name: str) -> bool:
+        return json.loads(run("campaign", "status", name, "--json", here=True)[1])["paused_at"] is not None
+
+    for name, way in (("lamps-1", HERE), ("lamps-2", away)):
+        resume = ("campaign", "resume", name, "--operation", f"op-{name}")
+        run("campaign", "pause", name, here=True)
+        assert run(*resume, "--dry-run", **way)[0] == 0 and paused(name)
+        code, out, err = run(*resume, "--json", **way)
+        first = json.loads(out)
+        assert (code, first["operation"], paused(name)) == (0, f"op-{name}", False), err
+        run("campaign", "pause", name, here=True)
+        again = json.loads(run(*resume, "--json", **way)[1])
+        assert (again["operation"], again["done"]) == (first["operation"], first["done"])
+        assert "was carried out before" in run(*resume, **way)[2] and paused(name)
+        assert run("campaign", "resume", name, **way)[0] == 0 and not paused(name)
+        for option in (("--dry-run",), ("--operation", "op-2")):
+            code, _, err = run("campaign", "set", name, "--weight", "7", *option, **way)
+            assert (code, f"{option[0]}: is for --field" in err) == (2, True), err
+        assert run("campaign", "status", name, "--json", here=True)[1].count('"weight": 7') == 0
 
 
 @pytest.mark.usefixtures("campaign")

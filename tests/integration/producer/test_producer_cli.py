@@ -259,8 +259,9 @@ def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
     assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
     assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 rows: 2 queued, paused"
     assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
-    assert run("campaign", "resume", "a", "--dry-run")[:2] == (0, "a would continue: 2 queued\n")
-    assert json.loads(run("campaign", "resume", "a", "--dry-run", "--json")[1])["paused_at"] is not None, "still paused"
+    assert run("campaign", "resume", "a", "--dry-run")[::2] == (0, "a: resume 2 rows (rows 1 and 2)\n")
+    assert json.loads(run("campaign", "resume", "a", "--dry-run", "--json")[1])["acts"] == 2
+    assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None, "still paused"
     assert run("campaign", "resume", "nothing", "--dry-run")[0] == 2
     assert run("campaign", "resume", "a")[:2] == (0, "a continues: 2 queued\n")
     assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None

@@ -9,6 +9,7 @@ from typing import Any, cast
 import reelq_client
 from reelq_client import Reelq
 from reelq_client.models.campaign_rows import CampaignOverview, RowDecision
+from reelq_client.routes.campaigns import Campaigns
 
 from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
@@ -75,9 +76,16 @@ class RowsThere:
             case Verb.CANCEL:
                 return partial(campaigns.cancel_rows, discard=terms.discard)
             case Verb.RESUME:
-                return campaigns.resume_rows
+                return _resume_whole(campaigns) if terms.whole else campaigns.resume_rows
             case Verb.SET:
                 return partial(campaigns.set, fields=terms.fields)
+
+
+def _resume_whole(campaigns: Campaigns) -> Any:
+    def decide(name: str, _: reelq_client.Choice, *, dry_run: bool = False, operation: str | None = None) -> Any:
+        return campaigns.resume_rows(name, None, dry_run=dry_run, operation=operation)
+
+    return decide
 
 
 def _wanted(choice: Choice) -> reelq_client.Choice:

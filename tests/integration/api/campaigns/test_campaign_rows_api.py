@@ -194,6 +194,21 @@ def test_a_decision_says_what_it_does_and_does_it_once(
         assert other.post(f"{LAMPS}/{verb}", json=body).json()["code"] == "campaign_not_found", verb
 
 
+def test_a_paused_campaign_says_what_a_resume_would_submit_and_is_resumed_once_for_an_id(api: httpx.Client) -> None:
+    create(api, paused="true")
+    would = decide(api, "resume", dry_run=True)
+    assert (would["acts"], [row["row"] for row in would["acting"]], would["idle"]) == (3, [2, 3, 4], [])
+    assert api.get(LAMPS).json()["paused_at"] is not None
+    first = decide(api, "resume", "op-1")
+    assert (first["done"], first["repeated"], api.get(LAMPS).json()["paused_at"]) == (3, False, None)
+    api.post(f"{LAMPS}/pause")
+    again = decide(api, "resume", "op-1")
+    assert (again["done"], again["repeated"]) == (3, True)
+    assert api.get(LAMPS).json()["paused_at"] is not None, "paused in between"
+    decided = decide(api, "cancel", "op-2")
+    assert (decided["done"], decide(api, "cancel", "op-2")["repeated"]) == (3, True)
+
+
 def test_cancel_and_resume_are_about_the_whole_campaign_unless_rows_are_chosen(api: httpx.Client) -> None:
     create(api, first="1")
     assert decide(api, "resume", rows="3")["done"] == 1

@@ -54,6 +54,7 @@ CAMPAIGN = Group(
             "campaigns.plan", "plan", "Check every row of a file, and show what a run would cost and take."
         ),
         "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
+        "list": Command("campaigns.list", "list_campaigns", "List campaigns, newest first."),
         "status": Command(
             "campaigns.status",
             "status",

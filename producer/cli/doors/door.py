@@ -102,6 +102,10 @@ class Door(Protocol):
         """The accounts that cannot be used, such as those whose key cannot be decrypted, and why."""
         ...
 
+    def campaigns(self, limit: int) -> list[dict[str, Any]]:
+        """The newest campaigns, each as its status in JSON."""
+        ...
+
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """Set a campaign's terms; returns its status as JSON."""
         ...

@@ -55,6 +55,21 @@ def test_the_status_is_the_same(run: Run, away: Away) -> None:
 HERE: Any = {"here": True}
 
 
+@pytest.mark.usefixtures("campaign")
+def test_campaigns_are_listed_newest_first(run: Run, away: Away) -> None:
+    run("campaign", "pause", "lamps-2", here=True)
+    assert both(run, away, "campaign", "list")[0] == 0
+    rows = run("campaign", "list", **away)[1].splitlines()
+    assert rows[0].split() == ["NAME", "AGE", "ROWS", "STATES"]
+    assert [row.split()[0] for row in rows[1:]] == ["lamps-2", "lamps-1"]
+    assert rows[1].endswith(", paused") and not rows[2].endswith(", paused")
+    here, there = (json.loads(run("campaign", "list", "--json", **how)[1]) for how in (HERE, away))
+    assert here == there and [found["name"] for found in here] == ["lamps-2", "lamps-1"]
+    [newest] = json.loads(run("campaign", "list", "--limit", "1", "--json", **away)[1])
+    assert (newest["name"], newest["total"]) == ("lamps-2", 5) and newest["paused_at"] is not None
+    assert "lamps-2" not in run("campaign", "list", "--tenant", "acme", here=True)[1]
+
+
 PREVIEWS: Sequence[tuple[str, ...]] = (
     ("approve", "--rows", "2-6"),
     ("approve", "--key", "a1", "--key", "a9", "--comment", "sharp"),

@@ -101,6 +101,7 @@ def test_bad_input_is_one_line_and_exit_2(
         ["jobs", "cancel", "0123"],
         ["submit", "a cat"],
         ["campaign", "status", "a"],
+        ["campaign", "list"],
         ["accounts", "list"],
         ["db", "upgrade"],
     ],

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Self
 from uuid import UUID
 
-from producer.campaigns.status import cancel_campaign, change_campaign, pause_campaign
+from producer.campaigns.status import campaign_page, cancel_campaign, change_campaign, pause_campaign
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
 from producer.cli.shared.access import job_id_of
 from producer.client import Producer
@@ -118,6 +118,11 @@ class DatabaseDoor:
         """As `Door`."""
         with self.producer.database.begin() as conn:
             return dict(self.producer.live.refresh(conn).book.unusable)
+
+    def campaigns(self, limit: int) -> list[dict[str, Any]]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return [found.as_dict() for found in campaign_page(conn, self.producer.tenant, None, limit)]
 
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""

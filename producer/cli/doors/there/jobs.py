@@ -16,6 +16,7 @@ from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.doors.there.pages import first_of
 from producer.cli.doors.there.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.intake.pace import PaceTerms
@@ -33,6 +34,8 @@ _LISTS = ("reference_images", "reference_videos", "reference_audios")
 _INSTANTS = ("until", "since")
 _ID_CHARS = 36
 _NO_LIMIT = "none"
+_MOST_CAMPAIGNS = 100
+"""What the API gives on a page of campaigns at most."""
 
 
 class ApiDoor:
@@ -123,6 +126,14 @@ class ApiDoor:
         """As `Door`."""
         with translated():
             return self._reelq.accounts.list().unusable
+
+    def campaigns(self, limit: int) -> list[dict[str, Any]]:
+        """As `Door`."""
+        with translated():
+            found = first_of(
+                limit, lambda n, cursor: self._reelq.campaigns.list(limit=min(n, _MOST_CAMPAIGNS), cursor=cursor)
+            )
+        return [_status(campaign) for campaign in found]
 
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""

@@ -7,8 +7,11 @@ import shlex
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 import typer
 
@@ -20,6 +23,8 @@ from producer.local.up import run_stack
 from producer.local.workers import Workers
 from storage.settings import API_KEY_FILE, read_stack
 from storage.settings import data_dir as default_dir
+
+_ANSWER_S = 5.0
 
 
 class Only(StrEnum):
@@ -93,10 +98,21 @@ def _print_links(place: Path) -> None:
     if stack.get("simulator"):
         sys.stdout.write("  no account is configured, so a simulator generates; add [[accounts]] to reelq.toml\n")
     suffix = "" if place == Path(".reelq") else f" --data-dir {place}"
-    sys.stdout.write(f"  {'key':<10}in {place / API_KEY_FILE}; programs on this machine need none\n")
+    sys.stdout.write(f"  {'key':<10}in {place / API_KEY_FILE}{key_needed(stack['api'])}\n")
     sys.stdout.write(f"  {'curl':<10}{_curl(stack['api'], place)}\n")
     sys.stdout.write(f"  try       reelq submit 'A paper boat on a rainy street' --wait{suffix}\n")
     sys.stdout.flush()
+
+
+def key_needed(api: str) -> str:
+    """Whether a program on this machine needs a key, as the API answers one; empty: it does not answer now."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"{api}/v1/jobs?limit=1", timeout=_ANSWER_S):
+            return "; programs on this machine need none"
+    except HTTPError as exc:
+        return "; programs on this machine need it too" if exc.code == HTTPStatus.UNAUTHORIZED else ""
+    except OSError:
+        return ""
 
 
 def _curl(api: str, place: Path) -> str:

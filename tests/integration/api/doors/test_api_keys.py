@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from producer.cli.setup.up import key_needed
 from producer.http.doors.guard import check_bind
 from producer.local import first_key
 from seedance.problems import InvalidInput
@@ -177,3 +178,12 @@ def test_the_server_does_not_start_reachable_without_a_key(configured: Settings)
     assert done.returncode == 2
     assert done.stderr.startswith("api_key: other machines can reach 0.0.0.0")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_up_says_whether_programs_on_this_machine_need_a_key(api: httpx.Client, configured: Settings) -> None:
+    url = str(api.base_url).rstrip("/")
+    assert key_needed(url) == "; programs on this machine need none"
+    make_key(configured, tenant="acme")
+    wait_for("the second tenant", lambda: api.get("/v1/jobs").status_code == 401)
+    assert key_needed(url) == "; programs on this machine need it too"
+    assert key_needed("http://127.0.0.1:1") == ""

@@ -20,7 +20,7 @@ from storage.database import Connection
 from storage.settings import Settings
 
 CALL_S = 8.0
-_STATES = {
+STATES = {
     "suspended": (Level.BAD, "account_suspended", "top up the account or replace its key"),
     "misrouted": (Level.BAD, "account_misrouted", "correct its base_url"),
     "outage": (Level.BAD, "account_outage", "see the gateway's status page, and the network and proxy of the workers"),
@@ -54,9 +54,9 @@ def check_states(conn: Connection, settings: Settings) -> Iterator[Finding]:
 def _state(
     status: dict[str, Any], what: str, state: str, since: Any, error: dict[str, Any] | None
 ) -> Iterator[Finding]:
-    if state == OK or state not in _STATES:
+    if state == OK or state not in STATES:
         return
-    level, code, advice = _STATES[state]
+    level, code, advice = STATES[state]
     when = f" since {since:%Y-%m-%d %H:%M} UTC" if since is not None else ""
     why = f" ({error['message']})" if error and error.get("message") else ""
     resume = "" if state == "removing" else f", then run `reelq accounts resume {status['name']}`"
@@ -68,7 +68,7 @@ def some_shared_stopped(conn: Connection, settings: Settings) -> bool:
     stopped = {
         breaker.account
         for breaker in breakers(conn).values()
-        if breaker.model == WHOLE_ACCOUNT and code_of(breaker) in _STATES
+        if breaker.model == WHOLE_ACCOUNT and code_of(breaker) in STATES
     }
     stopped |= settings.book.paused
     return any(account.shared and account.name in stopped for account in settings.accounts)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from producer.cli.doors.looking import open_looking
-from producer.cli.jobs.explain import DECIDED
+from producer.cli.jobs.explain import decided_by
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table
 from seedance.problems import InvalidInput, Problem
@@ -68,7 +68,7 @@ def show(
         if number:
             typer.echo()
         row = item["row"]
-        typer.echo(f"{row['name']} at {item['account']}: {DECIDED[row['decided_by']]}")
+        typer.echo(f"{row['name']} at {item['account']}: {decided_by(row)}")
         for field, value in _shown(item).items():
             if field not in ("account", "name", "decided_by"):
                 for line in _lines(field, value):

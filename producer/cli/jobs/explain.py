@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -18,7 +18,7 @@ from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.explanation import AccountAnswer, Explanation
 from storage.tenants.tenants import DEFAULT_TENANT
 
-DECIDED = {
+_DECIDED = {
     "gateway": "the gateway's documented name",
     "account": "named in the account's models",
     "id": "a documented id",
@@ -26,6 +26,12 @@ DECIDED = {
     "tier": "the id is not known; this is the model of the tier",
 }
 """Why a row applies."""
+
+
+def decided_by(row: Mapping[str, Any]) -> str:
+    """Why a row of the tables applies; a newer API may have reasons of its own."""
+    code = str(row["decided_by"])
+    return _DECIDED.get(code, code)
 
 
 def explain(
@@ -86,7 +92,7 @@ def _lines(answer: AccountAnswer, *, first: bool) -> Iterator[str]:
         return
     yield f"  {answer.account} ({answer.gateway}, {answer.model})" + (", tried first" if first else "")
     if answer.row is not None:
-        yield f"    row      {answer.row['name']}, as of {answer.row['as_of']}: {DECIDED[answer.row['decided_by']]}"
+        yield f"    row      {answer.row['name']}, as of {answer.row['as_of']}: {decided_by(answer.row)}"
     yield f"    {answer.method} {answer.url}"
     body = orjson.dumps(answer.body, option=orjson.OPT_INDENT_2).decode()
     yield from (f"    {line}" for line in body.splitlines())

@@ -28,7 +28,7 @@ def estimate_line(estimate: Mapping[str, Any]) -> str:
     where = f" at {estimate['account']}" if estimate.get("account") else ""
     costs = [span(estimate["low"], estimate["high"], estimate["currency"])]
     for currency, other in estimate.get("also", {}).items():
-        whose = f" ({_BASES[other['basis']]})" if other["basis"] != estimate["basis"] else ""
+        whose = f" ({_whose(other)})" if other.get("basis") != estimate.get("basis") else ""
         costs.append(f"{span(other['low'], other['high'], currency)}{whose}")
     return f"{' or '.join(costs)}{where}, {basis_of(estimate)}{_tokens(estimate.get('tokens'))}"
 
@@ -36,7 +36,12 @@ def estimate_line(estimate: Mapping[str, Any]) -> str:
 def basis_of(estimate: Mapping[str, Any]) -> str:
     """`Ark's list price of 2026-11-28`."""
     inferred = " (inferred)" if estimate.get("inferred") else ""
-    return f"{_BASES.get(estimate.get('basis', ''), 'prices')} of {estimate['as_of']}{inferred}"
+    return f"{_whose(estimate)} of {estimate['as_of']}{inferred}"
+
+
+def _whose(estimate: Mapping[str, Any]) -> str:
+    """Whose prices an estimate has. Another program may have stored it."""
+    return _BASES.get(estimate.get("basis", ""), "prices")
 
 
 def _tokens(found: Sequence[float] | None) -> str:

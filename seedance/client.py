@@ -107,9 +107,9 @@ def _body(content: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
-async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> WireAnswer:
-    """A GET without aiohttp's own cost of each request: most calls are polls."""
-    wire = await direct.request(session, "GET", url, headers)
+async def _get(session: aiohttp.ClientSession, base: URL, path: str, headers: Mapping[str, str]) -> WireAnswer:
+    """A GET without aiohttp's own cost of each request: most calls are polls. `path`: instead of that of `base`."""
+    wire = await direct.request(session, "GET", base, headers, path=path)
     try:
         body = await wire.read(MAX_ANSWER_BYTES + 1)
     finally:
@@ -153,6 +153,8 @@ class GatewayClient:
         """The number of its key; see `Account.key_id`."""
         self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
+        self._base = URL(self._base_url, encoded=True)
+        self._base_path = self._base.raw_path.rstrip("/")
         self._timeouts: Mapping[Operation, float] = {
             "submit": submit_timeout_s,
             "query": query_timeout_s,
@@ -357,13 +359,15 @@ class GatewayClient:
     async def _send(self, operation: Operation, call: WireCall) -> WireAnswer:
         content = orjson.dumps(call.json) if call.json is not None else call.content
         query = f"?{urlencode(call.params, doseq=True, quote_via=quote)}" if call.params else ""
-        url, headers = URL(f"{self._base_url}{call.path}{query}", encoded=True), self._headers(call, content)
+        headers = self._headers(call, content)
         session = self._connections(paid=operation == "submit")
         if call.method == "GET" and content is None and operation != "submit" and self._reads_directly:
             try:
-                return await _get(session, url, headers)
+                path = f"{self._base_path}{call.path}{query}"
+                return await _get(session, self._base, path, headers)
             except NotHttp:  # aiohttp may read it, and a GET can be repeated
                 self._reads_directly = False
+        url = URL(f"{self._base_url}{call.path}{query}", encoded=True)
         async with session.request(
             call.method, url, data=_body(content), headers=headers, allow_redirects=False
         ) as response:

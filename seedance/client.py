@@ -6,7 +6,6 @@ sent" from "sent", which httpx's do not on aiohttp's connections.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -50,6 +49,7 @@ from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
+from seedance.network.time_limits import TimeLimits
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -155,11 +155,12 @@ class GatewayClient:
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
         self._base = URL(self._base_url, encoded=True)
         self._base_path = self._base.raw_path.rstrip("/")
-        self._timeouts: Mapping[Operation, float] = {
-            "submit": submit_timeout_s,
-            "query": query_timeout_s,
-            "cancel": query_timeout_s,
-            "list": query_timeout_s,
+        queries = TimeLimits(query_timeout_s)
+        self._limits: Mapping[Operation, TimeLimits] = {
+            "submit": TimeLimits(submit_timeout_s),
+            "query": queries,
+            "cancel": queries,
+            "list": queries,
         }
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -347,9 +348,8 @@ class GatewayClient:
         Raises:
             GatewayError: there was none, or it could not be read.
         """
-        limit_s = self._timeouts[operation]
         try:
-            async with asyncio.timeout(limit_s):
+            with self._limits[operation].start():
                 return await self._send(operation, call)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from exc
@@ -392,7 +392,7 @@ class GatewayClient:
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
             # Shorter than the limit of a whole call, which proves nothing about a POST.
-            connect_s = min(CONNECT_TIMEOUT_S, self._timeouts["submit" if paid else "query"] / 2)
+            connect_s = min(CONNECT_TIMEOUT_S, self._limits["submit" if paid else "query"].limit_s / 2)
             self._sessions[paid] = open_session(
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),

@@ -31,6 +31,7 @@ from seedance.errors import (
     TooLate,
     Unavailable,
     redact,
+    without_frames,
 )
 from seedance.gateways.base import (
     AttemptOptions,
@@ -324,6 +325,11 @@ class GatewayClient:
         answer = await self._answer(operation, call)
         if not self.dialect.is_error(answer):
             return answer
+        raise self._error(operation, answer)
+
+    def _error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        """What an answer means that is an error. Not raised here, where a name of it would hold it; see
+        `without_frames`."""
         error = self.dialect.read_error(operation, answer)
         if operation == "submit" and isinstance(error, NotServed) and self._may_hide_another(answer):
             text = (
@@ -331,7 +337,7 @@ class GatewayClient:
             )
             error = OutcomeUnknown(text, gateway=self.dialect.name, operation=operation, status=answer.status)
         error.message = redact(error.message, self._key, *(self._user or ())[:1])
-        raise error
+        return error
 
     def _may_hide_another(self, answer: WireAnswer) -> bool:
         """Whether a proxy may have forwarded the call and given a page of its own for the gateway's answer, which it
@@ -350,9 +356,9 @@ class GatewayClient:
             async with asyncio.timeout(limit_s):
                 return await self._send(operation, call)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
-            raise translate_failure(exc, self.dialect.name, operation) from exc
+            raise translate_failure(exc, self.dialect.name, operation) from without_frames(exc)
         except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
-            raise self._unreadable(operation, exc) from exc
+            raise self._unreadable(operation, exc) from without_frames(exc)
 
     async def _send(self, operation: Operation, call: WireCall) -> WireAnswer:
         content = orjson.dumps(call.json) if call.json is not None else call.content

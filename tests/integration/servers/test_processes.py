@@ -38,6 +38,8 @@ SILENCE_S = 60.0
 DOWN_S = 33.0
 """A program that doubles its pause with each failure has just begun to wait for half a minute."""
 HANG_S = 10.0
+HEARTBEAT_S = 2.0
+"""How often a worker sends an event that it is alive."""
 SOON_S = 20.0
 """Twice what a worker waits between two attempts to connect by then."""
 
@@ -92,6 +94,11 @@ class Running:
         shown = httpx.get(f"{self.flower}/metrics", timeout=PATIENCE_S, auth=PASSWORD).text
         lines = [line for line in shown.splitlines() if line.startswith("flower_events_total{")]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'type="task-received"' in line)
+
+    def succeeded(self) -> int:
+        """How many tasks Flower shows as succeeded."""
+        shown = httpx.get(f"{self.flower}/api/tasks?state=SUCCESS", timeout=PATIENCE_S, auth=PASSWORD).json()
+        return len(shown)
 
     def is_heard(self) -> float:
         """Send messages until Flower sees their tasks; gives the seconds. Events that no one receives are lost."""
@@ -226,3 +233,20 @@ def test_events_and_remote_control_come_back_soon_after_the_broker(running: Runn
     time.sleep(DOWN_S)
     running.broker.start()
     assert max(running.is_heard(), running.is_controlled()) < SOON_S
+
+
+def test_a_lost_connection_loses_no_event(running: Running) -> None:
+    running.is_heard()
+    wait_for("Flower shows them as succeeded", lambda: running.succeeded() == running.events())
+    before = running.succeeded()
+    running.takes_messages()
+    running.broker.do("CLIENT", "KILL", "TYPE", "normal")  # the worker's; Flower goes on listening
+    wait_for("Flower shows that it succeeded", lambda: running.succeeded() > before)
+
+
+def test_a_worker_stops_while_the_broker_hangs(running: Running) -> None:
+    running.is_heard()
+    running.broker.stop()
+    time.sleep(3 * HEARTBEAT_S)
+    running.processes["worker"].terminate()
+    assert running.processes["worker"].wait(PATIENCE_S) == 0

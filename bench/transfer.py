@@ -38,7 +38,7 @@ class Size:
 
 SIZES = (
     Size("256 KiB", 256 * KIB, 96, 3),
-    Size("8 MiB", 8 * MIB, 16, 3),
+    Size("8 MiB", 8 * MIB, 48, 3),
     Size("256 MiB", 256 * MIB, 1, 2),
     Size("2 GiB", 2048 * MIB, 1, 1),
 )

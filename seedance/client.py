@@ -31,6 +31,7 @@ from seedance.errors import (
     TooLate,
     Unavailable,
     redact,
+    without_frames,
 )
 from seedance.gateways.base import (
     AttemptOptions,
@@ -44,6 +45,7 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
+from seedance.gateways.checks import is_public
 from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
@@ -118,6 +120,16 @@ async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, s
     return _plain(wire.status, wire.headers, body)
 
 
+def _is_own_call(url: str, path: str) -> bool:
+    """Whether a link leads to the gateway's own call, at whatever address. With a query at a public host it may be
+    signed, and stays as it is."""
+    try:
+        link = URL(url)
+    except ValueError:  # the copy says what is wrong with it
+        return False
+    return link.raw_path.endswith(path) and not (link.raw_query_string and is_public(link.host or ""))
+
+
 def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
     return WireAnswer(status, headers, decompressed(body, headers.get("content-encoding", ""), MAX_ANSWER_BYTES))
 
@@ -184,7 +196,7 @@ class GatewayClient:
         report = self.dialect.read_report(answer)
         if (call := self.dialect.result_call(task_id, answer)) is not None:
             report = await self._result(call, report)
-        return self._located(report)
+        return self._located(report, task_id)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started.
@@ -296,16 +308,28 @@ class GatewayClient:
         unclear = result.video_url is None and result.failure is None
         return report if unclear and report.failure is not None else result
 
-    def _located(self, report: TaskReport) -> TaskReport:
-        """The report with the video's whole URL; a gateway may give only the path on its own host."""
-        if report.video_url is None or not report.video_url.startswith("/"):
+    def _located(self, report: TaskReport, task_id: str) -> TaskReport:
+        """The report with a URL of the video that can be reached. A gateway may give only the path on its own host, or
+        a link to its own call at another address than ours, such as `localhost`; the key goes to ours alone."""
+        if report.status is not TaskStatus.SUCCEEDED:
             return report
-        return replace(report, video_url=f"{URL(self._base_url).origin()}{report.video_url}")
+        url, path = report.video_url, self.dialect.content_path(task_id)
+        if url is not None and url.startswith("/"):
+            return replace(report, video_url=f"{URL(self._base_url).origin()}{url}")
+        if path is None or (url is not None and not _is_own_call(url, path)):
+            return report
+        own = f"{self._base_url}{path}"
+        return replace(report, content_url=own) if url is None else replace(report, video_url=own)
 
     async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
         answer = await self._answer(operation, call)
         if not self.dialect.is_error(answer):
             return answer
+        raise self._error(operation, answer)
+
+    def _error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        """What an answer means that is an error. Not raised here, where a name of it would hold it; see
+        `without_frames`."""
         error = self.dialect.read_error(operation, answer)
         if operation == "submit" and isinstance(error, NotServed) and self._may_hide_another(answer):
             text = (
@@ -313,7 +337,7 @@ class GatewayClient:
             )
             error = OutcomeUnknown(text, gateway=self.dialect.name, operation=operation, status=answer.status)
         error.message = redact(error.message, self._key, *(self._user or ())[:1])
-        raise error
+        return error
 
     def _may_hide_another(self, answer: WireAnswer) -> bool:
         """Whether a proxy may have forwarded the call and given a page of its own for the gateway's answer, which it
@@ -332,9 +356,9 @@ class GatewayClient:
             async with asyncio.timeout(limit_s):
                 return await self._send(operation, call)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
-            raise translate_failure(exc, self.dialect.name, operation) from exc
+            raise translate_failure(exc, self.dialect.name, operation) from without_frames(exc)
         except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
-            raise self._unreadable(operation, exc) from exc
+            raise self._unreadable(operation, exc) from without_frames(exc)
 
     async def _send(self, operation: Operation, call: WireCall) -> WireAnswer:
         content = orjson.dumps(call.json) if call.json is not None else call.content

@@ -35,9 +35,10 @@ docs/decisions/0018-refusals-are-a-closed-list.md gives the reasons for each cla
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 Operation = Literal["submit", "query", "download", "cancel", "list"]
+E = TypeVar("E", bound=BaseException)
 
 KEPT_BODY_CHARS = 2048
 _READ_BODY_CHARS = 16_384  # far more than is kept, so that no secret is cut in two before it is found
@@ -59,6 +60,22 @@ def redact(text: str, *secrets: str) -> str:
     text = _DATA_URI.sub(r"\1…", text)
     text = _SECRETS.sub(lambda found: next(filter(None, found.groups()), "") + "***", text)
     return text if len(text) <= KEPT_BODY_CHARS else text[: KEPT_BODY_CHARS - 1] + "…"
+
+
+def without_frames(error: E) -> E:
+    """The error, without its traceback and those of its causes: for one that is kept as a value.
+
+    A traceback holds its frames, and they hold the request with its files, and the answer. Often one of them leads back
+    to the error, as a closed connection does that keeps why it was closed. All of that would stay until the collector
+    of garbage runs, which counts objects and not bytes.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            left += (one.__cause__, one.__context__)
+    return error
 
 
 class GatewayError(Exception):

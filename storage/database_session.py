@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-import orjson
 import psycopg
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
@@ -19,6 +18,7 @@ from psycopg.types.json import set_json_loads
 from storage.database_errors import Unanswered
 from storage.database_lists import FlatLists
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
+from storage.jsonb import loads
 
 Prepared = Literal["auto", "off"]
 PREPARE_AFTER = 1
@@ -104,7 +104,7 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
     # Of this connection alone: a backend has psycopg connections of its own.
     conn.adapters.register_loader("timestamptz", Moments)
-    set_json_loads(orjson.loads, conn)
+    set_json_loads(loads, conn)
     conn.adapters.register_dumper(list, FlatLists)
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):

@@ -13,6 +13,7 @@ from bench.growing.sizes import ACCOUNTS, CAMPAIGNS, DAYS, TENANTS, Sizes
 from seedance.account import Account
 from seedance.gateways.registry import DIALECTS
 from seedance.lanes import model_of
+from storage.batches.batches import count_ended
 from storage.database import Connection, Database
 from storage.reporting.job_counts import merge_counts
 from storage.settings import Settings
@@ -193,6 +194,8 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
     if counted:
         with db.begin() as conn:
             while merge_counts(conn):  # as a scheduler does each second
+                pass
+            while count_ended(conn):  # as an API process does
                 pass
 
 

@@ -115,6 +115,9 @@ class TaskReport:
     failure: TaskFailure | None = None
     finished_at: int | None = None
     created_at: int | None = None
+    content_url: str | None = None
+    """Where the gateway itself should send the video of a task that succeeded without a URL; None: it named a URL, or
+    has no such call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +302,11 @@ class Dialect(ABC):
             GatewayError: it says nothing about the task.
         """
         raise self.bad_answer(answer, "not a result")
+
+    def content_path(self, task_id: str) -> str | None:
+        """The path of the GET with which the gateway itself sends a task's video, below its base URL; None: it has no
+        such call."""
+        return None
 
     def task_handle(self, named: str, model: str) -> str:
         """The id by which a task is stored and queried, from the id that an answer, a callback or a person names.

@@ -41,6 +41,9 @@ class UniAll(NewApiDialect):
             body["extra_body"] = extra
         return WireCall("POST", "/v1/video/generations", body)
 
+    def content_path(self, task_id: str) -> None:
+        """Not published, and whether it runs new-api is not known."""
+
     def query_call(self, task_id: str) -> WireCall:
         return WireCall("GET", f"/v1/videos/{quote(task_id, safe='')}")
 

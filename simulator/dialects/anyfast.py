@@ -9,7 +9,7 @@ from __future__ import annotations
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Dialect, Route, View, random_id
-from simulator.dialects.new_api.answers import NewApiAnswers, read_create, request_id
+from simulator.dialects.new_api.answers import NewApiAnswers, content_of, read_create, request_id
 from simulator.dialects.new_api.task_list import list_route, task_object
 from simulator.tasks.task import Order, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
@@ -30,6 +30,9 @@ class AnyFast(NewApiAnswers, Dialect):
     """Models `seedance` and `seedance-fast` at `/v1/video/generations`, assets at `/volc/asset/`."""
 
     name = "anyfast"
+
+    def file_of(self, call: Call) -> str | None:
+        return content_of(call)
 
     def route(self, method: str, path: str) -> Route | None:
         if method == "POST" and path == PATH:

@@ -11,7 +11,7 @@ from typing import Any
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, random_id, refuse
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, check_mentions, choice, flag, mapping, only, text, urls
-from simulator.dialects.new_api.answers import NewApiAnswers, invalid_body, read_create
+from simulator.dialects.new_api.answers import NewApiAnswers, content_of, invalid_body, read_create
 from simulator.dialects.new_api.task_list import list_route
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
@@ -51,6 +51,9 @@ class TwelveAi(NewApiAnswers, Dialect):
     name = "12ai"
     signed_links = False
     callbacks = CallbackRules(frozenset({Phase.SUCCEEDED, Phase.FAILED}), 10.0, (1.0, 2.0, 4.0))
+
+    def file_of(self, call: Call) -> str | None:
+        return content_of(call)
 
     def route(self, method: str, path: str) -> Route | None:
         if method == "POST" and path == PATH:

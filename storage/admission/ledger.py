@@ -16,7 +16,7 @@ from storage.admission.seekers import Seeker
 from storage.admission.side_by_side import Question
 from storage.admission.spending.budgets import WHOLE_TENANT, lock_budgets
 from storage.database import Connection
-from storage.jobs.claims import postpone_queued, put_back_claimed
+from storage.jobs.claims import NEXT_ATTEMPT, postpone_queued, put_back_claimed
 from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, learn_prices, set_aside
 from storage.jobs.reasons import Reason
 
@@ -29,13 +29,13 @@ SELECT tenant, campaign_id, currency, amount - spent - reserved FROM budgets
 WHERE (tenant, campaign_id) IN (SELECT * FROM unnest(%(tenants)s::text[], %(campaigns)s::uuid[]))
 """
 # A claim is for the next attempt. A job that was claimed before but not begun already has its reservation.
-_PRICES: LiteralString = """
-SELECT j.id, j.tenant, coalesce(j.campaign_id, %(whole)s) AS campaign, j.attempt + 1 AS attempt, j.prices, j.estimate,
+_PRICES: LiteralString = f"""
+SELECT j.id, j.tenant, coalesce(j.campaign_id, %(whole)s) AS campaign, {NEXT_ATTEMPT} AS attempt, j.prices, j.estimate,
        CASE WHEN j.prices IS NOT NULL AND NOT j.prices ? i.account THEN j.request END AS request,
        r.currency, r.amount
 FROM unnest(%(ids)s::uuid[], %(accounts)s::text[]) AS i(id, account) JOIN jobs j ON j.id = i.id
-LEFT JOIN reservations r ON r.job_id = j.id AND r.attempt = j.attempt + 1
-"""
+LEFT JOIN reservations r ON r.job_id = j.id AND r.attempt = {NEXT_ATTEMPT}
+"""  # noqa: S608 - put together from constants
 _RESERVE: LiteralString = """
 INSERT INTO reservations (job_id, attempt, tenant, campaign_id, currency, amount)
 SELECT i.id, i.attempt, i.tenant, i.campaign, i.currency, i.amount
@@ -234,9 +234,9 @@ class Ledger:
 
 def _prices_at(
     account: Account,
-    prices: Mapping[str, Mapping[str, float]] | None,
-    estimate: Mapping[str, Any] | None,
-    request: Mapping[str, Any] | None,
+    prices: Any,
+    estimate: Any,
+    request: Any,
 ) -> dict[str, Decimal]:
     """The price at an account by currency; if the account was added after the job was enqueued, at its rates now.
 
@@ -244,12 +244,20 @@ def _prices_at(
     """
     if request is not None:
         return _price_now(account, request)
-    if prices is None:
-        return {} if estimate is None else {estimate["currency"]: Decimal(str(estimate["high"]))}
-    return {currency: Decimal(str(high)) for currency, high in prices[account.name].items()}
+    if not isinstance(prices, dict):
+        currency = estimate.get("currency") if isinstance(estimate, dict) else None
+        return _numbers({currency: estimate.get("high")}) if isinstance(currency, str) else {}
+    return _numbers(prices.get(account.name))
 
 
-def _price_now(account: Account, request: Mapping[str, Any]) -> dict[str, Decimal]:
+def _numbers(amounts: Any) -> dict[str, Decimal]:
+    """Those that are numbers: another program may have stored anything."""
+    if not isinstance(amounts, dict):
+        return {}
+    return {name: Decimal(str(amount)) for name, amount in amounts.items() if isinstance(amount, int | float)}
+
+
+def _price_now(account: Account, request: Any) -> dict[str, Decimal]:
     try:
         estimate = pricing.estimate(parse_request(request), account.dialect, account.rates)
     except InvalidInput:  # the rules have changed since the job was stored; the submit will report it

@@ -9,12 +9,15 @@ from storage.database import Connection
 
 _LONG_S, _SHORT_S, _MANY = 60, 10, 60
 
+# A scheduler that claims for an account locks its row, so that two of them cannot both use the rest. It counts in a
+# statement of its own, which sees what another one has counted before it let go.
+_LOCK: LiteralString = """
+SELECT s.name FROM account_states s WHERE s.name = ANY(%(names)s::text[]) ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
+"""
 _FREE: LiteralString = """
 WITH locked AS (
-    -- A scheduler that claims for an account locks its row, so that two of them cannot both use the rest.
-    SELECT s.name, i.most, i.seconds FROM account_states s
-    JOIN unnest(%(names)s::text[], %(limits)s::int[], %(seconds)s::int[]) AS i(name, most, seconds) ON i.name = s.name
-    ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
+    SELECT i.* FROM unnest(%(names)s::text[], %(limits)s::int[], %(seconds)s::int[]) AS i(name, most, seconds)
+    WHERE i.name = ANY(%(locked)s::text[])
 ), old AS (
     DELETE FROM poll_counts p USING locked l
     WHERE p.account = l.name AND p.at <= now() - make_interval(secs => l.seconds)
@@ -40,7 +43,9 @@ def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int
     """
     spans = [_span_s(limit) for limit in per_minute.values()]
     limits = [limit * span // 60 for limit, span in zip(per_minute.values(), spans, strict=True)]
-    rows = conn.execute(_FREE, {"names": list(per_minute), "limits": limits, "seconds": spans})
+    names = list(per_minute)
+    locked = [row[0] for row in conn.execute(_LOCK, {"names": names})]
+    rows = conn.execute(_FREE, {"names": names, "limits": limits, "seconds": spans, "locked": locked})
     return dict(rows.fetchall())
 
 

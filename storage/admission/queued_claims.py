@@ -15,7 +15,7 @@ from uuid import UUID
 
 from storage.admission.seekers import Which
 from storage.database import Connection
-from storage.jobs.claims import FRESH, ROUTE, TRIED
+from storage.jobs.claims import FRESH, NEXT_CLAIM, ROUTE, TRIED
 from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 
 LOOKED_AT = 500
@@ -80,11 +80,11 @@ _FIND = {
     for tried, of_kind in _OF_KIND.items()
 }
 # The conditions hold for every job of the place, unless two routes have the same hash.
-_LEASE: LiteralString = """
-UPDATE jobs j SET claim = j.claim + 1, account = i.account, due_at = now() + make_interval(secs => %(lease_s)s)
+_LEASE: LiteralString = f"""
+UPDATE jobs j SET claim = {NEXT_CLAIM}, account = i.account, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(gateways)s::text[]) AS i(id, account, gateway)
 WHERE j.id = i.id AND i.gateway = ANY(j.gateways) AND i.account <> ALL(j.barred_accounts) RETURNING j.id, j.claim
-"""
+"""  # noqa: S608 - as above
 
 
 class Place(NamedTuple):

@@ -9,6 +9,7 @@ from uuid import UUID
 from storage.actors import current_actor
 from storage.admission.spending.billing import NOT_BILLED
 from storage.database import Connection
+from storage.jobs.claims import NEXT_CLAIM
 from storage.jobs.enqueue import charge_of
 from storage.jobs.reasons import Reason
 from storage.jobs.records import NewJob
@@ -38,7 +39,7 @@ WITH input AS (
         draft_of = (i.draft->>'job_id')::uuid, draft_task_id = i.draft->>'task_id', draft_model = i.draft->>'model',
         draft_ends_at = (i.draft->>'ends_at')::timestamptz,
         deadline_at = coalesce(i.deadline_at, now() + make_interval(secs => i.deadline_s), j.deadline_at),
-        claim = j.claim + 1, account = NULL, barred_accounts = '{{}}', updated_at = now(),
+        claim = {NEXT_CLAIM}, account = NULL, barred_accounts = '{{}}', updated_at = now(),
         reason = CASE WHEN j.reason = 'kept_back' THEN j.reason END,
         due_at = CASE WHEN j.reason = 'kept_back' THEN j.due_at
                       ELSE least(j.created_at, (i.draft->>'ends_at')::timestamptz - interval '30 days') END

@@ -114,14 +114,17 @@ WITH held AS MATERIALIZED (
     WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
       -- A later, less certain outcome must not remove the task id.
       AND a.outcome IS DISTINCT FROM 'accepted'
-), contradicted AS (
-    -- One POST and two tasks: check the second one, like a task that a callback names.
-    UPDATE attempts a SET reported_task_id = c.gateway_task_id, look_at = now()
-    FROM checked c
-    WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
-      AND a.outcome = 'accepted' AND a.gateway_task_id <> c.gateway_task_id
+    RETURNING a.job_id, a.number
 )
-SELECT job_id, number, gateway_task_id, holder FROM checked WHERE holder IS NOT NULL
+SELECT job_id, number, gateway_task_id, holder FROM checked LEFT JOIN written w USING (job_id, number)
+WHERE gateway_task_id IS NOT NULL AND (holder IS NOT NULL OR w.job_id IS NULL)
+"""
+# One POST and two tasks: check the second one, like a task that a callback names. A statement of its own: the first
+# acceptance may have been committed while the other statement waited for the job.
+_CONTRADICTED: LiteralString = """
+UPDATE attempts a SET reported_task_id = i.task_id, look_at = now()
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(tasks)s::text[]) AS i(job_id, number, task_id)
+WHERE a.job_id = i.job_id AND a.number = i.number AND a.outcome = 'accepted' AND a.gateway_task_id <> i.task_id
 """
 
 
@@ -133,7 +136,11 @@ def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list
         "ids": list({item.job_id for item in outcomes}),
         "outcomes": dumps(list(outcomes)),
     }
-    return [Taken(*row) for row in conn.execute(_OUTCOME, parameters)]
+    unwritten = conn.execute(_OUTCOME, parameters).fetchall()
+    if again := [row[:3] for row in unwritten if row[3] is None]:
+        columns = zip(("ids", "numbers", "tasks"), map(list, zip(*again, strict=True)), strict=True)
+        conn.execute(_CONTRADICTED, dict(columns))
+    return [Taken(*row) for row in unwritten if row[3] is not None]
 
 
 def finish_attempts(conn: Connection, outcomes: Sequence[AttemptOutcome], moves: Sequence[Move]) -> list[Moved]:
@@ -196,6 +203,21 @@ class Earlier:
     accepted: bool
     reported: bool
     doubtful: bool
+
+
+_COUNT_ON: LiteralString = """
+UPDATE jobs j SET attempt = a.latest
+FROM (SELECT max(number) AS latest FROM attempts WHERE job_id = %(id)s) a
+WHERE j.id = %(id)s AND j.claim = %(claim)s AND j.state = 'queued' AND a.latest > j.attempt
+RETURNING j.attempt
+"""
+
+
+def count_on(conn: Connection, job_id: UUID, claim: int) -> int | None:
+    """Let a queued job whose `attempt` was set back go on from the latest attempt that it has; returns its number.
+    None: it is already there, or has none."""
+    row = conn.execute(_COUNT_ON, {"id": job_id, "claim": claim}).fetchone()
+    return None if row is None else int(row[0])
 
 
 def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:

@@ -42,7 +42,7 @@ def addressee(conn: Connection, gateway: str, token: str) -> tuple[str, str] | N
 # The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
 _HINT: LiteralString = """
 WITH called AS MATERIALIZED (
-    SELECT a.job_id, a.number, a.account, a.reported_task_id,
+    SELECT a.job_id, a.number, a.account,
            j.attempt = a.number AND j.state IN ('submitting', 'unconfirmed') AS awaited
     FROM attempts a JOIN jobs j ON j.id = a.job_id
     WHERE a.callback_hash = %(hash)s AND coalesce(a.gateway, j.gateway, %(gateway)s) = %(gateway)s
@@ -52,11 +52,11 @@ WITH called AS MATERIALIZED (
     SET reported_task_id = %(task_id)s::text, look_at = CASE WHEN c.awaited THEN a.look_at ELSE now() END
     FROM called c
     WHERE a.job_id = c.job_id AND a.number = c.number AND %(task_id)s::text IS NOT NULL
-      -- As it is now: the acceptance may have been committed while this waited for the job.
+      -- As it is now: the acceptance, or another callback, may have been committed while this waited for the job.
       AND a.gateway_task_id IS DISTINCT FROM %(task_id)s::text
       -- Keep the first one until the gateway has been queried about it.
-      AND (c.reported_task_id IS NULL
-           OR (c.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
+      AND (a.reported_task_id IS NULL
+           OR (a.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
       AND NOT EXISTS (
         SELECT FROM attempts o WHERE o.account = c.account AND o.gateway_task_id = %(task_id)s::text)
 ), hurried AS (

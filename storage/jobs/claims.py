@@ -13,6 +13,11 @@ from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.leases import Claimed
 
+NEXT_CLAIM: LiteralString = "mod(j.claim, 9223372036854775807) + 1"
+"""The next claim number of a job `j`. After the largest, which another program may have stored, comes 1."""
+NEXT_ATTEMPT: LiteralString = "least(j.attempt, 2147483646) + 1"
+"""The number of the next attempt of a job `j`. After the largest it is not begun: the job fails."""
+
 
 def _claimed(conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[Claimed]:
     """The rows of a statement that returns the columns of `Claimed` in their order."""
@@ -159,21 +164,21 @@ WITH limited AS MATERIALIZED (
     WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) AND state = 'generating' AND due_at <= now()
     FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.ctid = due.place
 RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part('epoch', due.due_at), 1e9) AS late_s
 """  # noqa: S608 - put together from constants
 
 
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
-_CLAIM_UNCONFIRMED: LiteralString = """
+_CLAIM_UNCONFIRMED: LiteralString = f"""
 WITH due AS (
     SELECT id FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
-"""
+"""  # noqa: S608 - as above
 
 
 HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
@@ -208,7 +213,7 @@ WITH RECURSIVE hosts AS (
     SELECT ctid AS place FROM jobs WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
       AND state = 'transferring' AND due_at <= now() FOR UPDATE SKIP LOCKED
 ), leased AS (
-    UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+    UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
     FROM locked l WHERE j.ctid = l.place RETURNING j.id, j.claim, coalesce(j.account, '') AS account
 )
 SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
@@ -23,10 +24,10 @@ _RECORD: LiteralString = """
 INSERT INTO durations AS d (account, tier, resolution, duration, seconds)
 SELECT account, concat_ws('/', request ->> 'model', request ->> 'tier'), coalesce(request ->> 'resolution', ''),
        coalesce(request ->> 'duration', ''),
-       (array_agg((CASE WHEN polled_at > submitted_at
+       (array_agg((CASE WHEN polled_at > submitted_at AND polled_at <= generated_at
            THEN extract(epoch FROM polled_at - submitted_at) + random() * extract(epoch FROM generated_at - polled_at)
            ELSE extract(epoch FROM generated_at - submitted_at) * %(first_look)s END)::real))[1:%(kept)s]
-FROM jobs WHERE id = ANY(%(ids)s) AND generated_at >= submitted_at
+FROM jobs WHERE id = ANY(%(ids)s) AND generated_at >= submitted_at AND isfinite(submitted_at)
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 ON CONFLICT (account, tier, resolution, duration) DO UPDATE
 SET seconds = (excluded.seconds || d.seconds)[1:%(kept)s], updated_at = now()
@@ -49,4 +50,4 @@ def record(conn: Connection, ids: Sequence[UUID]) -> None:
 
 def samples(conn: Connection) -> dict[Kind, tuple[float, ...]]:
     """The latest generation times in seconds, at most `KEPT` of each kind, newest first."""
-    return {(row[0], row[1], row[2], row[3]): tuple(row[4]) for row in conn.execute(_SAMPLES)}
+    return {(row[0], row[1], row[2], row[3]): tuple(filter(math.isfinite, row[4])) for row in conn.execute(_SAMPLES)}

@@ -13,7 +13,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from storage.database import Connection
-from storage.jsonb import dumps
+from storage.jsonb import dumps, members, number
 
 NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 NOT_SET_ASIDE: LiteralString = "coalesce(reason, '') NOT IN ('over_budget', 'no_price')"
@@ -42,10 +42,15 @@ def something_fits(tenant: LiteralString, campaign: LiteralString) -> LiteralStr
     OR {waiting} AND price_currency < r.currency) OR {waiting} AND price_currency > r.currency))"""
 
 
-FITS_AT_ACCOUNT: LiteralString = """(CASE
+def priced_in(currency: LiteralString) -> LiteralString:
+    """A condition on a job: some account has a price in that currency."""
+    return f"jsonb_path_exists(prices, ('$.*.\"' || {currency} || '\" ? (@.type() == \"number\")')::jsonpath)"
+
+
+FITS_AT_ACCOUNT: LiteralString = f"""(CASE
     WHEN prices ? s.account
-    THEN coalesce((prices -> s.account ->> s.currency)::numeric <= s.room,
-                  NOT jsonb_path_exists(prices, ('$.*."' || s.currency || '"')::jsonpath))
+    THEN coalesce({number("prices -> s.account -> s.currency")} <= s.room,
+                  NOT {priced_in("s.currency")})
     ELSE true END)"""
 """A condition on a job and a share `s` with its account and room: its price there fits, or must be examined. A job with
 a price in the currency only at other accounts is left to them."""
@@ -54,8 +59,10 @@ _IN_OTHERS: LiteralString = f"""(
         SELECT id FROM jobs
         WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = rooms.tenant AND {NO_CAMPAIGN} = rooms.campaign
           AND price_currency {{than}} rooms.currency
-          AND jsonb_path_exists(prices, ('$.*."' || rooms.currency || '"')::jsonpath)
+          AND {priced_in("rooms.currency")}
         LIMIT {AT_ONCE})"""  # noqa: S608 - as above
+_LEAST: LiteralString = f"""(
+        SELECT min({number("e.value -> o.currency")}) FROM jsonb_each({members("j.prices")}) e)"""  # noqa: S608 - as above
 _KEY_BY_CURRENCY: LiteralString = f"""
 WITH rooms AS (
     SELECT c.*, r.currency FROM unnest(%(tenants)s::text[], %(campaigns)s::uuid[]) AS c(tenant, campaign)
@@ -65,7 +72,7 @@ WITH rooms AS (
         {_IN_OTHERS.format(than="<")} UNION ALL {_IN_OTHERS.format(than=">")}) o
 )
 UPDATE jobs j SET price_currency = o.currency,
-    least_price = (SELECT min((e.value ->> o.currency)::numeric) FROM jsonb_each(j.prices) e)
+    least_price = coalesce({_LEAST}, 0)
 FROM others o WHERE j.id = o.id
 """  # noqa: S608 - as above
 _SET_ASIDE: LiteralString = f"""
@@ -103,13 +110,13 @@ _SET_ASIDE_OF: LiteralString = f"""
 _KEY_SET_ASIDE: LiteralString = f"""{_ROOMS_OF_SET_ASIDE}, others AS (
     SELECT o.id, r.currency FROM (SELECT * FROM rooms WHERE currency <> '') r CROSS JOIN LATERAL (
         ({_SET_ASIDE_OF} AND price_currency > '' AND price_currency < r.currency
-            AND jsonb_path_exists(prices, ('$.*."' || r.currency || '"')::jsonpath) LIMIT {BACK_AT_ONCE})
+            AND {priced_in("r.currency")} LIMIT {BACK_AT_ONCE})
         UNION ALL
         ({_SET_ASIDE_OF} AND price_currency > r.currency
-            AND jsonb_path_exists(prices, ('$.*."' || r.currency || '"')::jsonpath) LIMIT {BACK_AT_ONCE})) o
+            AND {priced_in("r.currency")} LIMIT {BACK_AT_ONCE})) o
 )
 UPDATE jobs j SET price_currency = o.currency,
-    least_price = (SELECT min((e.value ->> o.currency)::numeric) FROM jsonb_each(j.prices) e)
+    least_price = coalesce({_LEAST}, 0)
 FROM others o WHERE j.id = o.id AND j.state = 'queued' AND j.reason = 'over_budget'
 """  # noqa: S608 - as above
 _BRING_BACK: LiteralString = f"""{_ROOMS_OF_SET_ASIDE}, fitting AS (
@@ -135,10 +142,10 @@ _BRING_BACK: LiteralString = f"""{_ROOMS_OF_SET_ASIDE}, fitting AS (
 UPDATE jobs j SET due_at = least(j.created_at, j.draft_ends_at - interval '30 days'), reason = NULL
 FROM fitting f WHERE j.id = f.id AND j.state = 'queued' AND j.reason = 'over_budget'
 """  # noqa: S608 - as above
-_LEARN: LiteralString = """
-UPDATE jobs j SET prices = j.prices || jsonb_build_object(i.account, i.prices)
+_LEARN: LiteralString = f"""
+UPDATE jobs j SET prices = {members("j.prices")} || jsonb_build_object(i.account, i.prices)
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, account text, prices jsonb) WHERE j.id = i.id
-"""
+"""  # noqa: S608 - as above
 
 
 def set_aside(conn: Connection, shares: Sequence[tuple[str, UUID]]) -> int:

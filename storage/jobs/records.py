@@ -20,6 +20,8 @@ from storage.tenants.tenants import DEFAULT_TENANT
 from storage.tracing.context import current_traceparent
 
 DEFAULT_PRIORITY = 5
+MOST_POLLS = 2**62
+"""Another program may have stored the largest number of polls: it is counted from this one on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from storage.actors import current_actor
 from storage.database import Connection
-from storage.jobs.records import Move, Moved, Postponement
+from storage.jobs.claims import NEXT_CLAIM
+from storage.jobs.records import MOST_POLLS, Move, Moved, Postponement
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.logs.context import about
@@ -41,7 +42,7 @@ WITH input AS (
     ORDER BY j.id FOR UPDATE OF j
 ), moved AS (
     UPDATE jobs j SET
-        state = i.target, reason = i.reason, claim = j.claim + 1, updated_at = now(),
+        state = i.target, reason = i.reason, claim = {NEXT_CLAIM}, updated_at = now(),
         -- A task whose job is no longer wanted must be cancelled before it begins.
         due_at = CASE WHEN i.target = 'generating' AND l.source <> 'generating' AND j.cancel_request IS NOT NULL
                       THEN now() ELSE now() + make_interval(secs => i.due_in) END,
@@ -105,9 +106,9 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     return done
 
 
-_POSTPONE: LiteralString = """
+_POSTPONE: LiteralString = f"""
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
-                  polls = j.polls + i.polls,
+                  polls = least(j.polls, {MOST_POLLS}) + i.polls,
                   polled_at = coalesce(i.polled_at, CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END),
                   missing = CASE WHEN i.missing IS NULL THEN j.missing ELSE nullif(i.missing, '') END,
                   missing_since = CASE WHEN i.missing IS NULL OR i.missing = j.missing THEN j.missing_since
@@ -119,7 +120,7 @@ FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s f
                                                setbacks int, polls int, missing text, polled_at timestamptz)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 RETURNING j.id
-"""
+"""  # noqa: S608 - as above
 
 
 def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
@@ -130,20 +131,20 @@ def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
     return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps(list(items))})}
 
 
-_REQUEST_CANCEL: LiteralString = """
+_REQUEST_CANCEL: LiteralString = f"""
 WITH requested AS (
-UPDATE jobs SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
+UPDATE jobs j SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
                 -- In submitting, due_at is the end of the lease, which reveals a lost POST.
                 due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END,
                 -- A poll that began before the request must not write any more.
-                claim = claim + (state = 'generating')::int
+                claim = CASE WHEN state = 'generating' THEN {NEXT_CLAIM} ELSE claim END
 WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
 RETURNING id, state
 )
 INSERT INTO job_events (job_id, source, target, reason, detail, actor)
 SELECT id, state, state, 'cancelling', jsonb_build_object('how', %(how)s::text), %(actor)s::text FROM requested
 RETURNING job_id
-"""
+"""  # noqa: S608 - as above
 
 
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection
-from storage.jobs.records import Work, request_of
+from storage.jobs.records import MOST_POLLS, Work, request_of
 from storage.jobs.states import JobState
 
 # Files inside a request (data URIs, up to 8 MiB each) are only needed to submit it. What is left of one names its type
@@ -81,6 +81,7 @@ def _usable(row: dict[str, Any]) -> dict[str, Any]:
         if seconds is not None and abs(seconds) > FAR_S:
             row[name] = math.copysign(FAR_S, seconds)
     row["request"] = request_of(row["request"])
+    row["polls"] = min(row["polls"], MOST_POLLS)
     return row
 
 

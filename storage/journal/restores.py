@@ -15,6 +15,7 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.jobs import attempts
+from storage.jobs.claims import NEXT_ATTEMPT
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
@@ -228,18 +229,18 @@ def _refused(job_id: UUID, number: int) -> Move:
     return Move(job_id, source, JobState.QUEUED, reason, attempt=number, patch=_NO_ACCOUNT)
 
 
-_KEPT_ATTEMPTS: LiteralString = """
+_KEPT_ATTEMPTS: LiteralString = f"""
 WITH input AS (
     SELECT i.* FROM jsonb_to_recordset(%(rows)s::jsonb)
         AS i(job_id uuid, account text, gateway text, model text, gateway_task_id text, stored_at timestamptz)
 ), begun AS (
-    UPDATE jobs j SET attempt = j.attempt + 1 FROM input i
+    UPDATE jobs j SET attempt = {NEXT_ATTEMPT} FROM input i
     WHERE j.id = i.job_id AND j.state IN ('queued', 'submitting', 'unconfirmed') RETURNING j.id, j.attempt
 )
 INSERT INTO attempts (job_id, number, account, gateway, model, started_at, outcome, finished_at, gateway_task_id)
 SELECT i.job_id, b.attempt, i.account, i.gateway, i.model, i.stored_at, 'accepted', i.stored_at, i.gateway_task_id
 FROM input i JOIN begun b ON b.id = i.job_id ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def _keep(conn: Connection, kept: Sequence[Kept]) -> set[UUID]:

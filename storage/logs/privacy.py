@@ -14,7 +14,10 @@ _TOKEN = re.compile(
 )
 _WORD = 24
 """Longest text that is remembered: shorter than a task's id, which is new in every other line."""
-_HINTS = re.compile(r"bearer|basic|sk-|ak-|rq[-_]|whsec|signature|credential|token|password|api[_-]?key|secret")
+_HINTS = re.compile(
+    r"bearer|basic|[sa]k(?<!\w..)[-_]|rq[-_]|whsec|signature|credential|token|password|api[_-]?key|secret"
+)
+"""Each secret that `_TOKEN` finds has one of these, in small letters; few texts have. That of `task_` is none."""
 # PostgreSQL quotes the row that it refuses, with the prompt in it, and parameters of the statement.
 _QUOTED = re.compile(r"\n?(?:DETAIL|CONTEXT|QUERY|PARAMETERS):[^\n]*|unnamed portal[^\n]*")
 _DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=-]{16,}")

@@ -8,7 +8,7 @@ from storage.metrics.families import JOBS_FINISHED, SPEND, STORE_SECONDS
 from storage.metrics.parts import SUM, WHOLE, bucket_sql
 
 _STORED_S: LiteralString = "greatest(extract(epoch FROM now() - m.generated_at)::float8, 0)"
-_STORED: LiteralString = "m.target = 'succeeded' AND m.generated_at IS NOT NULL"
+_STORED: LiteralString = "m.target = 'succeeded' AND isfinite(m.generated_at)"
 # Without a reported cost, what was generated counts at its highest possible cost, as in budgets.
 _ESTIMATED: LiteralString = """m.cost IS NULL AND m.generated_at IS NOT NULL
             AND jsonb_typeof(m.estimate -> 'high') = 'number'"""

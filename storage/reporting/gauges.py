@@ -35,7 +35,7 @@ WITH RECURSIVE places AS (
                      AND j.state IN ('submitting', 'unconfirmed', 'generating', 'transferring'))
     FROM unnest(ARRAY['submitting', 'unconfirmed', 'generating', 'transferring']) AS s(state)
 )
-SELECT state, extract(epoch FROM now() - at)::float8 FROM first WHERE at IS NOT NULL
+SELECT state, date_part('epoch', now()) - date_part('epoch', at) FROM first WHERE at IS NOT NULL
 """  # noqa: S608 - put together from constants
 _ALARMED: LiteralString = """
 SELECT expiry_alarm, count(*) FROM jobs WHERE state = 'transferring' AND expiry_alarm > 0 GROUP BY expiry_alarm
@@ -49,7 +49,7 @@ WITH RECURSIVE hosts AS (
         SELECT {HOST}, video_expires_at FROM jobs WHERE state = 'transferring' AND {HOST} > h.host
         ORDER BY {HOST}, video_expires_at LIMIT 1) n
 )
-SELECT extract(epoch FROM min(ends_at) - now())::float8 FROM hosts
+SELECT date_part('epoch', min(ends_at)) - date_part('epoch', now()) FROM hosts
 """  # noqa: S608 - as above
 _SEEN: LiteralString = """
 SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats
@@ -57,8 +57,8 @@ WHERE component <> 'probe' GROUP BY component
 """
 # The present number of unconfirmed jobs limits what is read, not the number of jobs.
 _HELD: LiteralString = """
-SELECT width_bucket(coalesce(extract(epoch FROM now() - submitted_at), 0)::float8, '{3600,21600,86400}'::float8[]),
-       count(*)
+SELECT width_bucket(coalesce(date_part('epoch', now()) - date_part('epoch', submitted_at), 0),
+                    '{3600,21600,86400}'::float8[]), count(*)
 FROM jobs WHERE state = 'unconfirmed' AND reason = 'held' GROUP BY 1
 """
 HELD_AGES = ("under_1h", "1h_to_6h", "6h_to_24h", "over_24h")

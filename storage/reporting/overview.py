@@ -47,12 +47,12 @@ SELECT id FROM (
 ) urgent ORDER BY video_expires_at LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
 _ENDING: LiteralString = """
-SELECT count(*), coalesce(extract(epoch FROM min(video_expires_at) - now())::float8, 0) FROM jobs
+SELECT count(*), coalesce(date_part('epoch', min(video_expires_at)) - date_part('epoch', now()), 0) FROM jobs
 WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
 """
 _FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
-WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) GROUP BY 1, 2
+WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) AND isfinite(finished_at) GROUP BY 1, 2
 """
 # Kept, because many jobs may have ended in a day or a week.
 _FINISHED_KEPT: LiteralString = """

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from seedance.client import GatewayClient
-from seedance.errors import GatewayError, Unavailable
+from seedance.errors import GatewayError, Unavailable, without_frames
 from seedance.gateways.base import TaskReport
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
@@ -117,7 +117,7 @@ async def ask(runtime: Runtime, task: Task, task_list: TaskList) -> Polled:
         try:
             result = await task_list.get(task.id) or await client.query(task.id)
         except GatewayError as exc:
-            result = exc
+            result = without_frames(exc)
         except Exception as exc:  # a query can always be repeated
             log.exception("poll.failed job_id=%s", work.id)
             result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")

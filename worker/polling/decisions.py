@@ -60,6 +60,8 @@ def decide_poll(
         return _no_fresh_link(result, work, work.generated_age_s, dialect, pacing, rng)
     if isinstance(result, TaskReport) and result.status in _ENDED:
         return _ended(result)
+    if isinstance(result, TaskReport) and result.content_url and _is_missing_for_long(Reason.RESULT_MISSING, work):
+        return _generated(result, result.content_url, work, dialect)
     if (overdue := _overdue(result, work, dialect, cancelled)) is not None:
         return overdue
     age_s = work.submitted_age_s or 0.0
@@ -125,15 +127,18 @@ def _setback(
     reason = Reason.RESULT_MISSING if isinstance(result, TaskReport) else Reason(result.code)
     # A time-out or a proxy's answer says nothing about the task: the gateway's earlier answers still count.
     missing = reason if isinstance(result, TaskReport | TaskUnknown) else None
-    if missing is not None and work.missing == missing:
-        times = work.missing_times + 1
-        if times >= MISSING_TIMES and work.missing_for_s >= EVIDENCE_S:
-            return _missing(result, times, work.missing_for_s)
+    if missing is not None and _is_missing_for_long(missing, work):
+        return _missing(result, work.missing_times + 1, work.missing_for_s)
     setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
     wait_s = max(next_s, poll_failed(pacing.min_s, pacing.max_s).wait_s(setbacks, rng))
     if isinstance(result, Throttled) and result.retry_after_s is not None:
         wait_s = max(wait_s, result.retry_after_s)
     return Decision(JobState.GENERATING, reason, wait_s, {"setbacks": setbacks}, missing=missing)
+
+
+def _is_missing_for_long(missing: Reason, work: Work) -> bool:
+    """Whether a gateway that reports this once more has said it often enough, and for long enough."""
+    return work.missing == missing and work.missing_times + 1 >= MISSING_TIMES and work.missing_for_s >= EVIDENCE_S
 
 
 def _missing(result: TaskReport | GatewayError, times: int, for_s: float) -> Decision:

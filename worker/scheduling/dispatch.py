@@ -113,23 +113,37 @@ class Dispatcher:
         self.more.difference_update(queues)
         self._has_queue = None
         free = {queue: batches if queue in queues else 0 for queue, batches in self._room().items()}
-        sent = 0
 
         def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
             return self.claim_submits(conn, free) if may_submit(conn) else iter(())
 
-        claims_of_work = [self.claim_work] if any(free[queue] for queue in free if queue != Due.SUBMIT) else []
-        for claim in (*claims_of_work, *([submits] if free[Due.SUBMIT] else ())):
-            try:
-                with self._database.begin(planned_once=True) as conn:
-                    batches = list(claim(conn, free))
-                    if batches:
-                        failpoint("scheduler.before_commit")
-            except LocksHeld as exc:
-                log.warning("dispatch.locks_held error=%s", exc)
-                continue
-            sent += self._send(batches)
-        return sent
+        work = {queue: batches for queue, batches in free.items() if queue != Due.SUBMIT}
+        sent = self._claim_and_send(self.claim_work, work) if any(work.values()) else 0
+        return sent + (self._claim_and_send(submits, {Due.SUBMIT: free[Due.SUBMIT]}) if free[Due.SUBMIT] else 0)
+
+    def _claim_and_send(
+        self, claim: Callable[[Connection, Mapping[str, int]], Iterator[Batch]], free: Mapping[str, int]
+    ) -> int:
+        """Claim and publish in a transaction; returns the number of jobs. If that fails, each queue is tried alone, so
+        that what stops one of them, such as a trigger of another program, stops no other."""
+        try:
+            with self._database.begin(planned_once=True) as conn:
+                batches = list(claim(conn, free))
+                if batches:
+                    failpoint("scheduler.before_commit")
+        except LocksHeld as exc:
+            log.warning("dispatch.locks_held error=%s", exc)
+            return 0
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            wanted = [queue for queue, batches in free.items() if batches]
+            log.exception("dispatch.not_claimed queues=%s", ",".join(wanted))
+            if len(wanted) == 1:
+                return 0
+            none = dict.fromkeys(free, 0)
+            return sum(self._claim_and_send(claim, none | {queue: free[queue]}) for queue in wanted)
+        return self._send(batches)
 
     def _send(self, batches: Sequence[Batch]) -> int:
         """Publish claimed batches; returns the number of jobs."""

@@ -142,6 +142,7 @@ class Periodic:
 
     def __call__(self, conn: Connection, settings: Settings) -> int:
         began = time.monotonic()
+        self.next_at = began + self._seconds  # also if it fails: the others get their turns
         count = self._task(conn, settings)
         ended = time.monotonic()
         is_full = self._batch is not None and count >= self._batch

@@ -160,6 +160,10 @@ class DueScheduler(Scheduler):
                     task(conn, self.dispatcher.live.current)
             except LocksHeld as exc:  # by a process that hangs, or by a person's session; the other tasks go on
                 log.warning("tick.locks_held error=%s", exc)
+            except DatabaseUnavailable:
+                raise
+            except Exception:  # the other tasks go on, and so do claims
+                log.exception("tick.task_failed")
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
+
+import psycopg
 
 from seedance.client import GatewayClient
 from seedance.errors import NotTried
@@ -19,6 +22,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.journal import rows
+from storage.logs.context import about
 from worker.decisions import Decision, draft_expired, fail
 from worker.journal import Journal
 from worker.polling.plan import PollPlan
@@ -29,6 +33,8 @@ from worker.submitting.earlier import settle_earlier
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles
 from worker.submitting.inputs import with_inputs
+
+log = logging.getLogger("reelq.submit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +73,43 @@ def begin(
     files: InputFiles | None = None,
 ) -> list[Ready]:
     """Commit an attempt for every job that may be sent, and write it into the journal. A job that may not be sent is
-    moved on here; a job with an accepted earlier attempt continues with its task.
+    moved on here; a job with an accepted earlier attempt continues with its task. A job whose row does not allow an
+    attempt, as another program may have stored it, stops no other: its attempts are counted on from those that it has,
+    or it fails.
 
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
+    try:
+        return _begin(runtime, client, held, assets or {}, files or InputFiles(runtime))
+    except (psycopg.DataError, psycopg.IntegrityError) as exc:
+        if len(held) > 1:
+            log.warning("submit.begun_one_by_one jobs=%d error=%s", len(held), exc.diag.message_primary)
+            return [ready for work in held for ready in begin(runtime, client, [work], assets, files)]
+        with runtime.database.begin() as conn:
+            known = attempts.count_on(conn, held[0].id, held[0].claim)
+        if known is not None:
+            return begin(runtime, client, [replace(held[0], attempt=known)], assets, files)
+        _fail_odd(runtime, held[0], exc)
+        return []
+
+
+def _fail_odd(runtime: Runtime, work: Work, exc: psycopg.Error) -> None:
+    because = exc.diag.message_primary  # the rest of the text holds the row, and in it the prompt
+    log.error("submit.row_refused job_id=%s error=%s", work.id, because, extra=about(work.story))
+    message = f"the database refuses an attempt of this job: {because}"
+    with runtime.database.begin() as conn:
+        transitions.move(conn, [fail(Reason.INVALID_REQUEST, message).move(work)])
+
+
+def _begin(
+    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str], files: InputFiles
+) -> list[Ready]:
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
     prepared: dict[UUID, _Prepared] = {}
     ended: dict[UUID, Decision] = {}
     for work in held:
-        request = _prepare(runtime, client, work, assets or {}, files or InputFiles(runtime))
+        request = _prepare(runtime, client, work, assets, files)
         if isinstance(request, Decision):
             ended[work.id] = request
         else:

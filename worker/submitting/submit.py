@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from seedance.client import GatewayClient
-from seedance.errors import GatewayError, NotTried, OutcomeUnknown
+from seedance.errors import GatewayError, NotTried, OutcomeUnknown, without_frames
 from seedance.gateways.base import Submitted
 from seedance.problems import Problem
 from storage.database import Connection
@@ -136,7 +136,7 @@ async def _post_once(runtime: Runtime, client: GatewayClient, ready: Ready, file
             began = time.monotonic()
             result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
-        result = exc
+        result = without_frames(exc)
     except Exception as exc:  # the request may have been sent
         log.exception("submit.failed job_id=%s", ready.work.id)
         result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)

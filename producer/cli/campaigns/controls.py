@@ -13,6 +13,7 @@ from producer.campaigns.decisions.verdicts import Verb
 from producer.cli.campaigns.deciding import DecisionOptions, run_decision
 from producer.cli.campaigns.pace_text import pace_in, pace_lines
 from producer.cli.doors.choice import open_door
+from producer.cli.doors.rows import open_rows
 from producer.cli.shared.choices import ChosenRows, Fields
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import clean, counts_line
@@ -88,7 +89,19 @@ def resume(ctx: typer.Context, name: CampaignName, rows: ChosenRows, how: Decisi
     if (choice := rows.choice()) is not None:
         run_decision(ctx, name, Verb.RESUME, choice, how)
         return
+    if how.dry_run:
+        _show_what_would_continue(ctx, name, how)
+        return
     _hold(ctx, name, how.tenant, how.as_json, how.data_dir, paused=False)
+
+
+def _show_what_would_continue(ctx: typer.Context, name: str, how: DecisionOptions) -> None:
+    overview = open_rows(ctx, how.data_dir, how.tenant).overview(name)
+    if how.as_json:
+        print_json(overview)
+    else:
+        counts = {JobState(state): number for state, number in overview["states"].items()}
+        typer.echo(f"{name} would continue: {counts_line(counts)}")
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from producer.campaigns.left_behind import MOST
 from producer.cli.campaigns.plan_text import edit_lines, kinds_text
 from producer.cli.campaigns.waiting_words import waiting_text
+from producer.cli.shared.formatting import plural
 from producer.intake.start import Start
 
 _NAMED = 5
@@ -17,7 +18,7 @@ def stored_lines(stored: Mapping[str, Any], name: str, start: Start, held: str |
     """The lines of a run's report (`run_report`). `held`: why nothing is submitted now, None: something is."""
     known = f", {stored['known']} known" if stored["known"] else ""
     waits = waiting_text(stored["sheet_rows"], name, start)
-    yield f"{name}: {stored['rows']} rows, {stored['created']} new{known}{waits}"
+    yield f"{name}: {plural(stored['rows'], 'row')}, {stored['created']} new{known}{waits}"
     if stored["proofs"] is not None and stored["created"]:
         yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {name}` makes the finals"
     if held is not None:

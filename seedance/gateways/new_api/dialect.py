@@ -25,6 +25,11 @@ class NewApiDialect(Dialect):
             raise self.bad_answer(answer)
         return report
 
+    def content_path(self, task_id: str) -> str | None:
+        """Sources: QuantumNous/new-api, controller/video_proxy.go; relay/channel/task/taskcommon/helpers.go:
+        `BuildProxyURL` makes links with it, below the installation's `ServerAddress`."""
+        return f"/v1/videos/{quote(task_id, safe='')}/content"
+
     def list_call(
         self,
         *,

@@ -5,6 +5,7 @@ Source: QuantumNous/new-api service/error.go, dto/task.go, middleware/utils.go, 
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Container, Sequence
@@ -39,6 +40,15 @@ def middleware_body(message: str, code: str = "") -> dict[str, Any]:
 def invalid_body(message: str) -> dict[str, Any]:
     """Format A for a request that breaks a rule."""
     return {"code": "invalid_request", "message": message, "data": None}
+
+
+_CONTENT = re.compile(r"/v1/videos/([^/]+)/content")
+
+
+def content_of(call: Call) -> str | None:
+    """The task whose video a request downloads with the gateway's own call (controller/video_proxy.go); None: none."""
+    found = _CONTENT.fullmatch(call.path) if call.method == "GET" else None
+    return None if found is None else found[1]
 
 
 def read_create(call: Call, models: Container[str]) -> tuple[dict[str, Any], str]:

@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
+from storage.jsonb import number
 
 NEVER_BILLED = (
     Reason.THROTTLED,
@@ -57,12 +58,12 @@ BILLED: LiteralString = f"""CASE
     WHEN a.job_id IS NULL OR {NOT_BILLED} THEN 0
     -- The job continued with another attempt's task: this attempt may have been accepted as well.
     WHEN a.gateway_task_id IS NULL OR a.gateway_task_id IS DISTINCT FROM j.gateway_task_id THEN r.amount
-    WHEN j.cost ->> 'currency' = r.currency THEN (j.cost ->> 'amount')::numeric
-    WHEN j.cost -> 'also' ? r.currency THEN (j.cost -> 'also' ->> r.currency)::numeric
+    WHEN j.cost ->> 'currency' = r.currency THEN coalesce({number("j.cost -> 'amount'")}, r.amount)
+    WHEN j.cost -> 'also' ? r.currency THEN coalesce({number("j.cost -> 'also' -> r.currency")}, r.amount)
     WHEN j.error ->> 'may_be_billed' = 'false' THEN 0
     WHEN j.generated_at IS NOT NULL OR j.reason IN ({_literals(_MAYBE_BILLED)}) THEN r.amount
     ELSE 0 END"""
 """The amount that counts as spent for the attempt, once its job has ended."""
-PRICE_THERE: LiteralString = """coalesce((j.prices -> a.account ->> b.currency)::numeric,
-    CASE WHEN j.estimate ->> 'currency' = b.currency THEN (j.estimate ->> 'high')::numeric END)"""
+PRICE_THERE: LiteralString = f"""coalesce({number("j.prices -> a.account -> b.currency")},
+    CASE WHEN j.estimate ->> 'currency' = b.currency THEN {number("j.estimate -> 'high'")} END)"""
 """The possible cost of the attempt at its account, in the currency of a budget `b`; NULL: not known."""

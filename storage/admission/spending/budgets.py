@@ -16,9 +16,10 @@ from psycopg.rows import class_row
 
 from storage.admission.spending.billing import BILLED, NOT_BILLED, PRICE_THERE
 from storage.database import Connection
-from storage.jobs.claims import wake_queued
+from storage.jobs.claims import NEXT_ATTEMPT, wake_queued
 from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, bring_back
 from storage.jobs.reasons import Reason
+from storage.jsonb import members, number
 
 WHOLE_TENANT = UUID(int=0)
 """The campaign id in the budget of a tenant as a whole."""
@@ -96,7 +97,7 @@ SELECT j.id, a.number, j.tenant, j.campaign_id, b.currency, {PRICE_THERE}
 FROM budgets b JOIN jobs j ON j.campaign_id = b.campaign_id CROSS JOIN LATERAL (
     SELECT a.number, a.account FROM attempts a WHERE a.job_id = j.id AND NOT {NOT_BILLED}
     UNION ALL
-    SELECT j.attempt + 1, j.account WHERE j.state = 'queued' AND j.account IS NOT NULL AND j.due_at > now()) a
+    SELECT {NEXT_ATTEMPT}, j.account WHERE j.state = 'queued' AND j.account IS NOT NULL AND j.due_at > now()) a
 WHERE b.tenant = %(tenant)s AND b.campaign_id = %(campaign)s AND j.due_at IS NOT NULL AND {PRICE_THERE} IS NOT NULL
 ON CONFLICT (job_id, attempt) DO NOTHING
 """  # noqa: S608 - as above
@@ -143,14 +144,14 @@ def budgets_of(conn: Connection, tenant: str, campaign_ids: Sequence[UUID] | Non
         return cursor.execute(sql, {"tenant": tenant, "ids": ids, "whole": WHOLE_TENANT}).fetchall()
 
 
-_OF_JOB: LiteralString = """
+_OF_JOB: LiteralString = f"""
 SELECT b.campaign_id, j.campaign_id, j.tenant, CASE WHEN j.prices IS NULL
-    THEN CASE WHEN j.estimate ->> 'currency' = b.currency THEN (j.estimate ->> 'high')::numeric END
-    ELSE (SELECT min((e.value ->> b.currency)::numeric) FROM jsonb_each(j.prices) e) END AS price
+    THEN CASE WHEN j.estimate ->> 'currency' = b.currency THEN {number("j.estimate -> 'high'")} END
+    ELSE (SELECT min({number("e.value -> b.currency")}) FROM jsonb_each({members("j.prices")}) e) END AS price
 FROM jobs j JOIN budgets b
     ON b.tenant = j.tenant AND b.campaign_id IN (%(whole)s, coalesce(j.campaign_id, %(whole)s))
 WHERE j.id = %(id)s AND j.state = 'queued' AND j.account IS NULL
-"""
+"""  # noqa: S608 - as above
 
 
 def shortages(conn: Connection, job_id: UUID) -> list[Shortage]:

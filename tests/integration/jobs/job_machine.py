@@ -378,11 +378,12 @@ class Jobs(RuleBasedStateMachine):
             rows = self._rows()
             waiting = [job_id for job_id, row in rows.items() if S(row["state"]) not in TERMINAL]
             by_policy = self.settings.unconfirmed_policy == "resubmit"
-            if not self._looks() and all(
+            looks = self._looks()
+            if not looks and all(
                 rows[job_id]["reason"] == "held" and (not by_policy or self._is_doubtful(job_id)) for job_id in waiting
             ):
                 return
-            for job_id in waiting:
+            for job_id in {*waiting, *looks}:
                 self._grace_passes(job_id)
             self.accounts_recover()
             with self.database.begin() as conn:
@@ -393,13 +394,12 @@ class Jobs(RuleBasedStateMachine):
                 self.deliver(0, once=True)
             while self.copies:
                 self.copy_ends(0, "stored")
-        raise AssertionError(f"these do not come to an end: {[rows[job_id] for job_id in waiting]}")
+        raise AssertionError(f"these do not come to an end: {[rows[job_id] for job_id in {*waiting, *looks}]}")
 
-    def _looks(self) -> int:
+    def _looks(self) -> list[UUID]:
+        """The jobs of which a reported task is yet to be looked at."""
         with self.database.begin() as conn:
-            row = conn.execute("SELECT count(*) FROM attempts WHERE look_at IS NOT NULL").fetchone()
-        assert row is not None
-        return int(row[0])
+            return [row[0] for row in conn.execute("SELECT job_id FROM attempts WHERE look_at IS NOT NULL")]
 
     def _is_doubtful(self, job_id: UUID) -> bool:
         """It is not sent again: it was sent too often, or its task belongs to another job."""

@@ -91,6 +91,10 @@ def test_a_campaign_from_jsonl_and_again_from_csv(run: Run) -> None:
     assert out == "spring: 5 rows: 5 queued\n  cost       estimated CNY 20.08 for 5 jobs, at Ark's list price\n"
 
 
+def test_a_campaign_of_one_row_is_named_in_the_singular(run: Run) -> None:
+    assert run("campaign", "run", write("one.jsonl", ROWS[0]), "--name", "one")[2].endswith("one: 1 row, 1 new\n")
+
+
 def test_a_key_of_another_request_is_refused_by_its_row(run: Run) -> None:
     run("submit", "a cat", "--idempotency-key", "k")
     path = write("a.jsonl", {"prompt": "new"}, {"prompt": "a dog", "idempotency_key": "k"})
@@ -255,6 +259,9 @@ def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
     assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
     assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 rows: 2 queued, paused"
     assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
+    assert run("campaign", "resume", "a", "--dry-run")[:2] == (0, "a would continue: 2 queued\n")
+    assert json.loads(run("campaign", "resume", "a", "--dry-run", "--json")[1])["paused_at"] is not None, "still paused"
+    assert run("campaign", "resume", "nothing", "--dry-run")[0] == 2
     assert run("campaign", "resume", "a")[:2] == (0, "a continues: 2 queued\n")
     assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None
     code, out, err = run("campaign", "pause", "nothing")

@@ -210,6 +210,10 @@ class _Client:
     def dialect(self) -> Any:
         return self.account.dialect
 
+    @property
+    def key_id(self) -> int | None:
+        return self.account.key_id
+
     async def submit(self, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
         return await self.gateway.submit(self.account.name, request, attempt)
 

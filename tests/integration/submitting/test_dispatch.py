@@ -108,3 +108,26 @@ def opened(client: redis.Redis) -> tuple[dict[str, Any], set[str]]:
     properties = message["properties"]
     names = {message["headers"].pop("id"), message["headers"].pop("root_id"), properties.pop("correlation_id")}
     return message, names | {properties.pop("delivery_tag")}
+
+
+def test_a_claim_that_fails_stops_no_other_queue(postgres_url: str, broker_url: str) -> None:
+    """As with a trigger that another program has put on the table, or with a row that nobody has thought of."""
+    settings = settings_of(postgres_url, accounts=1, slots=50)
+    enqueue(postgres_url, 2)
+    with connect(postgres_url) as conn:
+        conn.execute(
+            "INSERT INTO jobs (id, request, request_hash, gateways, state, account, attempt, gateway_task_id,"
+            " video_url) SELECT gen_random_uuid(), '{}', '', '{anyfast}', state, 'a0', 1, state, 'https://files.example/a.mp4'"
+            " FROM unnest(ARRAY['generating', 'transferring', 'submitting']) AS state"
+        )
+        conn.execute(
+            "CREATE FUNCTION no_polls() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no polls' USING ERRCODE = 'data_exception'; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER no_polls BEFORE UPDATE ON jobs FOR EACH ROW WHEN (OLD.state = 'generating')"
+            " EXECUTE FUNCTION no_polls()"
+        )
+    with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
+        assert dispatcher.run() == 3
+        assert [client.llen(queue) for queue in ("transfer", "poll", "submit")] == [1, 0, 1]

@@ -57,7 +57,7 @@ class Paid:
         return dict(httpx.get(f"{self._url}/_sim/ledger").raise_for_status().json())
 
     def submitted(self, count: int, **fields: Any) -> list[Any]:
-        ids = self.world.enqueue(count, duration=4, resolution="480p", **fields)
+        ids = self.world.enqueue(count, duration=5, resolution="480p", **fields)
         assert self.world.round() == count
         return ids
 
@@ -102,23 +102,32 @@ def test_a_proxy_that_answers_404_for_hours_fails_nothing(at_gateway: Paid) -> N
     assert at_gateway.in_bucket() == at_gateway.ledger()["totals"]["tasks"] == 20
 
 
-@pytest.mark.parametrize(("fault", "code"), [(UNKNOWN, "task_lost"), (NO_URL, "result_missing")])
+@pytest.mark.parametrize(
+    ("gateway", "fault", "code"),
+    [("anyfast", UNKNOWN, "task_lost"), ("anyfast", NO_URL, None), ("uniall", NO_URL, "result_missing")],
+)
 def test_a_task_that_the_gateway_reports_missing_fails_after_half_an_hour(
-    at_gateway: Paid, fault: Any, code: str
+    settings: Settings, gateway: str, fault: Any, code: str | None
 ) -> None:
-    at_gateway.submitted(20)
-    at_gateway.later(120.0)
-    at_gateway.faults(fault)
-    for _ in range(3 * MISSING_TIMES):
-        assert at_gateway.step() == {"generating": 20}, "however often the gateway says it within a minute"
-    at_gateway.later(EVIDENCE_S - 60)
-    assert at_gateway.step() == {"generating": 20}
-    at_gateway.faults(DOWN)
-    at_gateway.later(120.0)
-    assert at_gateway.step() == {"generating": 20}, "nothing new was said"
-    at_gateway.faults(fault)
-    assert at_gateway.step() == {"failed": 20}
-    assert at_gateway.errors() == {code: 20}
+    """`code` None: then the video is fetched with the gateway's own call."""
+    with paid(settings, gateway, gateway) as at_gateway:
+        at_gateway.submitted(20)
+        at_gateway.later(120.0)
+        at_gateway.faults(fault)
+        for _ in range(3 * MISSING_TIMES):
+            assert at_gateway.step() == {"generating": 20}, "however often the gateway says it within a minute"
+        at_gateway.later(EVIDENCE_S - 60)
+        assert at_gateway.step() == {"generating": 20}
+        at_gateway.faults(DOWN)
+        at_gateway.later(120.0)
+        assert at_gateway.step() == {"generating": 20}, "nothing new was said"
+        at_gateway.faults(fault)
+        if code is None:
+            assert at_gateway.step() == {"succeeded": 20}
+            assert at_gateway.in_bucket() == 20
+        else:
+            assert at_gateway.step() == {"failed": 20}
+            assert at_gateway.errors() == {code: 20}
 
 
 def test_a_deployment_that_forgets_tasks_for_a_while_fails_no_job(at_gateway: Paid) -> None:

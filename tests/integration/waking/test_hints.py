@@ -274,3 +274,37 @@ def test_a_scheduler_that_waits_sends_a_found_video(settings: Settings, broker: 
     finally:
         process.kill()
         process.communicate(timeout=PATIENCE_S)
+
+
+# A scheduler that ticks until it works, at most a few times.
+FEW_TICKS = """
+from worker.app import app
+from worker.scheduling.scheduler import DueScheduler
+scheduler = DueScheduler(app=app)
+ticks = 0
+while not scheduler._works and ticks < 10:
+    scheduler.tick()
+    ticks += 1
+scheduler.close()
+"""
+
+
+def test_a_duty_that_fails_holds_up_no_claim(settings: Settings, broker: redis.Redis) -> None:
+    """As with a trigger that another program has put on the table, or with a row that nobody has thought of."""
+    generated(settings, URL)
+    with connect(settings.require_database_url()) as conn:
+        conn.execute(
+            "INSERT INTO jobs (id, request, request_hash, gateways, deadline_at)"
+            " VALUES (gen_random_uuid(), '{}', '', '{ark}', now())"
+        )
+        conn.execute(
+            "CREATE FUNCTION no_ends() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no ends' USING ERRCODE = 'data_exception'; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER no_ends BEFORE UPDATE ON jobs FOR EACH ROW WHEN (OLD.state = 'queued')"
+            " EXECUTE FUNCTION no_ends()"
+        )
+    environ = {**os.environ, **environ_for(settings)}
+    subprocess.run([sys.executable, "-c", FEW_TICKS], env=environ, timeout=PATIENCE_S, check=True)
+    assert broker.llen("transfer") >= 1

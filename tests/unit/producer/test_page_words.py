@@ -6,9 +6,11 @@ import re
 import string
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from producer.campaigns.decisions.verdicts import Verb
 from producer.web.charts import bar, chart_of, nice
 from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import back_to
@@ -42,7 +44,7 @@ def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
     known = set(catalogue("en").texts)
     named, prefixes = (
         set(),
-        {"wall.", "review.", "duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."},
+        {"wall.", "decision.", "review.", "duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."},
     )
     for source in [*TEMPLATES.values(), *_sources()]:
         named |= set(re.findall(r"""["']([a-z]+\.[a-zA-Z_0-9-]+)["']""", source)) & known
@@ -55,6 +57,19 @@ def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
         if not key.startswith(tuple(prefixes)) and key.removesuffix("_one") not in named and key.split(".")[0] != "time"
     }
     assert not unused
+
+
+def test_every_decision_about_a_campaign_has_words() -> None:
+    recorded = {
+        what
+        for package in ("producer", "storage")
+        for path in Path(package).rglob("*.py")
+        for call in re.findall(r"decisions\.record\(([^)]*)", path.read_text(encoding="utf-8"))
+        for what in re.findall(r'"campaign\.(\w+)"', call)
+    }
+    assert {"paused", "terms", "shared", "share_revoked"} <= recorded
+    words = {key.removeprefix("decision.") for key in catalogue("en").texts if key.startswith("decision.")}
+    assert words == recorded | {f"rows.{verb}" for verb in Verb}
 
 
 def _sources() -> list[str]:

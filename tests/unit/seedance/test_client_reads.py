@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -112,3 +113,51 @@ def test_a_poll_that_nothing_listens_to_was_not_sent() -> None:
             await fails(client)
 
     asyncio.run(main())
+
+
+def found(link: str) -> TaskReport:
+    """The report on the task `t/1` that has ended well, with this link; `BASE` in it is the account's base URL."""
+    reports = []
+    done = b'{"code": "success", "data": {"task_id": "t/1", "status": "SUCCESS", "result_url": "%s"}}' % link.encode()
+
+    async def ask(client: GatewayClient) -> None:
+        report = await client.query("t/1")
+        base = client._base_url
+        reports.append(
+            replace(
+                report,
+                video_url=report.video_url and report.video_url.replace(base, "BASE"),
+                content_url=report.content_url and report.content_url.replace(base, "BASE"),
+            )
+        )
+
+    asked([answer(done)], ask)
+    return reports[0]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:3000", "127.0.0.1:3000", "10.0.0.5", "new-api:3000", "[::1]:3000", "www.example.com"]
+)
+def test_a_link_to_the_gateways_own_call_at_another_address_leads_to_the_base_url(host: str) -> None:
+    """new-api writes the address that its operator has set, or left as it was, and wants the key at each."""
+    report = found(f"http://{host}/v1/videos/t%2F1/content")
+    assert (report.video_url, report.content_url) == ("BASE/v1/videos/t%2F1/content", None)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://files.example.com/v1/videos/t%2F1/content?signature=x",
+        "http://localhost:3000/v1/videos/another/content",
+        "http://10.0.0.5/a.mp4",
+        "http://[::1/v1/videos/t%2F1/content",
+    ],
+)
+def test_other_links_stay_as_they_are(link: str) -> None:
+    assert found(link).video_url == link
+
+
+@pytest.mark.parametrize("link", ["", "data:video/mp4;base64,AAAA"])
+def test_a_video_without_a_link_may_be_sent_by_the_gateways_own_call(link: str) -> None:
+    report = found(link)
+    assert (report.video_url, report.content_url) == (None, "BASE/v1/videos/t%2F1/content")

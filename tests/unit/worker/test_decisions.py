@@ -244,6 +244,17 @@ def test_a_task_that_stays_unknown_or_without_a_result_fails_in_the_end(
     assert ended.patch["error"]["code"] == code
 
 
+@pytest.mark.parametrize("deadline_in_s", [None, -86_400.0])
+def test_a_video_without_a_link_is_fetched_with_the_gateways_own_call_before_it_counts_as_lost(
+    deadline_in_s: float | None,
+) -> None:
+    result = replace(NO_URL, content_url="https://g.example/v1/videos/t/content")
+    said = {"missing": "result_missing", "missing_times": MISSING_TIMES - 1, "missing_for_s": EVIDENCE_S}
+    assert poll(result, a_job(**said | {"missing_for_s": EVIDENCE_S - 1})).target is S.GENERATING
+    found = poll(result, a_job(**said, deadline_in_s=deadline_in_s))
+    assert (found.target, found.patch["video_url"]) == (S.TRANSFERRING, result.content_url)
+
+
 def test_only_a_clear_answer_resets_the_count_of_missing_reports() -> None:
     reported = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
     assert poll(TaskReport(TaskStatus.RUNNING, "x"), a_job(**reported)).missing == ""

@@ -13,10 +13,12 @@ import pytest
 from producer.campaigns.status import campaign_status
 from producer.client import Producer
 from producer.job_fields import JobFields
+from storage import decisions
 from storage.admission import model_limits
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
 from storage.admission.spending.budgets import set_budget
+from storage.campaigns.controls import subject_of
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -215,6 +217,21 @@ def test_the_page_controls_campaigns_and_accounts(page: httpx.Client, producer: 
         assert "no route" in page.get(path, headers=ZH).text
     assert send(page, "/accounts/main/resume").status_code == 303
     assert send(page, "/accounts/other/resume").status_code == 404
+
+
+def test_a_campaign_lists_decisions_about_its_rows_and_its_links(page: httpx.Client, producer: Producer) -> None:
+    producer.enqueue_many([{"prompt": "a fox"}], campaign="spring")
+    at = "/v1/campaigns/spring"
+    assert page.post(f"{at}/cancel", json={"all": True}).status_code == 200
+    assert page.post(f"{at}/retry", json={"all": True}).status_code == 200
+    share = page.post(f"{at}/shares", json={}).raise_for_status().json()
+    assert page.delete(f"{at}/shares/{share['id']}").status_code == 204
+    with producer.database.begin() as conn:  # by a newer program
+        decisions.record(conn, "default", "campaign.made_up", subject_of(campaign_status(conn, "default", "spring").id))
+    shown = page.get("/campaigns/spring").raise_for_status().text
+    said = re.findall(r"<li><span>([^<]*)</span> <span class=\"quiet\">", shown)
+    assert said == ["made up", "Shared link ended", "Link shared", "Rows retried", "Rows cancelled"]
+    assert "已取消部分行" in page.get("/campaigns/spring", headers=ZH).text
 
 
 def test_a_job_that_two_budgets_hold_names_both(page: httpx.Client, producer: Producer) -> None:

@@ -90,6 +90,7 @@ PLANTED = (
     'body {"api_key": "hidden-key-of-ours"}',
     "data:image/png;base64,aGlkZGVuaGlkZGVuaGlkZGVu",
     "AUTHORIZATION: BEARER hiddenhidden, API_KEY=hiddenhidden, SK-hiddenhidden",
+    "sk_hiddenhidden (ak_hiddenhidden)",
     "clé d'accès: PassWord=hiddenhidden",
 )
 HIDDEN = re.compile(r"hunter2|0123456789abcdef|AKIAHIDDEN|hidden|ghijkl|aGlkZGVu", re.IGNORECASE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 
 from worker.scheduling.batches import Limit
@@ -35,6 +38,16 @@ def test_periodic_tasks_share_what_a_round_has_for_them() -> None:
     second.next_at = third.next_at = 65.0
     assert in_turn(tasks, now=5.0) == [first]
     assert later not in in_turn(tasks, now=5.0)
+
+
+def test_a_task_that_fails_is_due_again_after_its_time() -> None:
+    def fail(conn: object, settings: object) -> int:
+        raise RuntimeError("of another program")
+
+    task: Any = Periodic(60.0, fail)
+    with pytest.raises(RuntimeError):
+        task(None, None)
+    assert not in_turn([task], now=time.monotonic() + 59.0)
 
 
 def test_a_task_that_takes_longer_than_a_round_has_runs_alone() -> None:

@@ -6,7 +6,6 @@ sent" from "sent", which httpx's do not on aiohttp's connections.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -51,6 +50,7 @@ from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
+from seedance.network.time_limits import TimeLimits
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -108,9 +108,9 @@ def _body(content: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
-async def _get(session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]) -> WireAnswer:
-    """A GET without aiohttp's own cost of each request: most calls are polls."""
-    wire = await direct.request(session, "GET", url, headers)
+async def _get(session: aiohttp.ClientSession, base: URL, path: str, headers: Mapping[str, str]) -> WireAnswer:
+    """A GET without aiohttp's own cost of each request: most calls are polls. `path`: instead of that of `base`."""
+    wire = await direct.request(session, "GET", base, headers, path=path)
     try:
         body = await wire.read(MAX_ANSWER_BYTES + 1)
     finally:
@@ -154,11 +154,14 @@ class GatewayClient:
         """The number of its key; see `Account.key_id`."""
         self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
-        self._timeouts: Mapping[Operation, float] = {
-            "submit": submit_timeout_s,
-            "query": query_timeout_s,
-            "cancel": query_timeout_s,
-            "list": query_timeout_s,
+        self._base = URL(self._base_url, encoded=True)
+        self._base_path = self._base.raw_path.rstrip("/")
+        queries = TimeLimits(query_timeout_s)
+        self._limits: Mapping[Operation, TimeLimits] = {
+            "submit": TimeLimits(submit_timeout_s),
+            "query": queries,
+            "cancel": queries,
+            "list": queries,
         }
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -351,9 +354,8 @@ class GatewayClient:
         Raises:
             GatewayError: there was none, or it could not be read.
         """
-        limit_s = self._timeouts[operation]
         try:
-            async with asyncio.timeout(limit_s):
+            with self._limits[operation].start():
                 return await self._send(operation, call)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from without_frames(exc)
@@ -363,13 +365,15 @@ class GatewayClient:
     async def _send(self, operation: Operation, call: WireCall) -> WireAnswer:
         content = orjson.dumps(call.json) if call.json is not None else call.content
         query = f"?{urlencode(call.params, doseq=True, quote_via=quote)}" if call.params else ""
-        url, headers = URL(f"{self._base_url}{call.path}{query}", encoded=True), self._headers(call, content)
+        headers = self._headers(call, content)
         session = self._connections(paid=operation == "submit")
         if call.method == "GET" and content is None and operation != "submit" and self._reads_directly:
             try:
-                return await _get(session, url, headers)
+                path = f"{self._base_path}{call.path}{query}"
+                return await _get(session, self._base, path, headers)
             except NotHttp:  # aiohttp may read it, and a GET can be repeated
                 self._reads_directly = False
+        url = URL(f"{self._base_url}{call.path}{query}", encoded=True)
         async with session.request(
             call.method, url, data=_body(content), headers=headers, allow_redirects=False
         ) as response:
@@ -394,7 +398,7 @@ class GatewayClient:
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
             # Shorter than the limit of a whole call, which proves nothing about a POST.
-            connect_s = min(CONNECT_TIMEOUT_S, self._timeouts["submit" if paid else "query"] / 2)
+            connect_s = min(CONNECT_TIMEOUT_S, self._limits["submit" if paid else "query"].limit_s / 2)
             self._sessions[paid] = open_session(
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),

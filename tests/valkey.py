@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from tests.ports import reserve_valkey_port
 from tests.waiting import wait_for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
-    """A running server."""
+    """A server, which runs until it is killed."""
 
     port: int
+    _arguments: list[str]
+    _log: Path
+    _process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -30,6 +34,32 @@ class Server:
         """One command and its answer."""
         with redis.Redis(port=self.port) as client:
             return client.execute_command(*words)
+
+    def start(self) -> None:
+        """Start it, also after `kill`; it knows nothing then."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log)
+        process = self._process
+        wait_for("Valkey listens", lambda: process.poll() is not None or _listens(self.port))
+        assert process.poll() is None, self._log.read_text()
+
+    def stop(self) -> None:
+        """Hang: the kernel takes what clients send, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Run again after `stop`."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait(30)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
 
 @contextmanager
@@ -42,15 +72,12 @@ def valkey(directory: Path, *options: str, config: str | None = None) -> Iterato
         file.write_text(config)
         arguments.append(str(file))
     arguments += ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory), *options]
-    with (directory / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(arguments, stdout=log, stderr=log)
+    server = Server(port, arguments, directory / f"{port}.log")
     try:
-        wait_for("Valkey listens", lambda: process.poll() is not None or _listens(port))
-        assert process.poll() is None, (directory / f"{port}.log").read_text()
-        yield Server(port)
+        server.start()
+        yield server
     finally:
-        process.kill()
-        process.wait(30)
+        server.kill()
 
 
 def _listens(port: int) -> bool:

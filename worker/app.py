@@ -11,5 +11,9 @@ ignore_others()
 broker.register()
 quiet_kombu.install()
 exposure.install()
-app = Celery("worker", include=["worker.tasks", "worker.logs", "worker.lifecycle"])
+app = Celery(
+    "worker",
+    include=["worker.tasks", "worker.logs", "worker.lifecycle"],
+    events="worker.watching.gathered_events:Events",
+)
 app.config_from_object("worker.config")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +21,8 @@ ANSWER_S = 6.0
 """Time limit of a command; longer than the second that a worker waits for messages at a time."""
 CHECK_S = 5
 """Seconds between checks for silently dropped connections. The connection on which a worker waits for messages is
-replaced after at most two intervals and a second: 11 s."""
+replaced after at most two intervals and a second: 11 s. One that listens to events or remote control is replaced after
+four intervals at most: 20 s."""
 _CONNECT_S = 5.0
 
 
@@ -45,11 +47,35 @@ class _Lean:
         return client
 
 
+class _Poller(redis.MultiChannelPoller):
+    """Kombu checks a connection that listens to published messages only in an event loop. Flower has none: it would
+    wait for ever on a connection that was dropped silently."""
+
+    _check_at = 0.0
+
+    def get(self, callback: Any, timeout: float | None = None) -> Any:
+        """Wait for a message, without an event loop."""
+        if time.monotonic() >= self._check_at:
+            self._check_at = time.monotonic() + CHECK_S
+            if any(kind == "LISTEN" for _, kind in self.fds.values()):
+                self.maybe_check_subclient_health()  # type: ignore[no-untyped-call] # kombu has no types
+        return super().get(callback, timeout)  # type: ignore[no-untyped-call] # kombu has no types
+
+
+class _Checked:
+    """What all our transports change."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        make: Any = _Poller  # untyped
+        self.cycle: Any = make()
+
+
 class Channel(_Lean, redis.Channel):
     """A channel of `Transport`."""
 
 
-class Transport(redis.Transport):
+class Transport(_Checked, redis.Transport):
     """Redis or Valkey, by TCP, TLS or a Unix socket."""
 
     Channel = Channel
@@ -59,7 +85,7 @@ class SentinelChannel(_Lean, redis.SentinelChannel):
     """The same, for the master that Sentinels name."""
 
 
-class SentinelTransport(redis.SentinelTransport):
+class SentinelTransport(_Checked, redis.SentinelTransport):
     """Sentinels."""
 
     Channel = SentinelChannel

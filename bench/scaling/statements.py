@@ -26,7 +26,7 @@ from storage.jobs import attempts, claims, durations, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob, Postponement, Work
-from storage.jobs.shown.provenance import provenance_of
+from storage.jobs.shown.provenance import load_to_copy
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
@@ -134,9 +134,10 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
         found: list[Work] = []
 
         def read(conn: Connection, batch: Leases) -> None:
-            found.extend(load_work(conn, state, batch))
             if state is JobState.TRANSFERRING:
-                provenance_of(conn, [i for i, _ in batch])
+                found.extend(work for work, _ in load_to_copy(conn, batch))
+            else:
+                found.extend(load_work(conn, state, batch))
 
         meter.run(name, cut(held), read)
         return {work.id: work for work in found}

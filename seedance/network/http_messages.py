@@ -55,9 +55,7 @@ def read_head(text: str, method: str) -> Head:
         NotHttp: it is not one, or says two things about its body.
     """
     first, *lines = text.rstrip("\r\n").split("\n")
-    status = _STATUS.fullmatch(first.rstrip("\r"))
-    if status is None:
-        raise NotHttp("Bad status line")
+    code, is_old = _status_of(first)
     headers: dict[str, str] = {}
     name = ""
     for line in lines:
@@ -72,10 +70,19 @@ def read_head(text: str, method: str) -> Head:
         if name == "content-length" and name in headers:
             raise NotHttp("Duplicate Content-Length")
         headers[name] = value if name not in headers else f"{headers[name]}, {value}"
-    code, words = int(status[2]), headers.get("connection", "").lower()
-    keeps = "close" not in words if status[1] == "1" else "keep-alive" in words
+    words = headers.get("connection", "").lower()
+    keeps = "keep-alive" in words if is_old else "close" not in words
     length, chunked = _framing(code, headers, method)
     return Head(code, headers, length, chunked, keeps and (length is not None or chunked))
+
+
+@lru_cache(maxsize=64)
+def _status_of(line: str) -> tuple[int, bool]:
+    """The status in the first line of a response, and whether it is of HTTP/1.0. Servers use few such lines."""
+    found = _STATUS.fullmatch(line.rstrip("\r"))
+    if found is None:
+        raise NotHttp("Bad status line")
+    return int(found[2]), found[1] == "0"
 
 
 @lru_cache(maxsize=256)
@@ -95,23 +102,37 @@ def _framing(status: int, headers: Mapping[str, str], method: str) -> tuple[int 
     said = headers.get("content-length")
     if said is None:
         return None, False
-    lengths = {part.strip() for part in said.split(",")}
+    lengths = {part.strip() for part in said.split(",")} if "," in said else {said}
     only = lengths.pop()
     if lengths or not only.isascii() or not only.isdecimal():
         raise NotHttp(f"not a Content-Length: {said[:80]!r}")
     return int(only), False
 
 
-def write_head(first: str, headers: Mapping[str, str]) -> bytes:
-    """The head of a request from its first line and its headers.
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Headers as the lines of a head.
 
     Raises:
         ValueError: one of them has a line break or NUL in it.
     """
-    text = "".join([first, *(f"\r\n{name}: {value}" for name, value in headers.items()), "\r\n\r\n"])
-    if text.count("\n") != len(headers) + 2 or text.count("\r") != len(headers) + 2 or "\0" in text:
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    _check(text, len(headers))
+    return text
+
+
+def write_head(first: str, lines: str) -> bytes:
+    """The head of a request from its first line and its `header_lines`.
+
+    Raises:
+        ValueError: the first line has a line break or NUL in it.
+    """
+    _check(first, 0)
+    return f"{first}\r\n{lines}\r\n".encode("utf-8", "surrogateescape")
+
+
+def _check(text: str, ends: int) -> None:
+    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
         raise ValueError("a header has a line break or NUL in it")
-    return text.encode("utf-8", "surrogateescape")
 
 
 class Chunks:

@@ -134,6 +134,8 @@ class Wire(asyncio.BufferedProtocol):
     def _has_head(self) -> bool:
         """Whether the head of the response is there; interim responses (1xx) are passed over."""
         while self._head is None:
+            if self._start == self._end < MOST_HEAD_BYTES:
+                return False
             end = find_end(self._store, self._start, self._end)
             if end < 0:
                 if not self._store.startswith(b"HTTP/"[: self._end - self._start], self._start):
@@ -237,6 +239,13 @@ class Wire(asyncio.BufferedProtocol):
 
     async def read(self, most: int) -> bytes:
         """The body, or as many bytes of it."""
+        left = self._left
+        if left and left <= most and left <= self._end - self._start:  # all of it came with the head, as most do
+            body = bytes(self._store[self._start : self._start + left])
+            self._start += left
+            self._left = 0
+            await self._end_body()
+            return body
         body = b""
         while len(body) < most and (data := await self.read_some()):
             body += data

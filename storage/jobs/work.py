@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, LiteralString
 from uuid import UUID
-
-from psycopg.rows import dict_row
 
 from storage.database import Connection
 from storage.jobs.records import MOST_POLLS, Work, request_of
@@ -36,26 +35,63 @@ _SECONDS = (
     "lease_left_s",
 )
 # Other programs may store times without end, which PostgreSQL before 17 does not subtract.
-_SELECT: LiteralString = """
-SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, coalesce(j.account, '') AS account,
-       {request} AS request,
-       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at, j.gateways, j.account_pin, j.barred_accounts,
-       date_part('epoch', now()) - date_part('epoch', j.submitted_at) AS submitted_age_s,
-       date_part('epoch', now()) - date_part('epoch', j.generated_at) AS generated_age_s,
-       date_part('epoch', j.deadline_at) - date_part('epoch', now()) AS deadline_in_s,
-       date_part('epoch', j.video_expires_at) - date_part('epoch', now()) AS expires_in_s, j.cancel_request,
-       date_part('epoch', now()) - date_part('epoch', j.polled_at) AS unfinished_age_s, j.missing, j.missing_times,
-       coalesce(date_part('epoch', now()) - date_part('epoch', j.missing_since), 0) AS missing_for_s, now() AS read_at,
-       date_part('epoch', j.draft_ends_at) - date_part('epoch', now()) AS draft_ends_in_s, j.draft_task_id,
-       j.draft_model, j.tenant,
-       (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign,
-       (SELECT key_id FROM attempts a WHERE a.account = j.account AND a.gateway_task_id = j.gateway_task_id) AS key_id,
-       (SELECT version FROM account_states s WHERE s.name = j.account) AS accounts_version,
-       date_part('epoch', j.due_at) - date_part('epoch', now()) AS lease_left_s, j.traceparent
+_READ: Mapping[str, LiteralString] = {
+    "id": "j.id",
+    "claim": "j.claim",
+    "state": "j.state",
+    "attempt": "j.attempt",
+    "refusals": "j.refusals",
+    "setbacks": "j.setbacks",
+    "polls": "j.polls",
+    "reason": "j.reason",
+    "account": "coalesce(j.account, '')",
+    "request": "j.request",
+    "gateway_task_id": "j.gateway_task_id",
+    "video_url": "j.video_url",
+    "last_frame_url": "j.last_frame_url",
+    "created_at": "j.created_at",
+    "submitted_age_s": "date_part('epoch', now()) - date_part('epoch', j.submitted_at)",
+    "generated_age_s": "date_part('epoch', now()) - date_part('epoch', j.generated_at)",
+    "deadline_in_s": "date_part('epoch', j.deadline_at) - date_part('epoch', now())",
+    "expires_in_s": "date_part('epoch', j.video_expires_at) - date_part('epoch', now())",
+    "cancel_request": "j.cancel_request",
+    "gateways": "j.gateways",
+    "account_pin": "j.account_pin",
+    "barred_accounts": "j.barred_accounts",
+    "unfinished_age_s": "date_part('epoch', now()) - date_part('epoch', j.polled_at)",
+    "missing": "j.missing",
+    "missing_times": "j.missing_times",
+    "missing_for_s": "coalesce(date_part('epoch', now()) - date_part('epoch', j.missing_since), 0)",
+    "draft_task_id": "j.draft_task_id",
+    "draft_model": "j.draft_model",
+    "draft_ends_in_s": "date_part('epoch', j.draft_ends_at) - date_part('epoch', now())",
+    "tenant": "j.tenant",
+    "campaign": "(SELECT name FROM campaigns c WHERE c.id = j.campaign_id)",
+    "key_id": """(SELECT key_id FROM attempts a
+                  WHERE a.account = j.account AND a.gateway_task_id = j.gateway_task_id)""",
+    "accounts_version": "(SELECT version FROM account_states s WHERE s.name = j.account)",
+    "read_at": "now()",
+    "lease_left_s": "date_part('epoch', j.due_at) - date_part('epoch', now())",
+    "traceparent": "j.traceparent",
+}
+"""By field of `Work`: what it is read from."""
+FIELDS = tuple(field.name for field in fields(Work))
+
+
+def select_work(*more: LiteralString, with_files: bool = False) -> LiteralString:
+    """The statement that reads the jobs of a batch: the fields of `Work` in their order, then `more` columns of `j`.
+
+    Its parameters are `ids`, `claims` and `state`. `with_files`: with the files inside their requests.
+    """
+    sources = _READ if with_files else {**_READ, "request": _WITHOUT_FILES}
+    return f"""
+SELECT {", ".join([*(sources[name] for name in FIELDS), *more])}
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = %(state)s AND (j.account IS NOT NULL OR j.state = 'transferring') AND j.due_at > now()
-"""
-_WORK, _WORK_WITHOUT_FILES = _SELECT.format(request="j.request"), _SELECT.format(request=_WITHOUT_FILES)
+"""  # noqa: S608 - put together from constants
+
+
+_WORK, _WORK_WITHOUT_FILES = select_work(with_files=True), select_work()
 _SIZES: LiteralString = """
 SELECT i.id, i.claim, sum(pg_column_size(j.request)) OVER (ORDER BY i.place)
 FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) WITH ORDINALITY AS i(id, claim, place) JOIN jobs j ON j.id = i.id
@@ -68,21 +104,27 @@ def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, i
 
     Only a queued job has the files of its request; of the others each data URI is replaced with a short one.
     """
-    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed], "state": state}
-    with conn.cursor(row_factory=dict_row) as cursor:
-        sql = _WORK if state is JobState.QUEUED else _WORK_WITHOUT_FILES
-        return [Work(state=state, **_usable(row)) for row in cursor.execute(sql, parameters)]
+    sql = _WORK if state is JobState.QUEUED else _WORK_WITHOUT_FILES
+    return [work_of(state, row) for row in conn.execute(sql, leased(state, claimed))]
 
 
-def _usable(row: dict[str, Any]) -> dict[str, Any]:
-    """A row, changed: what another program may have stored becomes numbers and objects that workers can use."""
+def leased(state: JobState, claimed: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
+    """The parameters of `select_work`."""
+    return {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed], "state": state}
+
+
+def work_of(state: JobState, row: Sequence[Any]) -> Work:
+    """The job of a row of `select_work`. What another program may have stored becomes numbers and objects that workers
+    can use."""
+    work = Work(*row)
+    work.state = state
+    work.request = request_of(work.request)
+    work.polls = min(work.polls, MOST_POLLS)
     for name in _SECONDS:
-        seconds = row[name]
+        seconds = getattr(work, name)
         if seconds is not None and abs(seconds) > FAR_S:
-            row[name] = math.copysign(FAR_S, seconds)
-    row["request"] = request_of(row["request"])
-    row["polls"] = min(row["polls"], MOST_POLLS)
-    return row
+            setattr(work, name, math.copysign(FAR_S, seconds))
+    return work
 
 
 def fitting(

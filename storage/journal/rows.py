@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg.rows import dict_row
+from psycopg.rows import TupleRow
 
 from storage.database import Connection
 from storage.journal.entries import Answered, Kept, Sent
 
+# The columns after the lineage are the fields of the entry, in their order.
 _SENT: LiteralString = """
-SELECT l.lineage, a.job_id, a.number, a.started_at, a.account, a.key_id, a.gateway, a.model, a.model_key, a.seed,
-       a.mark, a.callback_hash, j.tenant, j.created_at AS job_created_at, j.idempotency_key
+SELECT l.lineage, a.job_id, a.number, a.started_at, a.account, a.model, a.model_key, j.tenant, j.created_at,
+       a.gateway, a.key_id, a.seed, a.mark, a.callback_hash, j.idempotency_key
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
 JOIN attempts a ON a.job_id = i.id AND a.number = i.number JOIN jobs j ON j.id = a.job_id CROSS JOIN journal l
 """
@@ -22,7 +23,7 @@ KEPT_COLUMNS = (
     *("poster_key", "last_frame_key", "usage", "seed", "cost"),
 )
 _KEPT: LiteralString = f"""
-SELECT l.lineage, j.id AS job_id, j.tenant, j.idempotency_key, now() AS stored_at,
+SELECT l.lineage, j.id, j.tenant, now(), j.idempotency_key,
        {", ".join(f"j.{name}" for name in KEPT_COLUMNS)}
 FROM jobs j CROSS JOIN journal l WHERE j.id = ANY(%(ids)s)
 """  # noqa: S608 - put together from constants
@@ -43,14 +44,14 @@ WHERE NOT EXISTS (
 def sent(conn: Connection, begun: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Sent]]:
     """The entries of attempts (job, number) that were just begun, and the lineage; None: there are no entries."""
     lineage, rows = _read(conn, _SENT, _numbered(begun))
-    return lineage, [Sent(**row) for row in rows]
+    return lineage, [Sent(*row[1:]) for row in rows]
 
 
 def answered(conn: Connection, finished: Sequence[tuple[UUID, int]]) -> tuple[UUID | None, list[Answered]]:
     """The entries of attempts (job, number) whose outcome was just stored, as it was stored, and the lineage; None:
     there are no entries."""
     lineage, rows = _read(conn, _ANSWERED, _numbered(finished))
-    return lineage, [Answered(**row) for row in rows]
+    return lineage, [Answered(*row[1:]) for row in rows]
 
 
 def answered_without_row(conn: Connection, answers: Sequence[Answered]) -> tuple[UUID | None, list[Answered]]:
@@ -71,24 +72,17 @@ def kept(conn: Connection, job_ids: Sequence[UUID]) -> tuple[UUID | None, list[K
     return lineage, [_kept(row) for row in rows]
 
 
-def _kept(row: dict[str, Any]) -> Kept:
-    columns = {name: row[name] for name in KEPT_COLUMNS if row[name] is not None}
-    return Kept(row["job_id"], row["tenant"], row["stored_at"], columns, row["idempotency_key"])
+def _kept(row: TupleRow) -> Kept:
+    _, job_id, tenant, stored_at, idempotency_key, *values = row
+    columns = {name: value for name, value in zip(KEPT_COLUMNS, values, strict=True) if value is not None}
+    return Kept(job_id, tenant, stored_at, columns, idempotency_key)
 
 
 def _numbered(attempts: Sequence[tuple[UUID, int]]) -> dict[str, list[Any]]:
     return {"ids": [job_id for job_id, _ in attempts], "numbers": [number for _, number in attempts]}
 
 
-def _read(
-    conn: Connection, sql: LiteralString, parameters: dict[str, list[Any]]
-) -> tuple[UUID | None, list[dict[str, Any]]]:
-    """The lineage that all rows have, and the rows without it. Asks nothing where nothing is asked for."""
-    if not parameters["ids"]:
-        return None, []
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(sql, parameters).fetchall()
-    lineage: UUID | None = None
-    for row in rows:
-        lineage = row.pop("lineage")
-    return lineage, rows
+def _read(conn: Connection, sql: LiteralString, parameters: dict[str, list[Any]]) -> tuple[UUID | None, list[TupleRow]]:
+    """The lineage, which all rows begin with, and the rows. Asks nothing where nothing is asked for."""
+    rows = conn.execute(sql, parameters).fetchall() if parameters["ids"] else []
+    return (rows[0][0] if rows else None), rows

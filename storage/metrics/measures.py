@@ -44,6 +44,15 @@ class Measures:
             raise ValueError(f"{metric.name} has the labels {metric.labels}, not the values {labels}")
         self._values[metric.name, labels, part] += value
 
+    def add(self, other: Measures) -> None:
+        """Add all counts of another one."""
+        for key, value in other._values.items():
+            self._values[key] += value
+
+    def clear(self) -> None:
+        """Forget all counts: they are written."""
+        self._values.clear()
+
     def write(self, conn: Connection) -> None:
         """Store it, in one statement; nothing to store costs none."""
         if self._values:

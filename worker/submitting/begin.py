@@ -22,6 +22,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.journal import rows
+from storage.metrics.measures import Measures
 from worker.decisions import Decision, draft_expired, fail
 from worker.journal import Journal
 from worker.polling.plan import PollPlan
@@ -69,6 +70,7 @@ def begin(
     runtime: Runtime,
     client: GatewayClient,
     held: Sequence[Work],
+    lag: Measures,
     assets: Mapping[str, str] | None = None,
     files: InputFiles | None = None,
 ) -> list[Ready]:
@@ -77,24 +79,30 @@ def begin(
     attempt, as another program may have stored it, stops no other: its attempts are counted on from those that it has,
     or `end_refused` decides.
 
+    `lag`: of the batch's message; it is written in the same transaction, and empty afterwards.
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
     try:
-        return _begin(runtime, client, held, assets or {}, files or InputFiles(runtime))
+        return _begin(runtime, client, held, lag, assets or {}, files or InputFiles(runtime))
     except (psycopg.DataError, psycopg.IntegrityError) as exc:
         if len(held) > 1:
             log.warning("submit.begun_one_by_one jobs=%d error=%s", len(held), exc.diag.message_primary)
-            return [ready for work in held for ready in begin(runtime, client, [work], assets, files)]
+            return [ready for work in held for ready in begin(runtime, client, [work], lag, assets, files)]
         with runtime.database.begin() as conn:
             known = attempts.count_on(conn, held[0].id, held[0].claim)
         if known is not None:
-            return begin(runtime, client, [replace(held[0], attempt=known)], assets, files)
+            return begin(runtime, client, [replace(held[0], attempt=known)], lag, assets, files)
         end_refused(runtime, held[0], exc)
         return []
 
 
 def _begin(
-    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str], files: InputFiles
+    runtime: Runtime,
+    client: GatewayClient,
+    held: Sequence[Work],
+    lag: Measures,
+    assets: Mapping[str, str],
+    files: InputFiles,
 ) -> list[Ready]:
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
@@ -117,6 +125,8 @@ def _begin(
         correlations = {job_id: item.correlation for job_id, item in prepared.items()}
         begun = {item.id: item for item in attempts.begin_attempts(conn, begins, correlations)}
         lineage, sent = rows.sent(conn, [(item.id, item.attempt) for item in begun.values()])
+        lag.write(conn)
+    lag.clear()
     if lineage is not None:
         runtime.part(Journal).write_ahead(lineage, sent)
     started = {entry.job_id: entry.started_at for entry in sent}

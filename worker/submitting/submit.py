@@ -44,7 +44,7 @@ from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
 from worker.submitting.take import take, to_take
-from worker.watching.lag import count_lag
+from worker.watching.lag import lag_of
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.submit")
@@ -70,16 +70,17 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
         claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
         claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
-        count_lag(conn, "submit", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
+        lag = lag_of("submit", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
         client = _client(runtime, conn, account, held)
         if client is None:
             transitions.move(conn, [_give_back(work) for work in held])
+            lag.write(conn)
             return
         held = _still_granted(runtime, conn, client, held)
     failpoint("submit.after_load")
     files = input_files(runtime, held)
     found = sort_by_assets(runtime, client, held, files)
-    ready = begin(runtime, client, found.ready, found.usable, files)
+    ready = begin(runtime, client, found.ready, lag, found.usable, files)
     failpoint("submit.after_begin")
     if ready:
         run_batch(

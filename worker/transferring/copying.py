@@ -88,8 +88,8 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf | None) -> St
         async with held, aclosing(source.chunks()) as chunks:
             start = await _start_of(chunks)
             container = container_of(bytes(start[:START_BYTES]))
-            objects = runtime.objects.for_tenant(video.facts.tenant)
-            key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
+            objects = runtime.objects.for_tenant(work.tenant)
+            key = objects.keys.video(work.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
             async with aclosing(_whole(start, chunks)) as whole:
                 spare = shared.capacity.spare(host, urgent=urgent)

@@ -15,9 +15,8 @@ from storage.jobs import transitions
 from storage.jobs.playable_copies import is_playable, want_copies
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
-from storage.jobs.shown.provenance import Provenance, provenance_of
+from storage.jobs.shown.provenance import Provenance, load_to_copy
 from storage.jobs.states import JobState
-from storage.jobs.work import load_work
 from storage.journal import rows
 from storage.logs.context import about
 from storage.metrics.families import TRANSFER_BYTES, TRANSFER_SECONDS, TRANSFERS
@@ -36,7 +35,7 @@ from worker.transferring.leases import Leases, release
 from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
-from worker.watching.lag import count_lag
+from worker.watching.lag import lag_of
 from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
@@ -86,14 +85,14 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
     """
     places = places or Places()
     with runtime.database.begin(planned_once=True) as conn:
-        held = load_work(conn, JobState.TRANSFERRING, claimed)
-        count_lag(conn, "transfer", [work.lease_left_s for work in held], runtime.settings.lease_seconds)
-        facts = provenance_of(conn, [work.id for work in held])
+        held = load_to_copy(conn, claimed)
     places.leave_all(but=len(held))
     if not held:
         return
     failpoint("transfer.after_load")
-    videos = [_video(runtime, work, facts[work.id]) for work in held]
+    # Written with the first outcomes: so a batch loads without a write of its own.
+    lag = lag_of("transfer", [work.lease_left_s for work, _ in held], runtime.settings.lease_seconds)
+    videos = [_video(runtime, work, facts) for work, facts in held]
     leases = Leases(runtime, videos)
     renewal = runtime.start(leases.keep())
     try:
@@ -101,7 +100,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
             runtime,
             videos,
             lambda video: leases.guard(video, _copy(runtime, video, places)),
-            lambda batch: _write(runtime, batch),
+            lambda batch: _write(runtime, batch, lag),
             GATHER_S,
         )
     finally:
@@ -138,11 +137,12 @@ async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
         leave()
 
 
-def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
+def _write(runtime: Runtime, copied: Sequence[Copied], lag: Measures) -> None:
     tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
     measures = Measures()
+    measures.add(lag)
     for item in copied:
         work = item.video.work
         account = runtime.settings.account(work.account)
@@ -172,6 +172,7 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
             want_copies(conn, list(moved & not_playable))
         ended = [move.id for move in moves if move.id in moved and move.target is JobState.SUCCEEDED]
         lineage, kept = rows.kept(conn, ended)
+    lag.clear()
     if lineage is not None:
         runtime.part(Journal).note(lineage, kept)
     failpoint("transfer.after_row")

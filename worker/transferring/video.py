@@ -38,10 +38,8 @@ class Video:
     @property
     def filename(self) -> str:
         """The name of its files for people, without a suffix."""
-        facts = self.facts
-        return readable_name(
-            self.work.id, facts.campaign, facts.idempotency_key, str(self.work.request.get("prompt", ""))
-        )
+        work = self.work
+        return readable_name(work.id, work.campaign, self.facts.idempotency_key, str(work.request.get("prompt", "")))
 
     @property
     def host(self) -> str:

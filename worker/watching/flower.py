@@ -16,6 +16,7 @@ from flower import command
 from flower.app import Flower, rewrite_handler
 from flower.options import options
 from flower.urls import settings as web_settings
+from tornado.ioloop import IOLoop
 from tornado.web import url
 
 from seedance.problems import InvalidInput
@@ -25,6 +26,7 @@ from worker.app import app
 from worker.exposure import check_exposure
 from worker.watching.configured import read_options
 from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs
+from worker.watching.received_events import ReceivedEvents
 
 log = logging.getLogger("reelq.flower")
 
@@ -65,7 +67,7 @@ def _serve(settings: Settings) -> bool:
     handlers: list[Any] = [url(r"/task/(.+)", TaskWithJobs), url(r"/broker", EveryQueue), (r"/metrics", GuardedMetrics)]
     if options.url_prefix:
         handlers = [rewrite_handler(item, options.url_prefix) for item in handlers]
-    flower = Flower(capp=app, options=options, **web_settings)
+    flower = Flower(capp=app, options=options, events=_events(), **web_settings)
     flower.add_handlers(r".*", handlers)
 
     def stop(*_: Any) -> None:
@@ -83,6 +85,20 @@ def _serve(settings: Settings) -> bool:
     flower.start()
     flower.events.stop()  # saves the history
     return True
+
+
+def _events() -> ReceivedEvents:
+    """Receives events as Flower's options say."""
+    return ReceivedEvents(
+        app,
+        IOLoop.current(),
+        options.db,
+        options.persistent,
+        options.enable_events,
+        options.state_save_interval,
+        max_workers_in_memory=options.max_workers,
+        max_tasks_in_memory=options.max_tasks,
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from weakref import WeakSet
 
 from celery import signals
 from celery.worker.request import Request
@@ -38,6 +39,7 @@ class WatchedRequest(Request):
         if tally is None:
             super().send_event(type, **fields)
             return
+        unreported.add(self)
         tally.when_done(self._report)
 
     def _report(self, verdict: Verdict) -> None:
@@ -48,3 +50,9 @@ class WatchedRequest(Request):
                 super().send_event("task-succeeded", result=verdict.text, runtime=verdict.took_s)
         except Exception as exc:  # noqa: BLE001 - the broker may be away, and only Flower misses it
             log.debug("watching.not_sent error=%s", exc)
+        finally:
+            unreported.discard(self)
+
+
+unreported: WeakSet[WatchedRequest] = WeakSet()
+"""Of tasks that have ended, but not their work: after a reconnection, their last event needs the new connection."""

@@ -1,31 +1,29 @@
-"""Read the facts for the JSON file beside a video: its source, request and cost."""
+"""Read the jobs whose videos are to be copied, with the facts for the JSON file beside each: its source and cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from storage.database import Connection
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+from storage.jobs.work import FIELDS, leased, select_work, work_of
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each copy, and freezing takes as long as the rest of its making.
+@dataclass(slots=True)
 class Provenance:
-    """The facts of a generated job; every field is a column of `jobs`, `campaign` is the campaign's name."""
+    """The facts of a generated job that its `Work` has not; every field is a column of `jobs`."""
 
-    id: UUID
-    tenant: str
-    campaign: str | None
     idempotency_key: str | None
     metadata: dict[str, Any]
     tags: list[str]
     gateway: str | None
     model: str | None
-    attempt: int
     seed: int | None
     usage: dict[str, Any] | None
     estimate: dict[str, Any] | None
@@ -39,16 +37,13 @@ class Provenance:
     generated_at: datetime | None
 
 
-_PROVENANCE: LiteralString = """
-SELECT j.id, j.tenant, c.name AS campaign, j.idempotency_key, j.metadata, j.tags, j.gateway, j.model, j.attempt, j.seed,
-       j.usage, j.estimate, j.cost, j.object_key, j.size_bytes, j.sha256, j.video_format, j.poster_key, j.submitted_at,
-       j.generated_at
-FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
-WHERE j.id = ANY(%(ids)s)
-"""
+_TO_COPY = select_work(*(f"j.{field.name}" for field in fields(Provenance)))
 
 
-def provenance_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Provenance]:
-    """The facts of these jobs; unknown ids are missing."""
-    with conn.cursor(row_factory=class_row(Provenance)) as cursor:
-        return {row.id: row for row in cursor.execute(_PROVENANCE, {"ids": list(ids)})}
+def load_to_copy(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[tuple[Work, Provenance]]:
+    """As `load_work` of the jobs in `transferring`, each with its facts."""
+    split = len(FIELDS)
+    return [
+        (work_of(JobState.TRANSFERRING, row[:split]), Provenance(*row[split:]))
+        for row in conn.execute(_TO_COPY, leased(JobState.TRANSFERRING, claimed))
+    ]

@@ -7,6 +7,7 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
+from psycopg import sql
 
 from storage.admission import usage
 from storage.admission.usage import total
@@ -358,3 +359,31 @@ def test_a_postponed_job_comes_back_and_a_stale_holder_cannot_postpone_it(postgr
         (again,) = claims.claim_polls(conn, 9, LEASE_S)
         (work,) = load_work(conn, S.GENERATING, [(again.id, again.claim)])
     assert (work.reason, work.polls) == ("generating", 1)
+
+
+def test_each_field_of_work_is_read_from_its_own_column(postgres_url: str) -> None:
+    (held,) = generating(postgres_url, a_job())
+    stored = {
+        "refusals": 1,
+        "setbacks": 2,
+        "polls": 3,
+        "missing_times": 4,
+        "last_frame_url": "https://a.example/last",
+        "account_pin": "pinned",
+        "missing": "task_unknown",
+        "draft_task_id": "draft",
+        "draft_model": "model",
+        "traceparent": "trace",
+        "gateways": ["ark", "evolink"],
+        "barred_accounts": ["other"],
+    }
+    with connect(postgres_url) as conn:
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in stored.items()
+        )
+        conn.execute(sql.SQL("UPDATE jobs SET {} WHERE id = {}").format(columns, held.id))
+        (work,) = load_work(conn, S.GENERATING, [(held.id, held.claim)])
+        (row,) = conn.execute("SELECT tenant, created_at, now(), request FROM jobs").fetchall()
+    assert {name: getattr(work, name) for name in stored} == stored
+    assert (work.id, work.claim, work.state, work.account) == (held.id, held.claim, S.GENERATING, "main")
+    assert (work.tenant, work.created_at, work.read_at, work.request) == row

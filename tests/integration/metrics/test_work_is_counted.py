@@ -18,7 +18,7 @@ from tests.simulator_client import Clock
 from worker.app import app
 from worker.polling.poll import poll_batch
 from worker.scheduling.dispatch import Dispatcher
-from worker.transferring.transfer import transfer_batch
+from worker.transferring import transfer
 
 MODEL = "seedance"
 RATE = {"price": "0.5", "per": "second", "currency": "USD", "as_of": "2026-11-01"}
@@ -59,7 +59,7 @@ def run_due(world: World) -> None:
         if batch.task == "poll":
             poll_batch(world.runtime, batch.account, leases)
         else:
-            transfer_batch(world.runtime, leases)
+            transfer.transfer_batch(world.runtime, leases)
     dispatcher.close()
     database.close()
 
@@ -83,6 +83,31 @@ def test_everything_that_was_done_is_counted_once(world: World, gateway: str, cl
     assert scrape(world.settings).samples.items() >= kept_of(seen).items(), "a merge changes no value"
     for name, labels in seen.labels():
         assert labels == documented()[name], name
+
+
+def test_the_lag_of_a_message_is_counted_once_whenever_its_outcomes_are_written(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "GATHER_S", 0.0)
+    world.enqueue(3)
+    world.round()
+    clock.now += 61
+    run_due(world)
+    run_due(world)
+    seen = scrape(world.settings)
+    assert seen.value("reelq_transfers_total", account="main", outcome="stored") == 3
+    for queue in ("submit", "poll", "transfer"):
+        assert seen.value("reelq_queue_lag_seconds_count", queue=queue) == 1, queue
+
+
+def test_the_lag_of_a_message_is_counted_although_none_of_its_jobs_may_be_sent(world: World) -> None:
+    (job_id,) = world.enqueue(1)
+    claimed = world.claim()
+    with world.begin() as conn:
+        conn.execute("UPDATE jobs SET deadline_at = now() - interval '1 s' WHERE id = %s", [job_id])
+    world.submit(claimed)
+    assert [job["reason"] for job in world.jobs()] == ["deadline_exceeded"]
+    assert scrape(world.settings).value("reelq_queue_lag_seconds_count", queue="submit") == 1
 
 
 def kept_of(seen: Scrape) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

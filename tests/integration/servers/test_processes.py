@@ -35,6 +35,8 @@ NOWHERE = "/proc"
 """A directory in which root cannot write either."""
 SILENCE_S = 60.0
 """Twice what is promised: the machine may be loaded. Without checks it takes half as long again."""
+DOWN_S = HANG_S = 3.0
+SOON_S = 20.0
 
 PASSWORD = ("reelq", "a-long-password")
 
@@ -88,11 +90,40 @@ class Running:
         lines = [line for line in shown.splitlines() if line.startswith("flower_events_total{")]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'type="task-received"' in line)
 
+    def succeeded(self) -> int:
+        """How many tasks Flower shows as succeeded."""
+        shown = httpx.get(f"{self.flower}/api/tasks?state=SUCCESS", timeout=PATIENCE_S, auth=PASSWORD).json()
+        return len(shown)
+
+    def is_heard(self) -> float:
+        """Send messages until Flower sees their tasks; gives the seconds. Events that no one receives are lost."""
+        since, before = time.monotonic(), self.events()
+
+        def seen() -> bool:
+            self.send()
+            return self.events() > before
+
+        wait_for("Flower sees tasks again", seen, every_s=1.0)
+        assert self.ended() == {}
+        return time.monotonic() - since
+
+    def is_controlled(self) -> float:
+        """Ask the worker by remote control until it answers; gives the seconds."""
+        since = time.monotonic()
+        with Celery("test", broker=self.broker.url, set_as_current=False) as sender, sender.connection() as connection:
+            asked = sender.control.inspect(timeout=1.0, connection=connection)
+            wait_for("the worker answers", asked.ping)
+        return time.monotonic() - since
+
+    def send(self) -> None:
+        """Send a message past the door."""
+        with Celery("test", broker=self.broker.url, set_as_current=False) as sender:
+            sender.send_task("worker.poll", args=["main", []], queue="poll", ignore_result=True)
+
     def takes_messages(self) -> float:
         """Send a message past the door and wait until the worker has taken it; gives the seconds."""
         since = time.monotonic()
-        with Celery("test", broker=self.broker.url, set_as_current=False) as sender:
-            sender.send_task("worker.poll", args=["main", []], queue="poll", ignore_result=True)
+        self.send()
         with redis.Redis(port=self.broker.port) as client:
             wait_for("the worker takes a message", lambda: not client.llen("poll") or self.ended())
         assert self.ended() == {}
@@ -164,6 +195,7 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     wait_for("the worker meets it", lambda: re.search("UNBLOCKED|read.only", running.log("worker")) or running.ended())
     running.broker.do("REPLICAOF", "NO", "ONE")
     running.takes_messages()
+    assert max(running.is_heard(), running.is_controlled()) < SILENCE_S
     running.way.freeze()
     # Else the server would give the message to the worker's last BRPOP, on the connection that says nothing any more.
     wait_for(
@@ -174,6 +206,7 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     wait_for("the scheduler shows that it works", lambda: running.alive_at("scheduler") > silent_at)
     wait_for("the worker shows that it works", lambda: running.alive_at("worker") > silent_at)
     assert running.takes_messages() < SILENCE_S
+    assert max(running.is_heard(), running.is_controlled()) < SILENCE_S
     assert "Traceback" not in running.log("flower")
     for path in ("/", "/tasks", "/broker", "/metrics", "/api/tasks"):
         assert httpx.get(f"{running.flower}{path}", timeout=PATIENCE_S).status_code == 401, path
@@ -183,3 +216,24 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     running.processes["flower"].terminate()
     assert running.processes["flower"].wait(PATIENCE_S) == 0
     assert list((running.directory / "flower").glob("tasks*")), "its history is kept"
+
+
+def test_events_and_remote_control_come_back_soon_after_the_broker(running: Running) -> None:
+    running.is_heard()
+    running.broker.stop()
+    time.sleep(HANG_S)
+    running.broker.go_on()
+    assert max(running.is_heard(), running.is_controlled()) < SOON_S
+    running.broker.kill()
+    time.sleep(DOWN_S)
+    running.broker.start()
+    assert max(running.is_heard(), running.is_controlled()) < SOON_S
+
+
+def test_a_lost_connection_loses_no_event(running: Running) -> None:
+    running.is_heard()
+    wait_for("Flower shows them as succeeded", lambda: running.succeeded() == running.events())
+    before = running.succeeded()
+    running.takes_messages()
+    running.broker.do("CLIENT", "KILL", "TYPE", "normal")  # the worker's; Flower goes on listening
+    wait_for("Flower shows that it succeeded", lambda: running.succeeded() > before)

@@ -330,17 +330,51 @@ def test_a_cancelled_exchange_leaves_no_connection() -> None:
 
 def test_a_proxy_gets_the_whole_url_and_its_login_and_a_user_of_the_url_becomes_a_header() -> None:
     async def run() -> None:
-        server = Server(GOOD, GOOD)
+        server = Server(GOOD, GOOD, GOOD)
         async with asking(server) as (_, url):
             proxy = f"http://me:secret@127.0.0.1:{url.port}"
             async with open_session(read_outbound({}, proxy)) as session:
                 assert await get(session, URL("http://files.example/v.mp4?a=b")) == (200, b"good")
+                below = await direct.request(session, "GET", URL("http://files.example/"), path="/tasks/a%2Fb")
+                assert await below.read(10) == b"good"
             async with open_session(DIRECT) as session:
                 assert await get(session, url.with_user("you").with_password("word")) == (200, b"good")
-        (forwarded,), (direct_one,) = (connection for connection in server.heads if connection)
+        forwarded, other, direct_one = (head for connection in server.heads for head in connection)
         assert forwarded.startswith(b"GET http://files.example/v.mp4?a=b HTTP/1.1\r\nhost: files.example\r\n")
-        assert b"proxy-authorization: Basic bWU6c2VjcmV0\r\n" in forwarded
+        assert other.startswith(b"GET http://files.example/tasks/a%2Fb HTTP/1.1\r\nhost: files.example\r\n")
+        for head in (forwarded, other):
+            assert b"proxy-authorization: Basic bWU6c2VjcmV0\r\n" in head
         assert direct_one.startswith(b"GET /a?b=%2F HTTP/1.1\r\n")
         assert b"authorization: Basic eW91OndvcmQ=\r\n" in direct_one
+
+    asyncio.run(run())
+
+
+def test_a_header_of_a_request_replaces_the_usual_one_and_no_part_of_a_head_may_break_a_line() -> None:
+    async def run() -> None:
+        server = Server(GOOD, GOOD)
+        async with asking(server) as (session, url):
+            for headers in ({"X-Mine": "1"}, {"X-Mine": "1", "User-Agent": "other"}):
+                assert await (await direct.request(session, "GET", url, headers, path="/p")).read(10) == b"good"
+            with pytest.raises(ValueError, match="line break"):
+                await direct.request(session, "GET", url, path="/p\r\nx: y")
+            with pytest.raises(ValueError, match="line break"):
+                await direct.request(session, "GET", url, {"x": "y\n"})
+        ((usual, other),) = server.heads
+        assert usual.startswith(b"GET /p HTTP/1.1\r\nhost: 127.0.0.1:")
+        assert usual.count(b"user-agent: ") == other.count(b"user-agent: ") == 1
+        assert b"user-agent: other\r\n" in other
+        assert usual.count(b"x-mine: 1\r\n") == other.count(b"x-mine: 1\r\n") == 1
+
+    asyncio.run(run())
+
+
+def test_interim_responses_without_end_are_refused() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 7_000 + b"\r\n\r\n"
+
+    async def run() -> None:
+        async with asking(Server(interim * 6 + GOOD)) as (session, url):
+            with pytest.raises(NotHttp, match="is larger than"):
+                await get(session, url)
 
     asyncio.run(run())

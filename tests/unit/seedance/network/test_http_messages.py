@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seedance.network.http_messages import Chunks, NotHttp, find_end, read_head, write_head
+from seedance.network.http_messages import Chunks, NotHttp, find_end, header_lines, read_head, write_head
 
 USUAL = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: "a"\r\n\r\n'
 
@@ -83,8 +83,8 @@ def test_the_end_of_a_head_is_its_first_empty_line(data: bytes, end: int) -> Non
 def test_a_header_cannot_begin_another_line(value: str) -> None:
     for first, headers in (("GET / HTTP/1.1", {"A": value}), (f"GET /{value} HTTP/1.1", {})):
         with pytest.raises(ValueError, match="line break or NUL"):
-            write_head(first, headers)
-    assert write_head("GET / HTTP/1.1", {"A": "1", "B": "2"}) == b"GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n"
+            write_head(first, header_lines(headers))
+    assert write_head("GET / HTTP/1.1", header_lines({"A": "1", "B": "2"})) == b"GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n"
 
 
 BODY = b'5\r\nhello\r\n1;name="a b"\r\n \r\n00a\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n'

@@ -256,7 +256,7 @@ def test_a_password_is_sent_only_where_the_connection_is_encrypted(certificates:
         wrong = send_mail(replace(route, password="open wide"), letter(), ANNA)
         assert (wrong.never, wrong.error) == (
             False,
-            "SMTP 535: the server refuses the user or the password: 5.7.8 wrong user or password",
+            "SMTP 535: the server refuses the user or the password (5.7.8 wrong user or password)",
         )
         stranger = send_mail(replace(route, context=ssl.create_default_context), letter(), ANNA)
         assert (stranger.status, "certificate verify failed" in stranger.error) == (None, True)

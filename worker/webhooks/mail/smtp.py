@@ -59,7 +59,7 @@ def send_mail(route: MailRoute, letter: EmailMessage, recipient: str) -> Answer:
     except smtplib.SMTPDataError as exc:
         return failed(f"SMTP {exc.smtp_code}: {_text(exc.smtp_error)}", never=exc.smtp_code in _PERMANENT)
     except smtplib.SMTPAuthenticationError as exc:
-        said = f"the server refuses the user or the password: {_text(exc.smtp_error)}"
+        said = f"the server refuses the user or the password ({_text(exc.smtp_error)})"  # after a colon it is masked
         return failed(f"SMTP {exc.smtp_code}: {said}")
     except smtplib.SMTPResponseException as exc:
         return failed(f"SMTP {exc.smtp_code}: {_text(exc.smtp_error)}")

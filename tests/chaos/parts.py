@@ -337,7 +337,8 @@ def account_at(name: str, url: str, **fields: Any) -> dict[str, Any]:
 @contextmanager
 def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iterator[Parts]:
     """Run two simulated gateways and no other process yet. The accounts `small` and `large` are named after the size of
-    their videos; `listed` is at the first gateway too, with a dialect that lists tasks."""
+    their videos. At the first gateway are `listed` too, with a dialect that lists tasks, and `limited`, whose polls the
+    scheduler counts, so that no worker polls a task by itself."""
     sizes = {"small": 70_000, "large": LARGE_BYTES}
     with servers.database() as database_url, servers.bucket() as bucket, running_source(directory) as source:
         started: list[tuple[ChildSpec, subprocess.Popen[bytes]]] = []
@@ -363,6 +364,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
             settings = settings_for(database_url, servers.valkey.url, bucket)
             accounts = [account_at(name, url) for name, url in urls.items()]
             accounts.append(account_at("listed", urls["small"], gateway="ark", base_url=f"{urls['small']}/ark/api/v3"))
+            accounts.append(account_at("limited", urls["small"], polls_per_minute=6000))
             given = {name: getattr(settings, name) for name in settings.model_fields_set}
             settings = Settings.model_validate(given | times | {"accounts": accounts} | changes)
             parts = Parts(directory, settings, urls, source=source)

@@ -46,6 +46,8 @@ def process_of(point: str) -> str:
 def account_for(point: str) -> str:
     if point.startswith("reconcile.") or point == "poll.after_query":
         return "listed"  # its gateway lists tasks, and answers queries of several at once
+    if point == "poll.after_load":
+        return "limited"  # a worker loads what it polls only if it has not kept it since the submit
     return "large" if point in LARGE else "small"
 
 

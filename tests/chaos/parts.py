@@ -203,6 +203,12 @@ class Parts:
 
         self.wait_for("every queue is served", served)
 
+    def beats(self, name: str) -> bool:
+        """Whether a process has recorded a heartbeat since it was started: it handles signals by then."""
+        with self.begin() as conn:
+            beating = {row[0].rpartition(":")[2] for row in conn.execute("SELECT instance FROM heartbeats")}
+        return str(self.pid(name)) in beating
+
     def arm(self, point: str) -> None:
         (self.fired / point).unlink(missing_ok=True)
 

@@ -77,6 +77,7 @@ def test_a_process_killed_at_a_fail_point_loses_and_repeats_no_job(parts: Parts,
     if point == "lifecycle.after_start":
         parts.signal(name, signal.SIGKILL)
     if point == "lifecycle.before_close":
+        parts.wait_for(f"the {name} has been started again", lambda: parts.beats(name))
         parts.signal(name, signal.SIGTERM)
     parts.wait_for(f"the {name} dies", lambda: parts.has_fired(point) and parts.deaths[name] > deaths)
 

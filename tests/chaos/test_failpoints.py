@@ -73,9 +73,9 @@ def test_a_process_killed_at_a_fail_point_loses_and_repeats_no_job(parts: Parts,
     parts.arm(point)
     if point.startswith("reconcile."):
         parts.add_faults(LOST_ANSWER)
-    ids = parts.enqueue(JOBS, point, account=account_for(point))
     if point == "lifecycle.after_start":
-        parts.signal(name, signal.SIGKILL)
+        parts.signal(name, signal.SIGKILL)  # before there are jobs, whose POSTs it might hit
+    ids = parts.enqueue(JOBS, point, account=account_for(point))
     if point == "lifecycle.before_close":
         parts.wait_for(f"the {name} has been started again", lambda: parts.beats(name))
         parts.signal(name, signal.SIGTERM)

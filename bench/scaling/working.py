@@ -196,7 +196,7 @@ class SubmitPollWorker:
         return done_s
 
     def _transactions(self, lots: int) -> float:
-        """How many transactions write the answers of so many lots, whose answers come one by one: as many as there are
+        """How many transactions write the answers of these lots, whose answers come one by one: as many as there are
         answers, or one in each `POLLS_GATHER_S` if there are more."""
         system = self._system
         if system.weight == 1:

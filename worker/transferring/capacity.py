@@ -193,9 +193,8 @@ class _Held:
         await self._shares.take(self._size, self._host, urgent=self._urgent, makes_way=self._makes_way)
 
     async def __aexit__(self, *_: object) -> None:
-        self._shares.give_back(
-            self._size, self._host
-        )  # without an await: a cancelled copy must give back what it holds
+        # Without an await: a cancelled copy must give back what it holds.
+        self._shares.give_back(self._size, self._host)
 
 
 class Spare:

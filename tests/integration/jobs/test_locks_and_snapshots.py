@@ -46,7 +46,7 @@ def accept(conn: Connection, job_id: UUID, task_id: str) -> None:
     attempts.store_outcomes(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)])
 
 
-def meanwhile(url: str, act: Callable[[Connection], object]) -> threading.Thread:
+def beside(url: str, act: Callable[[Connection], object]) -> threading.Thread:
     """Do this in a session of its own, which is to wait for a lock of the caller."""
 
     def run() -> None:
@@ -60,12 +60,12 @@ def meanwhile(url: str, act: Callable[[Connection], object]) -> threading.Thread
     return thread
 
 
-def test_a_second_task_of_one_post_is_looked_at_although_the_first_was_written_meanwhile(postgres_url: str) -> None:
+def test_a_second_task_of_one_post_is_looked_at_although_the_first_was_written_before_it(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         job_id = in_flight(conn)
     with connect(postgres_url) as conn:
         accept(conn, job_id, "task-1")
-        waiting = meanwhile(postgres_url, lambda other: accept(other, job_id, "task-2"))
+        waiting = beside(postgres_url, lambda other: accept(other, job_id, "task-2"))
     waiting.join(20.0)
     with connect(postgres_url) as conn:
         rows = conn.execute("SELECT gateway_task_id, reported_task_id, look_at <= now() FROM attempts").fetchall()
@@ -77,7 +77,7 @@ def test_the_same_task_written_twice_at_once_is_no_second_task(postgres_url: str
         job_id = in_flight(conn)
     with connect(postgres_url) as conn:
         accept(conn, job_id, "task-1")
-        waiting = meanwhile(postgres_url, lambda other: accept(other, job_id, "task-1"))
+        waiting = beside(postgres_url, lambda other: accept(other, job_id, "task-1"))
     waiting.join(20.0)
     with connect(postgres_url) as conn:
         rows = conn.execute("SELECT gateway_task_id, reported_task_id, look_at FROM attempts").fetchall()
@@ -89,7 +89,7 @@ def test_of_two_callbacks_at_once_the_first_is_kept(postgres_url: str) -> None:
         in_flight(conn)
     with connect(postgres_url) as conn:
         callbacks.hint(conn, "ark", "token", "task-1")
-        waiting = meanwhile(postgres_url, lambda other: callbacks.hint(other, "ark", "token", "task-2"))
+        waiting = beside(postgres_url, lambda other: callbacks.hint(other, "ark", "token", "task-2"))
     waiting.join(20.0)
     with connect(postgres_url) as conn:
         assert conn.execute("SELECT reported_task_id FROM attempts").fetchall() == [("task-1",)]

@@ -111,7 +111,7 @@ def opened(client: redis.Redis) -> tuple[dict[str, Any], set[str]]:
 
 
 def test_a_claim_that_fails_stops_no_other_queue(postgres_url: str, broker_url: str) -> None:
-    """As with a trigger that another program has put on the table, or with a row that nobody has thought of."""
+    """As with a trigger that another program has put on the table, or with a row of an unexpected kind."""
     settings = settings_of(postgres_url, accounts=1, slots=50)
     enqueue(postgres_url, 2)
     with connect(postgres_url) as conn:

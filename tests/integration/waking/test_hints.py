@@ -290,7 +290,7 @@ scheduler.close()
 
 
 def test_a_duty_that_fails_holds_up_no_claim(settings: Settings, broker: redis.Redis) -> None:
-    """As with a trigger that another program has put on the table, or with a row that nobody has thought of."""
+    """As with a trigger that another program has put on the table, or with a row of an unexpected kind."""
     generated(settings, URL)
     with connect(settings.require_database_url()) as conn:
         conn.execute(

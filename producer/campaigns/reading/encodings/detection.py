@@ -159,7 +159,7 @@ def _reading(file: BinaryIO, encoding: Encoding, pieces: Sequence[bytes]) -> _Re
 
 
 def _bits_of(text: str, for_hanzi: float = 0.0) -> float:
-    """How unlikely a text is, with so many bits more for each Chinese character."""
+    """How unlikely a text is, in bits; `for_hanzi`: added for each Chinese character."""
     # Imported here: its tables take 4 ms, and a file in ASCII needs none of them.
     from producer.campaigns.reading.encodings.likelihood import bits_of, count_hanzi
 

@@ -1,4 +1,4 @@
-"""Jobs that another program has stored with values at the limits of their columns, and with JSON that cannot be read."""
+"""Jobs of another program with values at the limits of their columns, and with JSON that cannot be read."""
 
 from __future__ import annotations
 

@@ -79,6 +79,9 @@ _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
 
 # PostgreSQL knows it from 17 on. It would end an upgrade that builds an index on a large table.
 _NO_LIMIT: LiteralString = "; SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'"
+_IN_ORDER: LiteralString = (
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+)
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
 # little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch.
 _PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan"
@@ -91,6 +94,14 @@ def limit(conn: Connection, limits: Limits) -> None:
     conn.execute(limits.statements, prepare=False)
     if isinstance(conn, Session):
         conn.answer_s = limits.answer_s
+
+
+def read_in_order(conn: Connection) -> None:
+    """Read only by indexes, in their order, for the rest of the transaction.
+
+    Without statistics, or with those of a table that was small, PostgreSQL would read and sort all rows.
+    """
+    conn.execute(_IN_ORDER, prepare=False)
 
 
 def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from storage.database import Connection
+from storage.database import Connection, read_in_order
 from storage.jobs.events import partitions
 
 OVERDUE_S = 86400.0
@@ -27,10 +27,6 @@ DELETE FROM {{table}} WHERE id = ANY(ARRAY(
     WHERE e.job_id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
     ORDER BY e.job_id, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED))
 """  # noqa: S608 - put together from constants
-# Without statistics, or with those of a table that was small, PostgreSQL would read and sort all rows.
-_IN_ORDER: LiteralString = (
-    "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
-)
 # Each tenant's jobs by the time when they ended, as the index has them: ids of other programs may begin with no time. A
 # row of a campaign lives as long as its newest job.
 _JOBS: LiteralString = """
@@ -65,7 +61,7 @@ def forget_events(conn: Connection, age_s: float, limit: int) -> int:
     Only events that lie in no partition of their time, and those of a partition that should have been dropped
     `OVERDUE_S` ago: too many of its jobs still need theirs, or nothing drops partitions.
     """
-    conn.execute(_IN_ORDER, prepare=False)
+    read_in_order(conn)
     row = conn.execute("SELECT now() - make_interval(secs => %s)", [age_s + OVERDUE_S]).fetchone()
     assert row is not None  # noqa: S101 - one row
     tables = [partitions.DEFAULT, *(sql.Identifier(p.name) for p in partitions.partitions(conn) if p.ends_at <= row[0])]
@@ -83,6 +79,6 @@ def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:
     A job stays until its cost is counted in its budget and its files, if they must be, are removed. Files of other jobs
     stay in the bucket. Rows of campaigns whose newest job is deleted are deleted with it.
     """
-    conn.execute(_IN_ORDER, prepare=False)
+    read_in_order(conn)
     row = conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).fetchone()
     return 0 if row is None else int(row[0])

@@ -13,9 +13,9 @@ from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH, Limit
 from worker.scheduling.hinted import PAUSE_S, SHARE, Pace
 
 ALL = ("submit", "poll", "transfer")
-ROUNDS = 5
+ROUNDS = 3
 """How many rounds a scheduler begins in a tick at most: while there is more, they follow each other and take half of
-its time, some 25 ms each. They are simulated as one."""
+its time, some 40 ms each. They are simulated as one."""
 
 
 def scheduler(system: System, cpu: Cpu, first_s: float = 0.0) -> Steps:

@@ -35,6 +35,7 @@ from worker.scheduling.batches import (
     MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
     POLL_BATCH,
+    SLOW_S,
     TRANSFER_BATCH,
     Limit,
     messages,
@@ -55,6 +56,8 @@ LOOK_BACK = "look_back"
 ALL = frozenset(Due)
 IDLE_S = 1.0
 """While nothing is queued, limits are learned and breakers are closed as often as this."""
+LONG_S = 0.005
+"""A claim that takes as long is worth a thread for another one beside it."""
 MODELS_EVERY_S = 1.0
 """How often breakers of models are closed that have recovered."""
 
@@ -88,6 +91,10 @@ class Dispatcher:
         self._granted_at = self._recovered_at = -math.inf
         self._has_queue = False
         """Whether any job was queued at the last look."""
+        self._is_slow = False
+        """Whether claims of submits take long, by the last one."""
+        self._work_takes_s = 0.0
+        """How long a claim of other work takes, by the last ones."""
         self._app, self._envelopes = app, Envelopes(app)
         self.live = LiveSettings(settings)
         self._database = database
@@ -109,7 +116,7 @@ class Dispatcher:
         transaction of the claim whether queued jobs are claimed at all.
 
         Submits are claimed in their own transaction: they wait for locks, and polls and copies must not. While jobs are
-        queued, the two claims run side by side.
+        queued, and the other claim takes long enough, the two run side by side.
 
         Raises:
             DatabaseUnavailable: nothing more was claimed.
@@ -124,12 +131,18 @@ class Dispatcher:
         def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
             return self.claim_submits(conn, free) if may_submit(conn) else iter(())
 
-        if self._has_queue and any(work.values()) and any(posts.values()):
+        if self._has_queue and self._work_takes_s >= LONG_S and any(work.values()) and any(posts.values()):
             with beside(lambda: self._claim(submits, posts), self._release) as claimed:
-                sent = self._send(self._claim(self.claim_work, work))
+                sent = self._send(self._claim_work(work))
                 return sent + self._send(claimed())
-        sent = self._send(self._claim(self.claim_work, work))
+        sent = self._send(self._claim_work(work))
         return sent + self._send(self._claim(submits, posts))
+
+    def _claim_work(self, free: Mapping[str, int]) -> list[Batch]:
+        began = time.monotonic()
+        batches = self._claim(self.claim_work, free)
+        self._work_takes_s = max(time.monotonic() - began, self._work_takes_s / 2)
+        return batches
 
     def _claim(self, claim: Claim, free: Mapping[str, int]) -> list[Batch]:
         """Claim in a transaction. If that fails, each queue is tried alone, so that what stops one of them, such as a
@@ -241,7 +254,7 @@ class Dispatcher:
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
-        limit = submits_to_claim(free["submit"], SUBMIT_BATCH)
+        limit = submits_to_claim(free["submit"], SUBMIT_BATCH, slow=self._is_slow)
         settings = self.live.ensure(conn)
 
         def note(latest: int) -> None:
@@ -249,7 +262,9 @@ class Dispatcher:
                 self.live.refresh(conn)  # for the next round
 
         if limit.jobs and (granted := grants(conn, settings, note, models=models)):
+            began = time.monotonic()
             claimed = claim_for(conn, granted, limit.jobs, lease_s, self._memory)
+            self._is_slow = time.monotonic() - began > (SLOW_S / 2 if self._is_slow else SLOW_S)
             slots = sum(grant.slots for grant in granted)
             self._note(Due.SUBMIT, len(claimed), Limit(min(limit.fit, slots), limit.most))
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)

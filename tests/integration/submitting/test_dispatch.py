@@ -20,8 +20,9 @@ from storage.jobs.records import NewJob
 from storage.settings import Settings
 from storage.waking.hints import Due
 from tests.waiting import wait_for
+from worker.scheduling import dispatch
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_SUBMITS_A_ROUND, MAX_WAITING
+from worker.scheduling.batches import MAX_SUBMITS_A_ROUND, MAX_WAITING, SLOW_SUBMITS
 from worker.scheduling.dispatch import Batch, Dispatcher
 from worker.scheduling.envelopes import Envelopes
 
@@ -69,20 +70,39 @@ def test_a_round_fills_the_slots_of_every_account(postgres_url: str, broker_url:
     assert given == {f"a{number}": 2 for number in range(accounts)}
 
 
-def test_rounds_follow_until_the_queue_is_full(postgres_url: str, broker_url: str) -> None:
+def test_rounds_follow_until_the_queue_is_full(
+    postgres_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "SLOW_S", 60.0)
     room = MAX_WAITING["submit"] * SUBMIT_BATCH
     settings = settings_of(postgres_url, accounts=3, slots=room)
     enqueue(postgres_url, room + 100)
     with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
-        sent = dispatcher.run()
-        while dispatcher.more:
+        sent = 0
+        while True:
+            assert dispatcher.run() == MAX_SUBMITS_A_ROUND
+            sent += MAX_SUBMITS_A_ROUND
+            if not dispatcher.more:
+                break
             assert dispatcher.more == {Due.SUBMIT}, "the next round need not wait for a tick"
-            assert sent % MAX_SUBMITS_A_ROUND == 0
-            sent += dispatcher.run()
-        assert sent >= room // 2, "a round may end with a small message"
+        assert sent == room
         assert client.llen("submit") == MAX_WAITING["submit"]
         assert dispatcher.run() == 0, "the queue is full"
         assert not dispatcher.more
+
+
+def test_a_round_claims_fewer_submits_while_claims_of_them_take_long(
+    postgres_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(postgres_url, accounts=3, slots=1000)
+    enqueue(postgres_url, 400)
+    with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
+        claimed = []
+        for slow_s in (0.0, 60.0, 60.0):
+            monkeypatch.setattr(dispatch, "SLOW_S", slow_s)
+            claimed.append(dispatcher.run())
+            client.delete("submit")
+    assert claimed == [MAX_SUBMITS_A_ROUND, SLOW_SUBMITS, MAX_SUBMITS_A_ROUND]
 
 
 def test_a_round_looks_at_the_queue_itself_when_no_other_work_is_asked_for(postgres_url: str, broker_url: str) -> None:
@@ -95,6 +115,13 @@ def test_a_round_looks_at_the_queue_itself_when_no_other_work_is_asked_for(postg
         assert dispatcher.run(queues={Due.SUBMIT}) == 1
 
 
+@pytest.fixture
+def long_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every claim counts as a long one."""
+    monkeypatch.setattr(dispatch, "LONG_S", 0.0)
+
+
+@pytest.mark.usefixtures("long_claims")
 def test_polls_are_sent_while_submits_are_claimed(postgres_url: str, broker_url: str) -> None:
     settings = settings_of(postgres_url, accounts=1, slots=11)
     enqueue(postgres_url, 6)
@@ -113,6 +140,7 @@ def test_polls_are_sent_while_submits_are_claimed(postgres_url: str, broker_url:
         assert dispatcher.run(may_submit) == 5 + 6
 
 
+@pytest.mark.usefixtures("long_claims")
 def test_submits_that_were_claimed_beside_a_failure_are_released(
     postgres_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +164,7 @@ def test_submits_that_were_claimed_beside_a_failure_are_released(
     assert rows == [(2, None)] * 4, "claimed again, and free for the next round"
 
 
+@pytest.mark.usefixtures("long_claims")
 def test_an_account_gets_its_polls_and_its_submits_in_one_round(postgres_url: str, broker_url: str) -> None:
     """Its limit of polls is locked apart from its slots."""
     settings = settings_of(postgres_url, accounts=1, slots=7)

@@ -22,8 +22,10 @@ from storage.settings import load_settings
 from worker import runtime
 from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
+from worker.ending import end_in_time, stop_limit_s
 from worker.failpoints import failpoint
 from worker.garbage import OFTEN, SELDOM, spare_loaded
+from worker.leaving import LEAVE
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -45,6 +47,7 @@ def start(**_: Any) -> None:
             if (unfit := too_old(conn)) is not None:
                 sys.exit(f"reelq: {unfit}")
         runtime.install(made)
+        end_in_time(made.stopping, lambda: stop_limit_s(settings, made.queues))
     except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
         sys.exit(f"reelq: {exc}")
     failpoint("lifecycle.after_start")
@@ -95,8 +98,14 @@ def _beat(running: Runtime, queues: list[str]) -> None:
 
 @signals.worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """The process was asked to stop: take no new message, and finish or release running work within a time limit."""
-    runtime.current().drain(DRAIN_COPIES_S)
+    """The process was asked to stop: take no new message, and finish or release running work within a time limit.
+
+    A signal handler calls this. A second signal may come at any point, also in the middle of the first call or after
+    the end of the runtime; it changes nothing.
+    """
+    if not LEAVE.begun:
+        LEAVE.begin()
+        runtime.current().drain(DRAIN_COPIES_S)
 
 
 @signals.worker_shutdown.connect

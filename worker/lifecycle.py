@@ -17,6 +17,7 @@ from storage import heartbeats
 from storage.broker import BrokerUnfit
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
+from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import load_settings
 from worker import runtime
@@ -78,6 +79,7 @@ def _prepare(running: Runtime) -> None:
 
 def _beat(running: Runtime, queues: list[str]) -> None:
     instance = heartbeats.own_instance()
+    outage = Outage(log, "database", "what was begun is written when it answers; `reelq doctor` says what to do")
     while True:
         try:
             with running.database.begin() as conn:
@@ -88,8 +90,9 @@ def _beat(running: Runtime, queues: list[str]) -> None:
                 for queue in queues:
                     heartbeats.beat(conn, queue, instance)
                 running.live.refresh(conn)
+            outage.works()
         except DatabaseUnavailable as exc:
-            log.warning("heartbeat.missed error=%s", exc)
+            outage.fails(exc)
         if running.stopping.wait(HEARTBEAT_S):
             return
         if loop_answers(running):  # also without a database: a restart would not bring it back

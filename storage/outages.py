@@ -36,8 +36,8 @@ class Outage:
             self._began = self._say_at = now
         if now >= self._say_at:
             self._say_at = now + REMIND_S
-            event, seconds = f"{self._server}.unavailable", now - self._began
-            self._log.warning("%s seconds=%.0f error=%s: %s", event, seconds, error, self._advice)
+            event, seconds = f"{self._server}.unavailable", round(now - self._began)
+            self._log.warning("%s seconds=%d error=%s: %s", event, seconds, error, self._advice)
 
     def works(self) -> None:
         """Note that an attempt succeeded."""
@@ -47,5 +47,5 @@ class Outage:
         if self._worked_since is None:
             self._worked_since = now
         if now - self._worked_since >= STEADY_S:
-            self._log.info("%s seconds=%.0f", f"{self._server}.recovered", self._worked_since - self._began)
+            self._log.info("%s seconds=%d", f"{self._server}.recovered", round(self._worked_since - self._began))
             self._began = self._worked_since = None

@@ -141,6 +141,7 @@ def test_processes_whose_database_hangs_end_in_time_and_what_may_be_paid_for_is_
     assert max(took[SCHEDULER], took[TRANSFER]) < STOP_S + HANG_S
     assert took[SUBMIT_POLL] < STOP_S + SUBMIT_TIMEOUT_S + HANG_S
     assert "stop.cut_off" in doors.log(SUBMIT_POLL), "until then it tries to write what was paid for"
+    assert "Traceback" not in "".join(map(doors.log, took)), "a server that hangs is one plain line"
     doors.go_on()
     assert doors.parts.wait_final(ids) == {JobState.UNCONFIRMED: JOBS}
     doors.parts.judge(ids).check()

@@ -36,4 +36,6 @@ class Heartbeat:
                     heartbeats.beat(conn, heartbeats.API, instance)
             except DatabaseUnavailable as exc:
                 log.warning("heartbeat.missed error=%s", exc)
+            except Exception:
+                log.exception("heartbeat.missed")  # the thread must go on
             self._stopping.wait(EVERY_S)

@@ -70,6 +70,21 @@ def test_campaigns_are_listed_newest_first(run: Run, away: Away) -> None:
     assert "lamps-2" not in run("campaign", "list", "--tenant", "acme", here=True)[1]
 
 
+def test_many_campaigns_are_listed_page_by_page(
+    run: Run, away: Away, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: a list here was one transaction, half a minute for 3,000 campaigns, which locked those that it completed."""
+    monkeypatch.setattr("producer.cli.doors.here.jobs._PAGE", 2)
+    monkeypatch.setattr("producer.cli.doors.there.jobs._MOST_CAMPAIGNS", 2)
+    assert both(run, away, "campaign", "list") == (0, "")
+    for number in range(5):
+        producer.enqueue_many([{"prompt": "a lamp"}], campaign=f"c{number}")
+    for limit in (1, 2, 3, 4, 5, 9):
+        here, there = (run("campaign", "list", "--limit", limit, "--json", **how)[1] for how in (HERE, away))
+        names = [found["name"] for found in json.loads(here)]
+        assert names == ["c4", "c3", "c2", "c1", "c0"][:limit] and json.loads(there) == json.loads(here)
+
+
 PREVIEWS: Sequence[tuple[str, ...]] = (
     ("approve", "--rows", "2-6"),
     ("approve", "--key", "a1", "--key", "a9", "--comment", "sharp"),

@@ -169,5 +169,6 @@ def _said(name: str, verb: Verb, done: Mapping[str, Any], *, known: bool, whole:
     operation, what = done["operation"], f"{plural(done['done'], 'row')} {_DONE[verb]}"
     if known:
         return clean(f"{name}: operation {operation} was carried out before ({what}); nothing was done now")
-    asked = f"; {done['asked']} of them are being cancelled by their gateways" if done["asked"] else ""
+    are = "is" if done["asked"] == 1 else "are"
+    asked = f"; {done['asked']} of them {are} being cancelled by the gateway" if done["asked"] else ""
     return clean(f"{name}{' continues' if whole else ''}: {what}{asked} (operation {operation})")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from producer.client import Producer
 from producer.http.events import EventHub
 from storage.accounts import changes
 from storage.actors import acting
@@ -23,7 +24,9 @@ from tests.integration.restores.test_journal_segments import post
 from tests.waiting import PATIENCE_S, wait_for
 from worker import lifecycle
 from worker.journal import Journal
+from worker.leases import KeptLeases
 from worker.runtime import Runtime
+from worker.transferring.leases import Leases
 
 FUNCTION = """CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'refused by a trigger'; END $$"""
@@ -38,7 +41,7 @@ def refused(settings: Settings, table: str) -> Iterator[None]:
         conn.execute(f"CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION refuse()")
     yield
     with connect(url) as conn:
-        conn.execute(f"DROP TRIGGER refuse ON {table}")
+        conn.execute(f"DROP TRIGGER IF EXISTS refuse ON {table}")
 
 
 def beats(settings: Settings, component: str) -> bool:
@@ -114,6 +117,30 @@ def test_a_journal_is_written_after_the_database_took_no_note_of_a_failure(
         assert not journal.write_ahead(uuid4(), [post()])
         wait_for("it says so", lambda: "journal.not_noted" in caplog.text)
     wait_for("POSTs are written down again", lambda: journal.write_ahead(uuid4(), [post()]))
+
+
+def test_leases_are_renewed_after_a_renewal_was_refused(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen: no lease of the batch was renewed any more, and other workers took its jobs while it worked on them."""
+    runtime = Runtime(settings.model_copy(update={"lease_seconds": 0.3}))
+    with closing(runtime), Producer(with_account(settings)) as producer:
+        polled, copied = (producer.enqueue("a lamp").id for _ in range(2))
+
+        def later() -> bool:
+            with producer.database.begin() as conn:
+                query = "SELECT count(*) FROM jobs WHERE due_at > created_at"
+                return conn.execute(query).fetchone() == (2,)
+
+        with refused(settings, "jobs"):
+            copies = Leases(runtime, [])
+            copies._open = {copied: 0}
+            renewal = runtime.start(copies.keep())
+            with KeptLeases(runtime, [(polled, 0)]):
+                for event in ("leases.not_renewed", "transfer.not_renewed"):
+                    wait_for("it says so", lambda of=event: of in caplog.text)  # type: ignore[misc] # mypy cannot type the default
+                with connect(settings.require_database_url()) as conn:
+                    conn.execute("DROP TRIGGER refuse ON jobs")
+                wait_for("both are renewed", later)
+        renewal.cancel()
 
 
 def test_those_who_wait_for_events_get_them_after_a_page_could_not_be_read(

@@ -93,6 +93,8 @@ def _beat(running: Runtime, queues: list[str]) -> None:
             outage.works()
         except DatabaseUnavailable as exc:
             outage.fails(exc)
+        except Exception:
+            log.exception("heartbeat.missed")  # the thread must go on: without it, a supervisor restarts the worker
         if running.stopping.wait(HEARTBEAT_S):
             return
         if loop_answers(running):  # also without a database: a restart would not bring it back

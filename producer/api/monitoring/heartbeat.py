@@ -39,4 +39,6 @@ class Heartbeat:
                 outage.works()
             except DatabaseUnavailable as exc:
                 outage.fails(exc)
+            except Exception:
+                log.exception("heartbeat.missed")  # the thread must go on
             self._stopping.wait(EVERY_S)

@@ -38,6 +38,9 @@ NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set pos
 _PROGRAM = Path(__file__).with_name("poster_process.py")
 # The decoder gets none of our settings and no secret.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG")
+# What a frame took is kept for the next one. With its own limits the C library gives it back to the kernel after each
+# frame, or never, as its heap happens to lie.
+_ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(32 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
 _Answer = TypeVar("_Answer")
 
 
@@ -184,7 +187,7 @@ class Posters:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _ALLOCATOR,
             )
         ours.setblocking(False)
         return ours

@@ -138,6 +138,15 @@ def test_more_than_the_sockets_hold_in_both_directions(
     assert rows == [len(videos)]
 
 
+def test_the_memory_of_a_frame_is_kept_for_the_next_one(posters: Posters) -> None:
+    videos = [with_first(a_video(size=(864, 480)))] * 10
+    all_made(posters, videos)
+    before = page_faults(posters)
+    for _ in range(5):
+        all_made(posters, videos)
+    assert page_faults(posters) - before < 50 * 30  # without: up to 180 a poster, or 3, as the heap happens to lie
+
+
 def test_a_frame_after_a_pause_does_not_wait_and_those_that_follow_are_gathered(
     posters: Posters, rows: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,3 +257,9 @@ def test_a_frame_that_cannot_be_read_is_reported(posters: Posters) -> None:
 def decoder(posters: Posters) -> psutil.Process:
     assert posters._process is not None
     return psutil.Process(posters._process.pid)
+
+
+def page_faults(posters: Posters) -> int:
+    """Of the decoder, without those that read from a disk."""
+    fields = Path(f"/proc/{decoder(posters).pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[7])

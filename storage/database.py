@@ -83,8 +83,9 @@ _IN_ORDER: LiteralString = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 )
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
-# little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch.
-_PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan"
+# little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch. But a plan made for a small
+# table is kept while 100,000 rows come into it, until it has new statistics. So no such plan may read a table whole.
+_PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
 _SCHEMAS = """SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
 FROM unnest(current_schemas(false)) WITH ORDINALITY AS found(name, place)"""
 
@@ -218,7 +219,8 @@ class Database:
         """A transaction; commits at the end, rolls back on an exception.
 
         `planned_once`: its statements run again and again and find their rows by ids or in the order of an index, so
-        each connection plans them once, for all values.
+        each connection plans them once, for all values. To look up ids that come with other values, as in a join, they
+        name the ids as an array (`id = ANY(…)`) as well: else PostgreSQL may read an index from end to end.
 
         Raises:
             LocksHeld, DatabaseUnavailable: as `connect`.

@@ -22,8 +22,9 @@ from tests.kept.processes import END_DECODER, START_DECODER
 from tests.transfers import a_video
 from tests.waiting import PATIENCE_S
 from worker.transferring import poster
+from worker.transferring.decoder_channel import Unreadable
 from worker.transferring.mp4 import Mp4Check
-from worker.transferring.poster import Posters, Unreadable
+from worker.transferring.poster import Posters
 from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
 
 

@@ -35,7 +35,7 @@ from storage.accounts.live import LiveSettings
 from storage.actors import acting, current_actor, user_of
 from storage.callers.transaction import write_in
 from storage.campaigns.rows import standing_jobs
-from storage.database import BULK, Connection, Database, limit
+from storage.database import BULK, Connection, Database
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
 from storage.jobs.records import Enqueued, JobView, NewJob
@@ -289,12 +289,8 @@ class Producer:
         start: Start = AT_ONCE,
     ) -> list[T]:
         write = self._ready(batch, campaign, terms, show, progress, start)
-
-        def work(conn: Connection) -> list[T]:
-            limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
-            return write(conn)
-
-        return write_surely(self._database, work)
+        limits = BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s)
+        return write_surely(self._database, limits, write)
 
     def _ready(
         self,

@@ -17,6 +17,7 @@ from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, prepare, with_derived_keys
+from producer.intake.offers import KeptOffers
 from producer.intake.recipients import check_mail
 from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
@@ -83,6 +84,7 @@ class Producer:
         kind = HintingDatabase if hints else ConfiguredDatabase
         self._database: Database = kind(given, name="reelq-producer", size=connections, wait_s=_CONNECT_WAIT_S)
         self._local_files = local_files
+        self._offers = KeptOffers()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +149,9 @@ class Producer:
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
         """
         try:
-            return prepare(self.with_drafts([Row("", fields)]), self.settings, self._base())
+            settings = self.settings
+            offers = self._offers.of(self.tenant, settings)
+            return prepare(self.with_drafts([Row("", fields)]), settings, self._base(), offers)
         except InvalidRows as exc:
             raise exc.rows[0] from None
 

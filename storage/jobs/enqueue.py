@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
@@ -17,7 +17,6 @@ from psycopg.generators import send
 from storage.actors import key_of
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
-from storage.jobs.shown.fresh import FreshViews
 from storage.jsonb import dumps
 from storage.logs.context import about
 from storage.logs.story import story
@@ -25,6 +24,9 @@ from storage.tenants.purses import Charge, charge
 from storage.tracing.spans import is_recording, span
 from storage.uploads.uses import use_uploads
 from storage.waking.hints import Due, note_due
+
+if TYPE_CHECKING:  # `jobs list` does without it
+    from storage.jobs.shown.fresh import FreshViews
 
 log = logging.getLogger("reelq.jobs")
 

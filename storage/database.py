@@ -185,7 +185,7 @@ class Database:
         self._name, self._size, self._wait_s = name, size, wait_s
         self._target = _read(url)
         self._limits = limits
-        self._beginning = _beginning(self._target, limits)
+        self._beginnings: dict[Limits, bytes] = {}
         self._prepared = prepared
         self._on_due = on_due
         self._trusted_since = 0.0
@@ -215,8 +215,8 @@ class Database:
         )
 
     @contextmanager
-    def begin(self, *, planned_once: bool = False) -> Iterator[Connection]:
-        """A transaction; commits at the end, rolls back on an exception.
+    def begin(self, *, planned_once: bool = False, limits: Limits | None = None) -> Iterator[Connection]:
+        """A transaction; commits at the end, rolls back on an exception. `limits`: other ones than usual.
 
         `planned_once`: its statements run again and again and find their rows by ids or in the order of an index, so
         each connection plans them once, for all values. To look up ids that come with other values, as in a join, they
@@ -227,8 +227,12 @@ class Database:
         """
         self._pool.open()
         due: set[str] | None = None if self._on_due is None else set()
+        limits = limits or self._limits
+        beginning = self._beginnings.get(limits)
+        if beginning is None:
+            beginning = self._beginnings[limits] = _beginning(self._target, limits)
         with translated(self._target.where), self._noticed(), self._pool.connection() as conn:
-            _begin(conn, self._beginning + _PLANNED_ONCE if planned_once else self._beginning, self._limits)
+            _begin(conn, beginning + _PLANNED_ONCE if planned_once else beginning, limits)
             conn.due = due
             try:
                 with conn.preparing_at_once() if planned_once else nullcontext():

@@ -280,7 +280,11 @@ def test_videos_of_many_small_accounts_share_messages(settings: Settings, broker
         database.close()
     with redis.Redis.from_url(broker_url) as client:
         bodies = [json.loads(base64.b64decode(json.loads(m)["body"]))[0] for m in client.lrange("transfer", 0, -1)]
-    assert [(account, len(items)) for account, items in bodies] == [("20 accounts", 20)] * 3
+    full = TRANSFER_BATCH
+    assert [(account, len(items)) for account, items in bodies] == [
+        (f"{full} accounts", full),
+        (f"{60 - full} accounts", 60 - full),
+    ]
     assert {UUID(job_id) for _, items in bodies for job_id, _ in items} == ids
 
 

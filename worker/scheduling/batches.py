@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-POLL_BATCH, TRANSFER_BATCH = 100, 20
+POLL_BATCH, TRANSFER_BATCH = 100, 40
+"""Jobs a message. Each message of copies is loaded, and ends, with a transaction of its own: a copy takes 0.15 ms of
+CPU less in one of 40 than in one of 20. A round fills two of them, for two workers."""
 # Full batches that may wait in the broker per queue; other jobs wait in the table, where they can still be reordered.
-MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
+MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 4, "notify": 16}
 MAX_SUBMITS_A_ROUND, MAX_POLLS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_UNCONFIRMED_A_ROUND = 100, 400, 80, 100
 """While there are more, the next round follows soon."""
 SLOW_SUBMITS, SLOW_S = 60, 0.02

@@ -1,8 +1,8 @@
 """The only HTTP client of the gateways' APIs: sends the calls that a dialect builds, and translates failures once.
 
-aiohttp makes the connections. Queries and billed POSTs go over them without its requests (`seedance.network.direct`);
-other calls, and all calls of a gateway whose responses only aiohttp reads, with them. Both ways distinguish "never
-sent" from "perhaps sent" by the class of the exception.
+aiohttp makes the connections. Queries and, once one was answered, billed POSTs go over them without its requests
+(`seedance.network.direct`); other calls, and all calls of a gateway whose responses only aiohttp reads, with them. Both
+ways distinguish "never sent" from "perhaps sent" by the class of the exception.
 """
 
 from __future__ import annotations
@@ -133,6 +133,10 @@ def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
 class GatewayClient:
     """One account's connections to its gateway, on one event loop, for the life of the process."""
 
+    _reads_directly: bool | None = None
+    """Whether `seedance.network.direct` reads the gateway's responses; None: not known yet. A query finds out, because
+    it can be repeated, so POSTs go through aiohttp before that."""
+
     def __init__(
         self,
         account: Account,
@@ -163,7 +167,6 @@ class GatewayClient:
         self._connecting = TimeLimits(min(CONNECT_TIMEOUT_S, submit_timeout_s / 2))
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        self._reads_directly = True
         """Whether `direct` can read this gateway's responses. It refuses more than aiohttp does."""
 
     async def __aenter__(self) -> Self:
@@ -366,16 +369,17 @@ class GatewayClient:
         headers = self._headers(call, content)
         paid = operation == "submit"
         session = self._connections(paid=paid)
-        if self._reads_directly and (call.method == "POST" if paid else (call.method, content) == ("GET", None)):
-            path = f"{self._base_path}{call.path}{query}"
+        path = f"{self._base_path}{call.path}{query}"
+        if paid and call.method == "POST" and self._reads_directly:
+            return await self._post(session, path, headers, content or b"")
+        if not paid and (call.method, content) == ("GET", None) and self._reads_directly is not False:
             try:
-                if paid:
-                    return await self._post(session, path, headers, content or b"")
-                return await _answered(await direct.request(session, "GET", self._base, headers, path=path))
+                answer = await _answered(await direct.request(session, "GET", self._base, headers, path=path))
             except NotHttp:  # aiohttp may read it, and a GET can be repeated
                 self._reads_directly = False
-                if paid:
-                    raise
+            else:
+                self._reads_directly = True
+                return answer
         url = URL(f"{self._base_url}{call.path}{query}", encoded=True)
         async with session.request(
             call.method, url, data=_body(content), headers=headers, allow_redirects=False
@@ -393,13 +397,17 @@ class GatewayClient:
     ) -> WireAnswer:
         """A billed POST, which is sent once."""
         headers = {**headers, "Content-Length": str(len(content))}
-        wire = await direct.request(
-            *(session, "POST", self._base, headers, partial(_pieces, content)),
-            path=path,
-            connecting=self._connecting,
-            most_head_bytes=MAX_HEAD_BYTES,
-        )
-        return await _answered(wire)
+        try:
+            wire = await direct.request(
+                *(session, "POST", self._base, headers, partial(_pieces, content)),
+                path=path,
+                connecting=self._connecting,
+                most_head_bytes=MAX_HEAD_BYTES,
+            )
+            return await _answered(wire)
+        except NotHttp:
+            self._reads_directly = False
+            raise
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
         """The headers of a call, in addition to those of every call or instead of them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -20,7 +21,7 @@ from yarl import URL
 from seedance.network.http_messages import MOST_HEAD_BYTES, header_lines, write_head
 from seedance.network.sessions import NotConnected
 from seedance.network.time_limits import TimeLimits
-from seedance.network.wire import Wire
+from seedance.network.wire import Wire, is_stale
 
 _MOST_ORIGINS = 256
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -103,10 +104,10 @@ async def _connect(session: aiohttp.ClientSession, origin: _Origin, limits: Time
     if connector is None:
         raise RuntimeError("the session is closed")
     try:
-        if limits is None:
-            return await connector.connect(origin.request, [], session.timeout)
-        with limits.start():
-            return await connector.connect(origin.request, [], session.timeout)
+        with limits.start() if limits is not None else nullcontext():
+            while is_stale(connection := await connector.connect(origin.request, [], session.timeout)):
+                connection.close()
+            return connection
     except TimeoutError as exc:
         raise NotConnected(f"no connection to {origin.request.url} in time") from exc
 

@@ -28,6 +28,13 @@ REQUEST = GenerationRequest(prompt="a cat on a piano")
 BODY = orjson.dumps({"id": "asyntask_1", "task_id": "asyntask_1", "status": ""})
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
+
+@pytest.fixture(autouse=True, params=[True, None], ids=["directly", "by aiohttp"])
+def _reads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of a POST: after a query that was answered, and before it."""
+    monkeypatch.setattr(GatewayClient, "_reads_directly", request.param)
+
+
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -7,6 +7,7 @@ import asyncio
 import orjson
 import pytest
 
+from seedance.client import GatewayClient
 from seedance.errors import OutcomeUnknown, Rejected
 from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from tests.integration.submitting.test_never_sent import (
@@ -18,6 +19,11 @@ from tests.integration.submitting.test_never_sent import (
     serve,
     submit_to,
 )
+
+
+@pytest.fixture(autouse=True)
+def _answered_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,10 @@ def test_an_unusual_head_does_not_hide_the_answer(answer: bytes, *, pause: bool)
     assert asyncio.run(submit_to(behave)) == Submitted("asyntask_1")
 
 
-def test_a_gateway_whose_heads_only_aiohttp_reads_costs_one_doubt() -> None:
+def test_heads_that_only_aiohttp_reads_cost_a_doubt_only_if_those_of_queries_were_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", None)
     received = 0
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,12 +67,37 @@ def test_a_gateway_whose_heads_only_aiohttp_reads_costs_one_doubt() -> None:
 
     async def run() -> None:
         async with serve(behave) as port, client_for(port) as client:
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
+            monkeypatch.setattr(client, "_reads_directly", True)
+            await asyncio.sleep(0.1)  # the connection was kept, and the server has closed it
             with pytest.raises(OutcomeUnknown):
                 await client.submit(REQUEST, AttemptOptions())
             assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
 
     asyncio.run(run())
-    assert received == 2
+    assert received == 3
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"), [(b"HTTP/1.1 200 OK\r\n", True), (b"HTTP/1.1 200 OK\r\n X: a\r\n", False)]
+)
+def test_a_query_finds_out_whether_posts_can_go_directly(
+    monkeypatch: pytest.MonkeyPatch, head: bytes, *, expected: bool
+) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", None)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + b"Content-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            assert client._reads_directly is None
+            await client.call("query", WireCall("GET", "/v1/videos/1"))
+            assert client._reads_directly is expected
+
+    asyncio.run(run())
 
 
 def test_a_body_of_many_megabytes_arrives_whole_and_with_its_length() -> None:

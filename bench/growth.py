@@ -13,8 +13,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -28,8 +28,9 @@ from bench.report import Report, Table, Target, Value, quantile
 from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state
 from storage import database
-from storage.database import Database
+from storage.database import Connection, Database
 from worker.garbage import spare_loaded
+from worker.scheduling.beside import beside
 
 ROUNDS, TICKS, QUICK_ROUNDS = 15, 60, 3
 TICK_P50_MS, TICK_P99_MS, PAGE_MS, GROWTH = 25.0, 100.0, 100.0, 2.0
@@ -47,7 +48,7 @@ def filled(directory: Path, sizes: Sizes) -> Iterator[Database]:
     assert servers.postgres is not None
     with running(servers.specs()):
         database.upgrade(servers.postgres.url)
-        db = Database(servers.postgres.url, name="bench", size=1)
+        db = Database(servers.postgres.url, name="bench", size=2)
         try:
             with db.begin() as conn:
                 is_empty = conn.execute("SELECT FROM jobs LIMIT 1").fetchone() is None
@@ -63,13 +64,28 @@ def filled(directory: Path, sizes: Sizes) -> Iterator[Database]:
 def timed(db: Database, statement: Statement) -> float:
     """Milliseconds of one run; nothing that it writes stays."""
     spent = 0.0
-    for run in statement.run:
-        with db.begin(planned_once=statement.kind in ("tick", "claim")) as conn:  # as the scheduler does
+    for step in statement.steps:
+        with ExitStack() as transactions:
+            as_scheduler = statement.kind in ("tick", "claim")
+            conns = [transactions.enter_context(db.begin(planned_once=as_scheduler)) for _ in step]
             start = time.perf_counter()
-            run(conn)
+            run_beside(list(zip(step, conns, strict=True)))
             spent += time.perf_counter() - start
-            conn.pgconn.exec_(b"ROLLBACK")  # unseen by psycopg, which would forget what it has prepared
+            for conn in conns:
+                conn.pgconn.exec_(b"ROLLBACK")  # unseen by psycopg, which would forget what it has prepared
     return spent * 1000
+
+
+def run_beside(runs: Sequence[tuple[Callable[[Connection], object], Connection]]) -> None:
+    """Run one transaction, or two side by side, as the scheduler does."""
+    first, *others = runs
+    if not others:
+        first[0](first[1])
+        return
+    [(run, conn)] = others
+    with beside(lambda: run(conn), lambda _: None) as result:
+        first[0](first[1])
+        result()
 
 
 def measure(db: Database, sizes: Sizes, rounds: int, only: str) -> Times:

@@ -17,6 +17,7 @@ from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, prepare, with_derived_keys
+from producer.intake.offers import KeptOffers
 from producer.intake.recipients import check_mail
 from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
@@ -35,11 +36,11 @@ from storage.accounts.live import LiveSettings
 from storage.actors import acting, current_actor, user_of
 from storage.callers.transaction import write_in
 from storage.campaigns.rows import standing_jobs
-from storage.database import BULK, Connection, Database, limit
+from storage.database import BULK, Connection, Database
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
 from storage.jobs.records import Enqueued, JobView, NewJob
-from storage.jobs.shown.fresh import views_of_new
+from storage.jobs.shown.fresh import FreshViews
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -83,6 +84,7 @@ class Producer:
         kind = HintingDatabase if hints else ConfiguredDatabase
         self._database: Database = kind(given, name="reelq-producer", size=connections, wait_s=_CONNECT_WAIT_S)
         self._local_files = local_files
+        self._offers = KeptOffers()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +149,9 @@ class Producer:
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
         """
         try:
-            return prepare(self.with_drafts([Row("", fields)]), self.settings, self._base())
+            settings = self.settings
+            offers = self._offers.of(self.tenant, settings)
+            return prepare(self.with_drafts([Row("", fields)]), settings, self._base(), offers)
         except InvalidRows as exc:
             raise exc.rows[0] from None
 
@@ -207,7 +211,8 @@ class Producer:
         """
         if terms:  # schedulers would wait until the caller commits
             raise InvalidInput([Problem("connection", "cannot be combined with a budget or a weight; set them apart")])
-        return self._ready(batch, campaign, terms, partial(self._show, campaign))
+        views = FreshViews(campaign)
+        return self._ready(batch, campaign, terms, partial(self._show, views), views=views)
 
     def with_drafts(self, rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         """The rows; those with `draft_of` are completed from their drafts, which are looked up among the tenant's jobs.
@@ -250,7 +255,7 @@ class Producer:
             if_still(conn)
             return stored
 
-        return self._store(batch, campaign, terms, show, progress, start=start)
+        return write_surely(self._database, BULK, self._ready(batch, campaign, terms, show, progress, start))
 
     def store_and_show(
         self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, lock_wait_s: float | None = None
@@ -264,37 +269,20 @@ class Producer:
             IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `store`.
         """
 
+        views = FreshViews(campaign)
+
         def show(conn: Connection, stored: list[Enqueued], made: Sequence[NewJob]) -> list[tuple[Job, bool]]:
-            jobs = self._show(campaign, conn, stored, made)
+            jobs = self._show(views, conn, stored, made)
             return [(job, item.created) for job, item in zip(jobs, stored, strict=True)]
 
-        return self._store(batch, campaign, terms, show, lock_wait_s=lock_wait_s)
+        write = self._ready(batch, campaign, terms, show, views=views)
+        return write_surely(self._database, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s), write)
 
-    def _show(
-        self, campaign: str | None, conn: Connection, stored: list[Enqueued], made: Sequence[NewJob]
-    ) -> list[Job]:
-        found = views_of_new(conn, made, campaign)
+    def _show(self, views: FreshViews, conn: Connection, stored: list[Enqueued], made: Sequence[NewJob]) -> list[Job]:
+        found = views.of(conn, made)
         if rest := [item.id for item in stored if item.id not in found]:
             found |= queries.get_jobs(conn, self.tenant, rest)
         return [found[item.id] for item in stored]
-
-    def _store(
-        self,
-        batch: Batch,
-        campaign: str | None,
-        terms: Terms,
-        show: Show[T],
-        progress: Progress | None = None,
-        lock_wait_s: float | None = None,
-        start: Start = AT_ONCE,
-    ) -> list[T]:
-        write = self._ready(batch, campaign, terms, show, progress, start)
-
-        def work(conn: Connection) -> list[T]:
-            limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
-            return write(conn)
-
-        return write_surely(self._database, work)
 
     def _ready(
         self,
@@ -304,6 +292,7 @@ class Producer:
         show: Show[T],
         progress: Progress | None = None,
         start: Start = AT_ONCE,
+        views: FreshViews | None = None,
     ) -> Callable[[Connection], list[T]]:
         """Upload the files of a batch; return what is left to do in one transaction."""
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
@@ -313,7 +302,7 @@ class Producer:
         if not prepared:
             return lambda _: []
         store(batch.files, self.shelf, progress)
-        return in_one_transaction(self.tenant, self.actor, prepared, campaign, terms, start, show)
+        return in_one_transaction(self.tenant, self.actor, prepared, campaign, terms, start, show, views)
 
     # --- look ---
 

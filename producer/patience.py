@@ -11,7 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from producer.errors import JobNotFound
 from producer.wording import plural
-from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld, connect
+from storage.database import Connection, Database, DatabaseUnavailable, Limits, LocksHeld, connect
 from storage.jobs import queries
 from storage.jobs.records import JobView
 
@@ -52,7 +52,7 @@ def read_through_outage(database: Database, question: Callable[[Connection], T])
             time.sleep(POLL_CAP_S)
 
 
-def write_surely(database: Database, write: Callable[[Connection], T]) -> T:
+def write_surely(database: Database, limits: Limits, write: Callable[[Connection], T]) -> T:
     """Run a transaction, and again if the connection was lost: `write` detects an earlier commit.
 
     Raises:
@@ -61,7 +61,7 @@ def write_surely(database: Database, write: Callable[[Connection], T]) -> T:
     """
     for attempt in range(1, _STORE_TRIES + 1):
         try:
-            with database.begin() as conn:
+            with database.begin(limits=limits) as conn:
                 return write(conn)
         except LocksHeld:
             raise

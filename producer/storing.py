@@ -17,6 +17,7 @@ from storage.database import DEFAULT_LIMITS, Connection, limit
 from storage.jobs import queries
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
+from storage.jobs.shown.fresh import FreshViews
 from storage.uploads.uses import UploadUnknown
 
 T = TypeVar("T")
@@ -31,9 +32,11 @@ def in_one_transaction(
     terms: Terms,
     start: Start,
     show: Show[T],
+    views: FreshViews | None = None,
 ) -> Callable[[Connection], list[T]]:
     """The work of one transaction: store the jobs, all or none, and `show` them, with those that this transaction has
-    stored. It may run again after a commit whose answer was lost: the jobs keep the ids of the first time.
+    stored. It may run again after a commit whose answer was lost: the jobs keep the ids of the first time. `views`: as
+    of `enqueue_jobs`.
 
     Raises, when it runs:
         RowConflict, IdempotencyConflict: a key is known with another request.
@@ -52,7 +55,7 @@ def in_one_transaction(
             as_new_job(job, tenant, campaign_id, kept_back=kept)
             for job, kept in zip(prepared, start.kept_back(prepared), strict=True)
         ]
-        stored = enqueue_jobs(conn, new)
+        stored = enqueue_jobs(conn, new, views)
         if campaign is not None and campaign_id is not None:
             stored = add_campaign_rows(conn, tenant, campaign_id, prepared, stored, start.sheet)
             if start.paused:

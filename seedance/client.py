@@ -1,14 +1,16 @@
 """The only HTTP client of the gateways' APIs: sends the calls that a dialect builds, and translates failures once.
 
-It uses aiohttp directly, without httpx on top: a third of the CPU per call, and exceptions that distinguish "never
-sent" from "sent", which httpx's do not on aiohttp's connections.
+aiohttp makes the connections. Queries and billed POSTs go over them without its requests (`seedance.network.direct`);
+other calls, and all calls of a gateway whose responses only aiohttp reads, with them. Both ways distinguish "never
+sent" from "perhaps sent" by the class of the exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -22,7 +24,6 @@ from seedance.content_coding import decompressed
 from seedance.errors import (
     BadAnswer,
     GatewayError,
-    NotSent,
     NotServed,
     Operation,
     OutcomeUnknown,
@@ -47,16 +48,20 @@ from seedance.gateways.base import (
 from seedance.gateways.checks import is_public
 from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
 from seedance.network import direct
+from seedance.network.failures import translate_failure
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, Outbound
-from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
+from seedance.network.sessions import open_connector, open_session
 from seedance.network.time_limits import TimeLimits
+from seedance.network.wire import Wire
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
 MAX_ANSWER_BYTES = 4 * 2**20
 MAX_HEADER_BYTES = 64 * 1024
 """Of one header; aiohttp takes 8 KiB. Some firewalls add policies and cookies that are larger."""
+MAX_HEAD_BYTES = 2**20
+"""Of all headers of the response to a POST, which cannot be asked for again."""
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 SUBMIT_KEEPALIVE_S = 2.0
@@ -66,29 +71,11 @@ PIECE_BYTES = 256 * 1024
 _FIND_PAGES = 10
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
-# Raised before the first byte of a request is written; everything else may come after it.
-_BEFORE_SENDING = (NotConnected, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-
-
 _BEFORE_FORWARDING = frozenset({407, *NO_ROUTE_STATUSES})
 
 
 class AnswerTooLarge(Exception):
     """The gateway's answer is larger than any known answer."""
-
-
-def translate_failure(exc: BaseException, gateway: str, operation: Operation) -> GatewayError:
-    """Translate a failure without an answer into an error of the tree.
-
-    `NotSent` only if the exception's class proves that no byte of the request was written. Everything else is
-    `OutcomeUnknown` for a submit, and `Unavailable` for a query or download, which can be repeated.
-    """
-    text = failure_text(exc)
-    if isinstance(exc, _BEFORE_SENDING):
-        return NotSent(text, gateway=gateway, operation=operation)
-    if operation == "submit":
-        return OutcomeUnknown(text, gateway=gateway, operation=operation)
-    return Unavailable(text, gateway=gateway, operation=operation)
 
 
 def base_url_of(account: Account, dialect: Dialect) -> str:
@@ -108,9 +95,8 @@ def _body(content: bytes | None) -> bytes | BytesIO | None:
     return BytesIO(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
-async def _get(session: aiohttp.ClientSession, base: URL, path: str, headers: Mapping[str, str]) -> WireAnswer:
-    """A GET without aiohttp's own cost of each request: most calls are polls. `path`: instead of that of `base`."""
-    wire = await direct.request(session, "GET", base, headers, path=path)
+async def _answered(wire: Wire) -> WireAnswer:
+    """The answer of an exchange, which ends with it."""
     try:
         body = await wire.read(MAX_ANSWER_BYTES + 1)
     finally:
@@ -118,6 +104,16 @@ async def _get(session: aiohttp.ClientSession, base: URL, path: str, headers: Ma
     if len(body) > MAX_ANSWER_BYTES:
         raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
     return _plain(wire.status, wire.headers, body)
+
+
+def _pieces(content: bytes) -> Iterator[bytes | memoryview]:
+    """A body as it is written: a large one in pieces, so that it does not block the loop."""
+    if len(content) <= PIECE_BYTES:
+        yield content
+        return
+    view = memoryview(content)
+    for start in range(0, len(view), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]
 
 
 def _is_own_call(url: str, path: str) -> bool:
@@ -163,6 +159,8 @@ class GatewayClient:
             "cancel": queries,
             "list": queries,
         }
+        # Shorter than the limit of a whole call, which proves nothing about a POST.
+        self._connecting = TimeLimits(min(CONNECT_TIMEOUT_S, submit_timeout_s / 2))
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._reads_directly = True
@@ -366,13 +364,18 @@ class GatewayClient:
         content = orjson.dumps(call.json) if call.json is not None else call.content
         query = f"?{urlencode(call.params, doseq=True, quote_via=quote)}" if call.params else ""
         headers = self._headers(call, content)
-        session = self._connections(paid=operation == "submit")
-        if call.method == "GET" and content is None and operation != "submit" and self._reads_directly:
+        paid = operation == "submit"
+        session = self._connections(paid=paid)
+        if self._reads_directly and (call.method == "POST" if paid else (call.method, content) == ("GET", None)):
+            path = f"{self._base_path}{call.path}{query}"
             try:
-                path = f"{self._base_path}{call.path}{query}"
-                return await _get(session, self._base, path, headers)
+                if paid:
+                    return await self._post(session, path, headers, content or b"")
+                return await _answered(await direct.request(session, "GET", self._base, headers, path=path))
             except NotHttp:  # aiohttp may read it, and a GET can be repeated
                 self._reads_directly = False
+                if paid:
+                    raise
         url = URL(f"{self._base_url}{call.path}{query}", encoded=True)
         async with session.request(
             call.method, url, data=_body(content), headers=headers, allow_redirects=False
@@ -384,6 +387,19 @@ class GatewayClient:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
             answered = {name.lower(): value for name, value in response.headers.items()}
             return _plain(response.status, answered, bytes(body))
+
+    async def _post(
+        self, session: aiohttp.ClientSession, path: str, headers: Mapping[str, str], content: bytes
+    ) -> WireAnswer:
+        """A billed POST, which is sent once."""
+        headers = {**headers, "Content-Length": str(len(content))}
+        wire = await direct.request(
+            *(session, "POST", self._base, headers, partial(_pieces, content)),
+            path=path,
+            connecting=self._connecting,
+            most_head_bytes=MAX_HEAD_BYTES,
+        )
+        return await _answered(wire)
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
         """The headers of a call, in addition to those of every call or instead of them."""
@@ -397,8 +413,7 @@ class GatewayClient:
         uses from then on."""
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
-            # Shorter than the limit of a whole call, which proves nothing about a POST.
-            connect_s = min(CONNECT_TIMEOUT_S, self._limits["submit" if paid else "query"].limit_s / 2)
+            connect_s = self._connecting.limit_s if paid else min(CONNECT_TIMEOUT_S, self._limits["query"].limit_s / 2)
             self._sessions[paid] = open_session(
                 self._outbound,
                 open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),

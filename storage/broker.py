@@ -205,6 +205,16 @@ def _of_cluster(answer: object) -> bool:
     )
 
 
+def explained(exc: Exception, target: BrokerUrl) -> BrokerUnavailable:
+    """What an error of a command or of a connection says of a broker that has worked before."""
+    text = str(exc)
+    if isinstance(exc, redis.TimeoutError) and "reading" in text:
+        return _silent(target)
+    if re.search(r"Connection closed by server|reset by peer", text):
+        return BrokerUnavailable(f"broker at {target.where} closed the connection")
+    return _explained(exc, target)
+
+
 def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUnavailable:
     text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__).rstrip(".")
     for secret in (target.password, target.sentinel_password):

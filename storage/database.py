@@ -83,8 +83,9 @@ _IN_ORDER: LiteralString = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 )
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
-# little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch.
-_PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan"
+# little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch. But a plan made for a small
+# table is kept while 100,000 rows come into it, until it has new statistics. So no such plan may read a table whole.
+_PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
 _SCHEMAS = """SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
 FROM unnest(current_schemas(false)) WITH ORDINALITY AS found(name, place)"""
 
@@ -184,7 +185,7 @@ class Database:
         self._name, self._size, self._wait_s = name, size, wait_s
         self._target = _read(url)
         self._limits = limits
-        self._beginning = _beginning(self._target, limits)
+        self._beginnings: dict[Limits, bytes] = {}
         self._prepared = prepared
         self._on_due = on_due
         self._trusted_since = 0.0
@@ -214,19 +215,24 @@ class Database:
         )
 
     @contextmanager
-    def begin(self, *, planned_once: bool = False) -> Iterator[Connection]:
-        """A transaction; commits at the end, rolls back on an exception.
+    def begin(self, *, planned_once: bool = False, limits: Limits | None = None) -> Iterator[Connection]:
+        """A transaction; commits at the end, rolls back on an exception. `limits`: other ones than usual.
 
         `planned_once`: its statements run again and again and find their rows by ids or in the order of an index, so
-        each connection plans them once, for all values.
+        each connection plans them once, for all values. To look up ids that come with other values, as in a join, they
+        name the ids as an array (`id = ANY(…)`) as well: else PostgreSQL may read an index from end to end.
 
         Raises:
             LocksHeld, DatabaseUnavailable: as `connect`.
         """
         self._pool.open()
         due: set[str] | None = None if self._on_due is None else set()
+        limits = limits or self._limits
+        beginning = self._beginnings.get(limits)
+        if beginning is None:
+            beginning = self._beginnings[limits] = _beginning(self._target, limits)
         with translated(self._target.where), self._noticed(), self._pool.connection() as conn:
-            _begin(conn, self._beginning + _PLANNED_ONCE if planned_once else self._beginning, self._limits)
+            _begin(conn, beginning + _PLANNED_ONCE if planned_once else beginning, limits)
             conn.due = due
             try:
                 with conn.preparing_at_once() if planned_once else nullcontext():

@@ -23,6 +23,7 @@ class Door:
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
         self._age = 0
+        self._hangs = False
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._run(self._accept)
@@ -35,6 +36,18 @@ class Door:
     def freeze(self) -> None:
         """Swallow what is said on the connections there are, without closing them; new ones work."""
         self._age += 1
+
+    def hang(self) -> None:
+        """Swallow what is said on every connection, also on new ones, until `go_on`."""
+        self._hangs = True
+        self.freeze()
+
+    def go_on(self) -> None:
+        """Let new connections work again after `hang`, and reset the others, as a host does that was started again."""
+        self._hangs = False
+        for each in tuple(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -77,7 +90,7 @@ class Door:
                     data = source.recv(65536)
                     if not data:
                         return
-                    if age == self._age:
+                    if age == self._age and not self._hangs:
                         (server if source is client else client).sendall(data)
 
     def close(self) -> None:

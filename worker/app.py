@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from celery import Celery
 
-from worker import broker, exposure, quiet_kombu
+from worker import broker, exposure, quiet_celery
+from worker.ending import OneWayToStop
 from worker.environment import ignore_others
 
 ignore_others()
 broker.register()
-quiet_kombu.install()
+quiet_celery.install()
 exposure.install()
 app = Celery(
     "worker",
@@ -17,3 +18,4 @@ app = Celery(
     events="worker.watching.gathered_events:Events",
 )
 app.config_from_object("worker.config")
+app.steps["worker"].add(OneWayToStop)

@@ -14,6 +14,7 @@ from storage import broker
 from storage.broker import PROTOCOL, BrokerUnavailable, BrokerUnfit, sentinel_arguments, tls_arguments
 from storage.broker_url import BrokerUrl
 from storage.settings import Settings
+from worker.leaving import Leaving
 
 log = logging.getLogger("reelq.broker")
 
@@ -29,13 +30,14 @@ _CONNECT_S = 5.0
 class _Lean:
     """What all our channels change: they speak RESP2, which needs no HELLO, and use one client for all commands. Kombu
     makes one for each acknowledgement and each event, which costs as much as the command. A client holds no connection:
-    it takes one from the pool for each command, so threads may share it."""
+    it takes one from the pool for each command, so threads may share it. Their connections leave soon at the end."""
 
     _commands: Any = None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc] # of a channel
-        return {**parameters, "protocol": PROTOCOL}
+        kind = type("Leaving", (Leaving, parameters["connection_class"]), {})
+        return {**parameters, "protocol": PROTOCOL, "connection_class": kind}
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         make = super()._create_client  # type: ignore[misc] # of a channel

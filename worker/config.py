@@ -45,9 +45,11 @@ task_create_missing_queues = True
 task_queues = [Queue(name, Exchange(name, "direct"), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call] # kombu has no types
 
 worker_send_task_events = True
-worker_consumer = "worker.watching.gathered_events:Consumer"
+worker_consumer = "worker.consumer:Consumer"
 task_send_sent_event = False
 worker_cancel_long_running_tasks_on_connection_loss = False
+# It has no effect with this broker, and says so at each reconnection.
+worker_enable_prefetch_count_reduction = False
 worker_redirect_stdouts = False
 worker_enable_remote_control = True
 event_queue_expires = 60

@@ -150,6 +150,8 @@ class Journal(Part):
             self._noted_at = time.monotonic()
         except DatabaseUnavailable as exc:
             log.warning("journal.not_noted error=%s", exc)
+        except Exception:
+            log.exception("journal.not_noted")  # the thread must go on: submits wait for what it writes
 
     def _put(self, batch: Sequence[tuple[UUID, Entry]]) -> None:
         """Write the entries into the present segment, or into a new one."""

@@ -46,6 +46,8 @@ class KeptLeases:
                 await asyncio.to_thread(self._renew, list(self._open.items()))
             except DatabaseUnavailable as exc:
                 log.warning("leases.not_renewed error=%s", exc)
+            except Exception:
+                log.exception("leases.not_renewed")  # without renewals, all of these jobs would be done again elsewhere
 
     def _renew(self, leases: Sequence[tuple[UUID, int]]) -> None:
         with self._runtime.database.begin() as conn:

@@ -17,13 +17,16 @@ from storage import heartbeats
 from storage.broker import BrokerUnfit
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
+from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import load_settings
 from worker import runtime
 from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
+from worker.ending import end_in_time, stop_limit_s
 from worker.failpoints import failpoint
 from worker.garbage import OFTEN, SELDOM, spare_loaded
+from worker.leaving import LEAVE
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -45,6 +48,7 @@ def start(**_: Any) -> None:
             if (unfit := too_old(conn)) is not None:
                 sys.exit(f"reelq: {unfit}")
         runtime.install(made)
+        end_in_time(made.stopping, lambda: stop_limit_s(settings, made.queues))
     except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
         sys.exit(f"reelq: {exc}")
     failpoint("lifecycle.after_start")
@@ -75,6 +79,7 @@ def _prepare(running: Runtime) -> None:
 
 def _beat(running: Runtime, queues: list[str]) -> None:
     instance = heartbeats.own_instance()
+    outage = Outage(log, "database", "what was begun is written when it answers; `reelq doctor` says what to do")
     while True:
         try:
             with running.database.begin() as conn:
@@ -85,8 +90,11 @@ def _beat(running: Runtime, queues: list[str]) -> None:
                 for queue in queues:
                     heartbeats.beat(conn, queue, instance)
                 running.live.refresh(conn)
+            outage.works()
         except DatabaseUnavailable as exc:
-            log.warning("heartbeat.missed error=%s", exc)
+            outage.fails(exc)
+        except Exception:
+            log.exception("heartbeat.missed")  # the thread must go on: without it, a supervisor restarts the worker
         if running.stopping.wait(HEARTBEAT_S):
             return
         if loop_answers(running):  # also without a database: a restart would not bring it back
@@ -95,8 +103,14 @@ def _beat(running: Runtime, queues: list[str]) -> None:
 
 @signals.worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """The process was asked to stop: take no new message, and finish or release running work within a time limit."""
-    runtime.current().drain(DRAIN_COPIES_S)
+    """The process was asked to stop: take no new message, and finish or release running work within a time limit.
+
+    A signal handler calls this. A second signal may come at any point, also in the middle of the first call or after
+    the end of the runtime; it changes nothing.
+    """
+    if not LEAVE.begun:
+        LEAVE.begin()
+        runtime.current().drain(DRAIN_COPIES_S)
 
 
 @signals.worker_shutdown.connect

@@ -176,7 +176,7 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
     }
     with db.begin() as conn:
         conn.execute(_CAMPAIGNS, known)
-        for sql in (_BREAKERS, _STATES, _TURNS):
+        for sql in (_STATES, _TURNS):
             conn.execute(sql, known)
     for sql, count in (
         (_ENDED, sizes.ended),
@@ -189,7 +189,7 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
             with db.begin() as conn:
                 conn.execute(sql, {**known, "first": first, "last": last, "count": count})
     with db.begin() as conn:
-        for sql in (_SHEET, _UPLOADS, _BATCHES):
+        for sql in (_SHEET, _UPLOADS, _BATCHES, _BREAKERS):  # breakers last: no acceptance closes them
             conn.execute(sql, {**known, "count": FILES_OF_A_TENANT * TENANTS})
     if counted:
         with db.begin() as conn:

@@ -42,7 +42,7 @@ def pages(db: Database, settings: Settings) -> list[Statement]:
         big, small = (_campaign(conn, name) for name in (BIG_CAMPAIGN, SMALL_CAMPAIGN))
         [job] = queries.page_of_jobs(conn, queries.JobFilter(TENANT, [JobState.FAILED]), limit=1)
     named = [*_lists(), *_one(job.id), *_campaigns(big, small), *_system(settings)]
-    return [Statement("page", name, (run,)) for name, run in named]
+    return [Statement("page", name, ((run,),)) for name, run in named]
 
 
 def _campaign(conn: Connection, name: str) -> UUID:

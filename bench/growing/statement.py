@@ -14,8 +14,9 @@ Kind = Literal["tick", "claim", "duty", "sweep", "page"]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing to measure. A tick is several transactions; everything else is one."""
+    """One thing to measure. A tick is several transactions, of which those of one step run side by side; everything
+    else is one."""
 
     kind: Kind
     name: str
-    run: tuple[Callable[[Connection], object], ...]
+    steps: tuple[tuple[Callable[[Connection], object], ...], ...]

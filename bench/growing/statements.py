@@ -55,12 +55,12 @@ def _ticks(db: Database, settings: Settings) -> list[Statement]:
 
 def _tick(db: Database, settings: Settings, name: str, room: Mapping[str, int]) -> Statement:
     dispatcher = Dispatcher(Celery(), settings, db)
-    tick = (
-        lambda conn: [task(conn, settings) for task in maintenance.due_tasks(conn)],
+    duties = (lambda conn: [task(conn, settings) for task in maintenance.due_tasks(conn)],)
+    claims_ = (
         lambda conn: list(dispatcher.claim_work(conn, room)),
         lambda conn: list(dispatcher.claim_submits(conn, room)),
     )
-    return Statement("tick", name, tick)
+    return Statement("tick", name, (duties, claims_))
 
 
 def _with_free_slots(settings: Settings) -> Settings:
@@ -71,8 +71,8 @@ def _with_free_slots(settings: Settings) -> Settings:
     return settings.model_copy(update={"accounts": tuple(accounts)})
 
 
-def _with(duty: maintenance.MaintenanceTask, settings: Settings) -> tuple[Callable[[Connection], object]]:
-    return (lambda conn: duty(conn, settings),)
+def _with(duty: maintenance.MaintenanceTask, settings: Settings) -> tuple[tuple[Callable[[Connection], object]]]:
+    return ((lambda conn: duty(conn, settings),),)
 
 
 def _claims(settings: Settings) -> list[Statement]:
@@ -98,7 +98,7 @@ def _claims(settings: Settings) -> list[Statement]:
         ("playable copies", lambda conn: claim_copies(conn, settings.playable_copies_at_once, LEASE_S)),
         ("webhook messages", lambda conn: claim_messages(conn, 16, deliver.RECEIVERS, deliver.BATCH, LEASE_S)),
     ]
-    return [Statement("claim", name, (run,)) for name, run in wanted]
+    return [Statement("claim", name, ((run,),)) for name, run in wanted]
 
 
 def _duties(settings: Settings) -> list[Statement]:
@@ -136,4 +136,4 @@ def _sweeps() -> list[Statement]:
         ("a heartbeat", lambda conn: heartbeats.beat(conn, heartbeats.API, "bench:1")),
         ("replaced keys", lambda conn: delete_unused(conn, LEASE_S)),
     ]
-    return [Statement("sweep", name, (run,)) for name, run in wanted]
+    return [Statement("sweep", name, ((run,),)) for name, run in wanted]

@@ -23,7 +23,7 @@ from bench.scaling.statements import LEASE_S, REQUEST
 from bench.transfer_rig import Rig, video_url
 from seedance.account import Account
 from simulator.server.downloads import DOWNLOADS_OF_A_LINK
-from storage.database import Connection, Database
+from storage.database import Connection, Database, Limits
 from storage.jobs import claims
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
@@ -48,9 +48,9 @@ class CountingDatabase(Database):
     transactions = 0
 
     @contextmanager
-    def begin(self, *, planned_once: bool = False) -> Iterator[Connection]:
+    def begin(self, *, planned_once: bool = False, limits: Limits | None = None) -> Iterator[Connection]:
         self.transactions += 1
-        with super().begin(planned_once=planned_once) as conn:
+        with super().begin(planned_once=planned_once, limits=limits) as conn:
             yield conn
 
 

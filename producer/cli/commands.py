@@ -14,16 +14,20 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from producer.cli.shared.collector import collect_as_usual
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command: its module in `producer.cli`, its function there, and its line in help, which is how the function's
-    own help begins. `passes_on`: its options belong to a program that it runs."""
+    own help begins. `passes_on`: its options belong to a program that it runs; `serves`: it runs until it
+    is stopped."""
 
     module: str
     function: str
     summary: str
     passes_on: bool = False
+    serves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +188,8 @@ DATABASE = Group(
     },
 )
 COMMANDS: Mapping[str, Command | Group] = {
-    "up": Command("setup.up", "up", "Run the whole system on this machine."),
-    "demo": Command("setup.rehearsal", "demo", "Run a campaign of 12 jobs through the whole system."),
+    "up": Command("setup.up", "up", "Run the whole system on this machine.", serves=True),
+    "demo": Command("setup.rehearsal", "demo", "Run a campaign of 12 jobs through the whole system.", serves=True),
     "submit": Command("jobs.submit", "submit", "Enqueue one job and print its id."),
     "explain": Command("jobs.explain", "explain", "Show what each account would be sent for a job, and at what cost."),
     "jobs": JOBS,
@@ -202,8 +206,8 @@ COMMANDS: Mapping[str, Command | Group] = {
     "logout": Command("login.commands", "logout", "Forget the API and its key."),
     "whoami": Command("login.commands", "whoami", "Show the API in use, the tenant and what the key may do."),
     "doctor": Command("setup.doctor", "doctor", "Check the configuration and every part of the system."),
-    "mcp": Command("mcp", "serve", "Serve an agent over standard input and output."),
-    "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True),
+    "mcp": Command("mcp", "serve", "Serve an agent over standard input and output.", serves=True),
+    "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True, serves=True),
     "bench": Command("setup.rehearsal", "bench", "Compare reelq with its alternatives.", passes_on=True),
 }
 """In the order in which help shows them."""
@@ -240,6 +244,8 @@ def load(name: str, entry: Command | Group) -> Any:
     import tomllib  # noqa: F401
 
     function = getattr(import_module(f"producer.cli.{entry.module}"), entry.function)
+    if entry.serves:
+        collect_as_usual()
     holder = typer.Typer(add_completion=False)
     if entry.passes_on:
         settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

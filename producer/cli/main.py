@@ -14,10 +14,8 @@ import typer
 
 from producer.cli.commands import AllCommands
 from producer.cli.shared import exit_codes
+from producer.cli.shared.collector import collect_seldom
 from producer.cli.shared.data_dir import DataDir
-
-_YOUNG = 200_000
-"""The collector runs after this number of new objects; what a command imports and 2,000 rows are fewer."""
 
 app = typer.Typer(
     name="reelq",
@@ -96,11 +94,9 @@ def _data_dir(arguments: Sequence[str]) -> Path | None:
 
 def main() -> None:
     """The entry point `reelq`."""
-    # Most of what a command imports stays: to look for circles in it takes a tenth of the start, and a sixth of a short
-    # command at its end, when all memory is given back anyway.
-    gc.set_threshold(_YOUNG)
+    collect_seldom()
     code = run(sys.argv[1:])
-    gc.freeze()
+    gc.freeze()  # a look for circles takes a sixth of a short command at its end, when all memory is given back anyway
     sys.exit(code)
 
 

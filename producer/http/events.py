@@ -94,6 +94,10 @@ class EventHub:
                 log.warning("api.events_unavailable %s", exc)
                 await asyncio.sleep(_OUTAGE_S)
                 continue
+            except Exception:
+                log.exception("api.events_unavailable")  # requests that wait now would wait in vain for another task
+                await asyncio.sleep(_OUTAGE_S)
+                continue
             self._tell(page, tenants)
             if page.size < PAGE:
                 await asyncio.sleep(_PERIOD_S)

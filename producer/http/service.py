@@ -102,6 +102,8 @@ class Service:
                     self.live.refresh(conn)
             except DatabaseUnavailable as exc:
                 log.warning("accounts.not_read error=%s", exc)
+            except Exception:
+                log.exception("accounts.not_read")  # the thread must go on: what it could not read may be corrected
             self._closing.wait(FOLLOW_S)
 
     def _note_unfit(self, found: str | None) -> None:

@@ -12,17 +12,14 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from producer.errors import BadRow, CellError, InvalidRows
-from producer.intake.estimates import estimate_of, prices_of
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec, hash_of, parse_job
 from producer.intake.media_check import MediaFacts
-from producer.intake.routing import able, fits, require_accounts
+from producer.intake.offers import Offers
+from producer.intake.routing import require_accounts
 from producer.intake.uploads import LocalFiles
 from producer.intake.webhook_urls import job_url_problem
 from seedance.problems import InvalidInput, Problem
-from seedance.request import RANDOM_SEED
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import FinalOf, NewJob
 from storage.logs.context import fields_now
@@ -31,8 +28,6 @@ from storage.tracing.context import current_traceparent
 
 MAX_BAD_ROWS = 20
 """After this many invalid rows the rest is not checked."""
-_PRICELESS = frozenset({"prompt", "seed"})
-"""Fields of a request that no price depends on, nor where it is served if it has no files; see `Offers`."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -156,10 +151,12 @@ class Batch:
     files: LocalFiles
 
 
-def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path | None) -> Batch:
+def prepare(
+    rows: Iterable[Row | InvalidInput], settings: Settings, base: Path | None, shared: Offers | None = None
+) -> Batch:
     """Check rows; an `InvalidInput` among them is a row that could not be read.
 
-    `base` is the directory that relative paths start from; None: local paths are refused.
+    `base` is the directory that relative paths start from; None: local paths are refused. `shared`: with other calls.
 
     Raises:
         InvalidInput: no account is configured.
@@ -170,7 +167,7 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
     good: list[Prepared] = []
     bad: list[InvalidInput] = []
     with closing(files):
-        for item in check_rows(rows, settings, files):
+        for item in check_rows(rows, settings, files, shared):
             if isinstance(item, Prepared):
                 good.append(item)
             elif len(bad) < MAX_BAD_ROWS:
@@ -183,10 +180,11 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
 
 
 def check_rows(
-    rows: Iterable[Row | InvalidInput], settings: Settings, files: LocalFiles
+    rows: Iterable[Row | InvalidInput], settings: Settings, files: LocalFiles, shared: Offers | None = None
 ) -> Iterator[Prepared | InvalidInput]:
-    """Every row as a job or as its `BadRow`; an `InvalidInput` that is none ended the reading, and comes last."""
-    shared = Offers()
+    """Every row as a job or as its `BadRow`; an `InvalidInput` that is none ended the reading, and comes last.
+    `shared`: as of `prepare`."""
+    shared = shared or Offers()
     for row in _all(rows):
         if isinstance(row, InvalidInput):
             yield row
@@ -204,55 +202,6 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         yield from rows
     except InvalidInput as exc:
         yield exc
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Where a request can be served, and for how much: see `Prepared`."""
-
-    gateways: Sequence[str]
-    estimate: Mapping[str, Any] | None
-    prices: Mapping[str, Mapping[str, float]]
-
-
-class Offers:
-    """Offers that rows have in common: a hundred thousand rows have few different ones. Of one settings object.
-
-    Text alone is served alike whatever it says and whatever its seed, so it is checked once for each set of the other
-    fields. A prompt that is long enough for a gateway to refuse it is checked each time, and so are files.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, Offer] = {}
-        self._sure_chars: int | None = None
-
-    def of(
-        self, spec: JobSpec, settings: Settings, request: Mapping[str, Any], facts: Mapping[str, MediaFacts]
-    ) -> Offer:
-        """The offer for a request.
-
-        Raises:
-            InvalidInput: no configured account can serve it.
-        """
-        if self._sure_chars is None:
-            self._sure_chars = min((account.dialect.sure_prompt_chars for account in settings.accounts), default=0)
-        alone = spec.draft_of is None and next(spec.media(), None) is None
-        if not alone or len(spec.prompt) > self._sure_chars:
-            return _offer(spec, settings, facts)
-        kind = {name: value for name, value in request.items() if name not in _PRICELESS}
-        seed = None if spec.seed is None else spec.seed == RANDOM_SEED
-        key = orjson.dumps([kind, spec.account, seed], option=orjson.OPT_SORT_KEYS)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = _offer(spec, settings, facts)
-        return found
-
-
-def _offer(spec: JobSpec, settings: Settings, facts: Mapping[str, MediaFacts]) -> Offer:
-    accounts = able(fits(spec, settings, spec.account, facts))
-    estimates = {account.name: estimate_of(account, spec, facts) for account in accounts}
-    gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
-    return Offer(gateways, estimates[accounts[0].name], prices_of(estimates))
 
 
 def as_prepared(

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from producer.intake.intake import MadeLater, Offers, Prepared, as_prepared
+from producer.intake.intake import MadeLater, Prepared, as_prepared
 from producer.intake.job_spec import JobSpec
 from producer.intake.media_check import MediaFacts
+from producer.intake.offers import Offers
 from seedance.account import Account
 from seedance.drafts import SET_FOR_FINAL, final_refusals
 from seedance.problems import InvalidInput

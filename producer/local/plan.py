@@ -24,7 +24,8 @@ STOP_ORDER = (
     ("valkey",),
     ("postgres",),
 )
-_TRANSFER_STOP_S = 20.0
+_STOP_S = 30.0
+"""Longer than the scheduler and the workers take to end, next to their POSTs, whatever hangs."""
 
 
 def environment(
@@ -136,9 +137,9 @@ class Plan:
     def job_processes(self) -> list[ChildSpec]:
         """The processes that move jobs: scheduler and workers."""
         # A killed submit leaves a job with an unknown outcome, so let it finish.
-        submit_stop_s = self.settings.submit_timeout_seconds + 5.0
+        submit_stop_s = self.settings.submit_timeout_seconds + _STOP_S
         return [
-            self._spec("scheduler", commands.SCHEDULER),
+            self._spec("scheduler", commands.SCHEDULER, stop_timeout_s=_STOP_S),
             self._spec("worker-submit-poll", commands.WORKER_SUBMIT_POLL, stop_timeout_s=submit_stop_s),
-            self._spec("worker-transfer", commands.WORKER_TRANSFER, stop_timeout_s=_TRANSFER_STOP_S),
+            self._spec("worker-transfer", commands.WORKER_TRANSFER, stop_timeout_s=_STOP_S),
         ]

@@ -1,7 +1,10 @@
-"""Requests over the connections of an aiohttp session, for files and polls: without aiohttp's own cost of each request.
+"""Requests over the connections of an aiohttp session: without aiohttp's own cost of each request.
 
 The session's connector makes the connections, so proxies, TLS, checks of addresses, limits and keep-alive are the
 session's. What is sent is the same, too: its usual headers, and the proxy's login where a proxy forwards plain HTTP.
+
+A request has two steps. First there is a connection, or `NotConnected` is raised. Then a `Wire` has it, and only a wire
+writes: so `NotConnected` proves that no byte of the request was sent, and any other failure proves nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
-from seedance.network.http_messages import header_lines, write_head
+from seedance.network.http_messages import MOST_HEAD_BYTES, header_lines, write_head
+from seedance.network.sessions import NotConnected
+from seedance.network.time_limits import TimeLimits
 from seedance.network.wire import Wire
 
 _MOST_ORIGINS = 256
@@ -47,6 +53,8 @@ async def request(
     pieces: Pieces | None = None,
     *,
     path: str | None = None,
+    connecting: TimeLimits | None = None,
+    most_head_bytes: int = MOST_HEAD_BYTES,
 ) -> Wire:
     """Send a request and return the exchange with the head of the response; the caller closes it. Redirects are not
     followed. A request that does no harm twice is sent again if its connection was closed before a response began, as
@@ -54,9 +62,11 @@ async def request(
 
     `pieces`: the body, which may be asked for twice; its length is in `headers`. `path`: percent-encoded, with a query,
     in place of the URL's; for many requests to one origin, because a URL takes longer to build than to send.
+    `connecting`: limits the wait for a connection, a free one included. `most_head_bytes`: of the response's head.
 
     Raises:
-        aiohttp.ClientError, OSError, TimeoutError: no response.
+        NotConnected: there was no connection, so nothing was sent.
+        aiohttp.ClientError, OSError, TimeoutError: no response; the request may have been received.
         ValueError: the URL or a header cannot be sent.
     """
     origins = _ORIGINS.setdefault(session, {})
@@ -68,11 +78,8 @@ async def request(
     head = _head(origin, method, url, headers or {}, url.raw_path_qs if path is None else path)
     may_repeat = method in _REPEATABLE
     while True:
-        connector = session.connector
-        if connector is None:
-            raise RuntimeError("the session is closed")
-        connection = await connector.connect(origin.request, [], session.timeout)
-        wire = Wire(connection, method, session.timeout.sock_read)
+        connection = await _connect(session, origin, connecting)
+        wire = Wire(connection, method, session.timeout.sock_read, most_head_bytes)
         try:
             await wire.exchange(head, pieces() if pieces is not None else ())
             return wire
@@ -84,6 +91,24 @@ async def request(
         except BaseException:
             wire.close()
             raise
+
+
+async def _connect(session: aiohttp.ClientSession, origin: _Origin, limits: TimeLimits | None) -> Connection:
+    """A connection, new or kept.
+
+    Raises:
+        NotConnected: there is none.
+    """
+    connector = session.connector
+    if connector is None:
+        raise RuntimeError("the session is closed")
+    try:
+        if limits is None:
+            return await connector.connect(origin.request, [], session.timeout)
+        with limits.start():
+            return await connector.connect(origin.request, [], session.timeout)
+    except TimeoutError as exc:
+        raise NotConnected(f"no connection to {origin.request.url} in time") from exc
 
 
 def _head(origin: _Origin, method: str, url: URL, headers: Mapping[str, str], path: str) -> bytes:

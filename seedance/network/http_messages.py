@@ -14,7 +14,7 @@ import aiohttp
 
 MOST_HEAD_BYTES = 32 * 1024
 """A larger head is refused."""
-_STATUS = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?")
+_STATUS = re.compile(r"HTTP/(1\.[01]|2\.0) +([1-9][0-9]{2})(?: .*)?")  # some programs write 2.0 into a head of 1.1
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _MOST_LINE = 8 * 1024
@@ -54,6 +54,8 @@ def read_head(text: str, method: str) -> Head:
     Raises:
         NotHttp: it is not one, or says two things about its body.
     """
+    if "\0" in text or text.count("\r") != text.count("\r\n"):
+        raise NotHttp("the head of the response has a NUL or a lone CR in it")
     first, *lines = text.rstrip("\r\n").split("\n")
     code, is_old = _status_of(first)
     headers: dict[str, str] = {}
@@ -82,7 +84,7 @@ def _status_of(line: str) -> tuple[int, bool]:
     found = _STATUS.fullmatch(line.rstrip("\r"))
     if found is None:
         raise NotHttp("Bad status line")
-    return int(found[2]), found[1] == "0"
+    return int(found[2]), found[1] == "1.0"
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ import select
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from typing import cast
 
 import aiohttp
@@ -24,6 +25,8 @@ STORE_BYTES = 256 * 1024
 SPILL_BYTES = 1024
 """The end of a store, which fills only if its reader is late. To receive nothing more costs two changes of the loop's
 selector, so it is done only then."""
+SHORT_BYTES = 16 * 1024
+"""A body, or its first piece, of up to this length is sent in one write with the head: each is a call of the kernel."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
 
@@ -35,8 +38,11 @@ class Wire(asyncio.BufferedProtocol):
     is received.
     """
 
-    def __init__(self, connection: Connection, method: str, stall_s: float | None) -> None:
+    def __init__(
+        self, connection: Connection, method: str, stall_s: float | None, most_head_bytes: int = MOST_HEAD_BYTES
+    ) -> None:
         """`stall_s`: how long the other side may send nothing, or take nothing, before the exchange fails.
+        `most_head_bytes`: a larger head of a response is refused.
 
         Raises:
             aiohttp.ServerDisconnectedError: the connection has ended.
@@ -48,6 +54,7 @@ class Wire(asyncio.BufferedProtocol):
         self.has_begun = False
         """Whether a byte of the response has come."""
         self._connection, self._inner, self._method, self._stall_s = connection, inner, method, stall_s
+        self._most_head_bytes = most_head_bytes
         self._transport: asyncio.Transport = inner.transport
         self._loop = asyncio.get_running_loop()
         self._store = bytearray(MOST_HEAD_BYTES + SPILL_BYTES)
@@ -96,8 +103,12 @@ class Wire(asyncio.BufferedProtocol):
             aiohttp.ClientError, OSError: no response.
             aiohttp.SocketTimeoutError: the other side has stalled.
         """
+        rest = iter(pieces)
+        first = next(rest, b"")
+        if len(first) <= SHORT_BYTES:
+            head, first = head + first, b""
         self._write(head)
-        for piece in pieces:
+        for piece in chain((first,), rest) if first else rest:
             if self._cannot_write and not await self._can_write():
                 break
             self._write(piece)
@@ -134,14 +145,19 @@ class Wire(asyncio.BufferedProtocol):
     def _has_head(self) -> bool:
         """Whether the head of the response is there; interim responses (1xx) are passed over."""
         while self._head is None:
+            while self._start < self._end and self._store[self._start] in b"\r\n":  # before a head they mean nothing
+                self._start += 1
             if self._start == self._end < MOST_HEAD_BYTES:
                 return False
             end = find_end(self._store, self._start, self._end)
             if end < 0:
                 if not self._store.startswith(b"HTTP/"[: self._end - self._start], self._start):
                     raise NotHttp("Bad status line")
-                if self._end >= MOST_HEAD_BYTES:
-                    raise NotHttp(f"the head of the response is larger than {MOST_HEAD_BYTES} bytes")
+                if self._end >= self._most_head_bytes:
+                    raise NotHttp(f"the head of the response is larger than {self._most_head_bytes} bytes")
+                if self._end >= self._full_at:
+                    self._store = self._store + bytearray(min(len(self._store), self._most_head_bytes - self._full_at))
+                    self._make_room()
                 return False
             text = self._store[self._start : end].decode("utf-8", "surrogateescape")
             self._start = end

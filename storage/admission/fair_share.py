@@ -35,6 +35,10 @@ class FairShare:
         self._grant = grant
         self.lanes = Lanes(grant)
 
+    def seeker(self, which: Which = Which.ANY, model: str | None = None) -> Seeker:
+        """What a claim looks for."""
+        return Seeker(self.lanes, self._grant.serves, which, model)
+
     def claim(self, limit: int, *, which: Which = Which.ANY, model: str | None = None) -> Step[list[Claimed]]:
         """Lease up to `limit` jobs that the account can serve, and record the turns.
 
@@ -44,7 +48,7 @@ class FairShare:
         if limit <= 0:
             return []
         while True:
-            seeker = Seeker(self.lanes, self._grant.serves, which, model)
+            seeker = self.seeker(which, model)
             try:
                 tenants = yield from _serve_all(seeker, limit)
                 break

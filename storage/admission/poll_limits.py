@@ -9,10 +9,12 @@ from storage.database import Connection
 
 _LONG_S, _SHORT_S, _MANY = 60, 10, 60
 
-# A scheduler that claims for an account locks its row, so that two of them cannot both use the rest. It counts in a
+# A scheduler that claims polls of an account locks these, so that two of them cannot both use the rest. Not its row in
+# `account_states`: the same scheduler claims its submits at the same time, and locks that row for them. It counts in a
 # statement of its own, which sees what another one has counted before it let go.
 _LOCK: LiteralString = """
-SELECT s.name FROM account_states s WHERE s.name = ANY(%(names)s::text[]) ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
+SELECT i.name FROM unnest(%(names)s::text[]) AS i(name)
+WHERE pg_try_advisory_xact_lock(hashtextextended('polls of ' || i.name, 0))
 """
 _FREE: LiteralString = """
 WITH locked AS (

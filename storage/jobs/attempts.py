@@ -50,14 +50,15 @@ class Taken:
 
 
 _BEGIN: LiteralString = """
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb)
+        AS r(id uuid, model_key text, seed bigint, callback_hash text, mark_low int, mark_count int, key_id bigint)
+)
 INSERT INTO attempts (job_id, number, account, key_id, gateway, model, model_key, seed, mark, callback_hash)
 SELECT j.id, j.attempt, j.account, i.key_id, j.gateway, j.model, i.model_key, i.seed,
        CASE WHEN i.mark_count > 0 THEN i.mark_low + mod(nextval('attempt_marks'), i.mark_count)::int END,
        i.callback_hash
-FROM jobs j
-JOIN jsonb_to_recordset(%(rows)s::jsonb)
-    AS i(id uuid, model_key text, seed bigint, callback_hash text, mark_low int, mark_count int, key_id bigint)
-    ON j.id = i.id
+FROM jobs j JOIN input i ON j.id = i.id WHERE j.id = ANY(ARRAY(SELECT id FROM input))
 RETURNING job_id, mark
 """
 

@@ -211,7 +211,7 @@ WITH RECURSIVE hosts AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
     SELECT ctid AS place FROM jobs WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
-      AND state = 'transferring' AND due_at <= now() FOR UPDATE SKIP LOCKED
+      AND state || '' = 'transferring' AND due_at + interval '0 s' <= now() FOR UPDATE SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
     FROM locked l WHERE j.ctid = l.place RETURNING j.id, j.claim, coalesce(j.account, '') AS account

@@ -34,8 +34,7 @@ SELECT {_is_due("jobs WHERE state = 'transferring'", "due_at")} AS transfers,
        {_is_due("jobs WHERE state = 'generating'", "due_at")} AS polls,
        {_is_due("jobs WHERE state = 'unconfirmed'", "due_at")} AS unconfirmed,
        {_is_due("attempts WHERE true", "look_at")} AS looks,
-       {_is_due("webhook_messages WHERE true", "due_at")} AS messages,
-       coalesce(({_QUEUE}), false) AS queued
+       {_is_due("webhook_messages WHERE true", "due_at")} AS messages
 """
 
 
@@ -51,8 +50,7 @@ class DueDuties:
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """Which kinds of work have something due. Of `messages`, the receiver may have to wait; `queued` jobs may be due
-    later."""
+    """Which kinds of work have something due. Of `messages`, the receiver may have to wait."""
 
     transfers: bool
     playable_copies: bool
@@ -60,7 +58,6 @@ class DueWork:
     unconfirmed: bool
     looks: bool
     messages: bool
-    queued: bool
 
 
 def due_duties(conn: Connection) -> DueDuties:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
 from psycopg import Cursor, Pipeline
+from psycopg.generators import send
 
 from storage.actors import key_of
 from storage.database import Connection
@@ -25,9 +25,13 @@ from storage.tracing.spans import is_recording, span
 from storage.uploads.uses import use_uploads
 from storage.waking.hints import Due, note_due
 
+if TYPE_CHECKING:  # `jobs list` does without it
+    from storage.jobs.shown.fresh import FreshViews
+
 log = logging.getLogger("reelq.jobs")
 
 _ENQUEUE_CHUNK = 2_000
+_BETWEEN_SENDS = 100
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
 """Fields beside the request: the same key with other values is still the same job, which keeps its own."""
 REQUEST = "request"
@@ -101,10 +105,10 @@ WHERE (r.id, r.campaign_id, r.asked_hash) IN (
 """
 
 
-def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
+def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob], views: FreshViews | None = None) -> list[Enqueued]:
     """Store jobs, all or none. A job with a known key and the same request gives the earlier job. So does one that is
     `replaceable` with another request, and the row of a campaign whose sheet asks for the same as before; the result
-    then `differs` in `REQUEST`.
+    then `differs` in `REQUEST`. `views`: of new jobs, which are made while PostgreSQL stores others.
 
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
@@ -112,7 +116,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         UploadUnknown: a job names a file that its tenant does not have; likewise.
     """
     fresh, chosen = _distinct(jobs)
-    made = _store(conn, fresh)
+    made = _store(conn, fresh, views)
     if made:
         note_due(conn, Due.SUBMIT)
     charge(conn, [charge_of(job) for job in made if key_of(job.actor) is not None])
@@ -163,30 +167,37 @@ def _distinct(jobs: Sequence[NewJob]) -> tuple[list[NewJob], dict[tuple[str, str
     return fresh, chosen
 
 
-def _store(conn: Connection, jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Send jobs in chunks; returns those whose keys are new. While PostgreSQL stores a chunk, the one before is logged
-    and the next one prepared."""
-    names, made = _names(conn, jobs), list[NewJob]()
-    sent: deque[tuple[Sequence[NewJob], Cursor[Any]]] = deque()
-
-    def receive() -> None:
-        chunk, cursor = sent.popleft()
-        known_before = {row[0] for row in cursor}
-        new = [job for job in chunk if job.id not in known_before] if known_before else chunk
-        _log(new, names)
-        made.extend(new)
-
-    with conn.pipeline() if len(jobs) > _ENQUEUE_CHUNK and Pipeline.is_supported() else nullcontext():
+def _store(conn: Connection, jobs: Sequence[NewJob], views: FreshViews | None) -> list[NewJob]:
+    """Send jobs in chunks; returns those whose keys are new. While PostgreSQL stores a chunk, the `views` of its jobs
+    are made and the next one is prepared. No answer is read before the last chunk is sent: psycopg waits for all."""
+    names, several, made = _names(conn, jobs), len(jobs) > _ENQUEUE_CHUNK, list[NewJob]()
+    sent: list[tuple[Sequence[NewJob], Cursor[Any]]] = []
+    if views is not None and several:
+        views.begin(conn)
+    with conn.pipeline() if several and Pipeline.is_supported() else nullcontext():
         for start in range(0, len(jobs), _ENQUEUE_CHUNK):
             chunk = jobs[start : start + _ENQUEUE_CHUNK]
             if is_recording():
                 chunk = [_traced(job) for job in chunk]
-            sent.append((chunk, conn.execute(_ENQUEUE, _as_parameters(chunk))))
-            if len(sent) > 1:
-                receive()
-        while sent:
-            receive()
+            parameters = _as_parameters(chunk)
+            if several:
+                conn.wait(send(conn.pgconn))  # until PostgreSQL takes the one before, so that few wait in memory
+            sent.append((chunk, conn.execute(_ENQUEUE, parameters)))
+            if views is not None and several:
+                _make_views(conn, views, chunk)
+        for chunk, cursor in sent:
+            known_before = {row[0] for row in cursor}
+            new = [job for job in chunk if job.id not in known_before] if known_before else chunk
+            _log(new, names)
+            made.extend(new)
     return made
+
+
+def _make_views(conn: Connection, views: FreshViews, chunk: Sequence[NewJob]) -> None:
+    """Make the views of a chunk that was sent as far as it fitted into the socket, and send the rest meanwhile."""
+    for start in range(0, len(chunk), _BETWEEN_SENDS):
+        conn.pgconn.flush()
+        views.make(chunk[start : start + _BETWEEN_SENDS])
 
 
 def _as_parameters(jobs: Sequence[NewJob]) -> dict[str, str]:

@@ -27,6 +27,7 @@ REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
                                   WHEN now() >= p.quiet_begins_at AND now() < p.quiet_ends_at THEN 'quiet_hours' END
                       FROM campaigns p WHERE p.id = j.campaign_id), j.reason)
        ELSE j.reason END"""
+# Finals by their own index: by the statistics of a small table, all of the tenant's jobs would be read for each job.
 _VIEW: LiteralString = f"""
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
@@ -38,7 +39,8 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        j.size_bytes, j.sha256, j.video_format, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at, j.draft_of, j.draft_task_id, j.draft_ends_at,
-       ARRAY(SELECT f.id FROM jobs f WHERE f.draft_of = j.id AND f.tenant = j.tenant ORDER BY f.id) AS finals,
+       ARRAY(SELECT f.id FROM (SELECT id, tenant FROM jobs WHERE draft_of = j.id OFFSET 0) f
+             WHERE f.tenant = j.tenant ORDER BY f.id) AS finals,
        {REASON} AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants

@@ -36,8 +36,10 @@ WITH input AS (
         expires_in float8, patch jsonb, detail jsonb, actor text, celery_task uuid)
 ), locked AS (
     -- In the order of the ids, so that two batches with the same jobs wait for each other instead of deadlocking.
+    -- The ids are an array, too, so that no plan reads the whole table; see `storage.database.Database.begin`.
     SELECT j.id, j.state AS source FROM jobs j JOIN input i ON i.id = j.id
-    WHERE j.state = ANY(i.sources) AND (i.claim IS NULL OR j.claim = i.claim)
+    WHERE j.id = ANY(ARRAY(SELECT id FROM input))
+      AND j.state = ANY(i.sources) AND (i.claim IS NULL OR j.claim = i.claim)
       AND (i.attempt IS NULL OR j.attempt = i.attempt)
     ORDER BY j.id FOR UPDATE OF j
 ), moved AS (

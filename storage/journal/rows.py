@@ -17,6 +17,7 @@ SELECT l.lineage, a.job_id, a.number, a.started_at, a.account, a.model, a.model_
        a.gateway, a.key_id, a.seed, a.mark, a.callback_hash, j.idempotency_key
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
 JOIN attempts a ON a.job_id = i.id AND a.number = i.number JOIN jobs j ON j.id = a.job_id CROSS JOIN journal l
+WHERE a.job_id = ANY(%(ids)s)
 """
 KEPT_COLUMNS = (
     *("account", "gateway", "model", "gateway_task_id", "object_key", "size_bytes", "sha256", "video_format"),
@@ -30,7 +31,8 @@ FROM jobs j CROSS JOIN journal l WHERE j.id = ANY(%(ids)s)
 _ANSWERED: LiteralString = """
 SELECT l.lineage, a.job_id, a.number, a.started_at, a.outcome, a.http_status, a.gateway_task_id
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
-JOIN attempts a ON a.job_id = i.id AND a.number = i.number CROSS JOIN journal l WHERE a.outcome IS NOT NULL
+JOIN attempts a ON a.job_id = i.id AND a.number = i.number CROSS JOIN journal l
+WHERE a.outcome IS NOT NULL AND a.job_id = ANY(%(ids)s)
 """
 _MISSING: LiteralString = """
 SELECT l.lineage, i.place FROM journal l CROSS JOIN (

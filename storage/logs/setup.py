@@ -23,3 +23,5 @@ def set_up_logging(log_format: Literal["console", "json"], level: int | str | No
     logging.captureWarnings(True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Each failed attempt to connect; what asked for the connection says so.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -23,7 +23,12 @@ def claim_for(
     """Lease up to `limit` jobs for grants, together. What several accounts could get goes to the first of them.
     `memory`: what the scheduler remembers of the queue from round to round."""
     claimed: list[Claimed] = []
-    waiting = [(grant, FairShare(grant), grant.slots) for grant in grants]
+    known = memory or QueueMemory()
+    known.prepare(conn)
+    waiting = []
+    for grant in grants:
+        share = FairShare(grant)
+        waiting.append((grant, share, min(grant.slots, known.most_for(share.seeker()))))
     while waiting and len(claimed) < limit:
         left = limit - len(claimed)
         dealt = []
@@ -32,7 +37,7 @@ def claim_for(
             left -= dealt[-1]
         asked = zip(waiting, dealt, strict=True)
         steps = together([_claim_of(grant, share, most) for (grant, share, _), most in asked])
-        found = claim(conn, steps, lease_s, memory)
+        found = claim(conn, steps, lease_s, known)
         claimed += [item for items in found for item in items]
         # What these have left goes to those that could use more.
         waiting = [

@@ -35,6 +35,7 @@ from worker.scheduling.batches import (
     MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
     POLL_BATCH,
+    SLOW_S,
     TRANSFER_BATCH,
     Limit,
     messages,
@@ -44,6 +45,7 @@ from worker.scheduling.batches import (
     submits_to_claim,
     transfers_to_claim,
 )
+from worker.scheduling.beside import beside
 from worker.scheduling.envelopes import Envelopes
 from worker.watching.words import described
 from worker.webhooks import deliver
@@ -54,6 +56,8 @@ LOOK_BACK = "look_back"
 ALL = frozenset(Due)
 IDLE_S = 1.0
 """While nothing is queued, limits are learned and breakers are closed as often as this."""
+LONG_S = 0.005
+"""A claim that takes as long is worth a thread for another one beside it."""
 MODELS_EVERY_S = 1.0
 """How often breakers of models are closed that have recovered."""
 
@@ -74,6 +78,10 @@ class Batch:
         return "message" if self.task == "notify" else "job"
 
 
+Claim = Callable[[Connection, Mapping[str, int]], Iterator[Batch]]
+"""Claims in a transaction, given how many more batches each queue can take."""
+
+
 class Dispatcher:
     """Sends due jobs. Connects to the broker on first use, and again after a failure."""
 
@@ -81,8 +89,12 @@ class Dispatcher:
         self._walk = Walk()
         self._memory = QueueMemory()
         self._granted_at = self._recovered_at = -math.inf
-        self._has_queue: bool | None = None
-        """Whether any job is queued, if the claim of other work in the same round has looked."""
+        self._has_queue = False
+        """Whether any job was queued at the last look."""
+        self._is_slow = False
+        """Whether claims of submits take long, by the last one."""
+        self._work_takes_s = 0.0
+        """How long a claim of other work takes, by the last ones."""
         self._app, self._envelopes = app, Envelopes(app)
         self.live = LiveSettings(settings)
         self._database = database
@@ -103,7 +115,8 @@ class Dispatcher:
         """Claim and publish once for these queues; returns the number of jobs sent. `may_submit` decides in the
         transaction of the claim whether queued jobs are claimed at all.
 
-        Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
+        Submits are claimed in their own transaction: they wait for locks, and polls and copies must not. While jobs are
+        queued, and the other claim takes long enough, the two run side by side.
 
         Raises:
             DatabaseUnavailable: nothing more was claimed.
@@ -111,21 +124,32 @@ class Dispatcher:
         """
         self.awaited.difference_update(queues)
         self.more.difference_update(queues)
-        self._has_queue = None
         free = {queue: batches if queue in queues else 0 for queue, batches in self._room().items()}
+        work = {queue: batches for queue, batches in free.items() if queue != Due.SUBMIT}
+        posts: dict[str, int] = {Due.SUBMIT: free[Due.SUBMIT]}
 
         def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
             return self.claim_submits(conn, free) if may_submit(conn) else iter(())
 
-        work = {queue: batches for queue, batches in free.items() if queue != Due.SUBMIT}
-        sent = self._claim_and_send(self.claim_work, work) if any(work.values()) else 0
-        return sent + (self._claim_and_send(submits, {Due.SUBMIT: free[Due.SUBMIT]}) if free[Due.SUBMIT] else 0)
+        if self._has_queue and self._work_takes_s >= LONG_S and any(work.values()) and any(posts.values()):
+            with beside(lambda: self._claim(submits, posts), self._release) as claimed:
+                sent = self._send(self._claim_work(work))
+                return sent + self._send(claimed())
+        sent = self._send(self._claim_work(work))
+        return sent + self._send(self._claim(submits, posts))
 
-    def _claim_and_send(
-        self, claim: Callable[[Connection, Mapping[str, int]], Iterator[Batch]], free: Mapping[str, int]
-    ) -> int:
-        """Claim and publish in a transaction; returns the number of jobs. If that fails, each queue is tried alone, so
-        that what stops one of them, such as a trigger of another program, stops no other."""
+    def _claim_work(self, free: Mapping[str, int]) -> list[Batch]:
+        began = time.monotonic()
+        batches = self._claim(self.claim_work, free)
+        self._work_takes_s = max(time.monotonic() - began, self._work_takes_s / 2)
+        return batches
+
+    def _claim(self, claim: Claim, free: Mapping[str, int]) -> list[Batch]:
+        """Claim in a transaction. If that fails, each queue is tried alone, so that what stops one of them, such as a
+        trigger of another program, stops no other."""
+        wanted = [queue for queue, batches in free.items() if batches]
+        if not wanted:
+            return []
         try:
             with self._database.begin(planned_once=True) as conn:
                 batches = list(claim(conn, free))
@@ -133,17 +157,25 @@ class Dispatcher:
                     failpoint("scheduler.before_commit")
         except LocksHeld as exc:
             log.warning("dispatch.locks_held error=%s", exc)
-            return 0
+            return []
         except DatabaseUnavailable:
             raise
         except Exception:
-            wanted = [queue for queue, batches in free.items() if batches]
             log.exception("dispatch.not_claimed queues=%s", ",".join(wanted))
-            if len(wanted) == 1:
-                return 0
-            none = dict.fromkeys(free, 0)
-            return sum(self._claim_and_send(claim, none | {queue: free[queue]}) for queue in wanted)
-        return self._send(batches)
+            return self._claim_apart(claim, free, wanted) if len(wanted) > 1 else []
+        return batches
+
+    def _claim_apart(self, claim: Claim, free: Mapping[str, int], queues: Sequence[str]) -> list[Batch]:
+        batches: list[Batch] = []
+        none = dict.fromkeys(free, 0)
+        for queue in queues:
+            try:
+                batches += self._claim(claim, none | {queue: free[queue]})
+            except DatabaseUnavailable:
+                if not batches:
+                    raise
+                break  # send what was claimed; the next round finds out, too
+        return batches
 
     def _send(self, batches: Sequence[Batch]) -> int:
         """Publish claimed batches; returns the number of jobs."""
@@ -180,7 +212,6 @@ class Dispatcher:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
         due = due_work(conn)
-        self._has_queue = due.queued
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}
         self.awaited.update(queue for queue, has_nothing in idle.items() if has_nothing and free[queue])
         if free["transfer"] and due.transfers:
@@ -212,8 +243,8 @@ class Dispatcher:
 
     def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim submits, for all accounts together. While nothing is queued, what grants learn waits for a second."""
-        looked, self._has_queue = self._has_queue, None
-        if not (has_queue(conn) if looked is None else looked):
+        self._has_queue = has_queue(conn)
+        if not self._has_queue:
             self.awaited.add(Due.SUBMIT)
             if time.monotonic() < self._granted_at + IDLE_S:
                 return
@@ -223,7 +254,7 @@ class Dispatcher:
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
-        limit = submits_to_claim(free["submit"], SUBMIT_BATCH)
+        limit = submits_to_claim(free["submit"], SUBMIT_BATCH, slow=self._is_slow)
         settings = self.live.ensure(conn)
 
         def note(latest: int) -> None:
@@ -231,7 +262,9 @@ class Dispatcher:
                 self.live.refresh(conn)  # for the next round
 
         if limit.jobs and (granted := grants(conn, settings, note, models=models)):
+            began = time.monotonic()
             claimed = claim_for(conn, granted, limit.jobs, lease_s, self._memory)
+            self._is_slow = time.monotonic() - began > (SLOW_S / 2 if self._is_slow else SLOW_S)
             slots = sum(grant.slots for grant in granted)
             self._note(Due.SUBMIT, len(claimed), Limit(min(limit.fit, slots), limit.most))
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)

@@ -21,9 +21,10 @@ from redis.exceptions import RedisError
 
 from seedance.problems import InvalidInput
 from storage import heartbeats
-from storage.broker import BrokerUnfit
+from storage.broker import BrokerUnfit, explained
 from storage.bucket.objects import Objects
 from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
+from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import Settings, load_settings
 from worker.alive import show_alive
@@ -40,6 +41,7 @@ log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
 DATABASE_CONNECTIONS = 3
+ADVICE = "new work waits until it answers; `reelq doctor` says what to do"
 LIMITS = replace(PROMPT, lock_s=2.0)
 """A tick does not wait long for what is locked: the next one tries again."""
 
@@ -66,6 +68,7 @@ class DueScheduler(Scheduler):
             sys.exit(f"reelq: {exc}")
         self._beaten_at = self._shown_at = self._fit_at = -math.inf
         self._works = False
+        self._database_outage, self._broker_outage = Outage(log, "database", ADVICE), Outage(log, "broker", ADVICE)
         self._hints, self._pace = HintedWait(self.settings.require_broker()), Pace()
         self._restores = RestoreWatch(self.database, Objects(self.settings))
         self._instance = heartbeats.own_instance()
@@ -96,11 +99,14 @@ class DueScheduler(Scheduler):
     def _going_on(self) -> Iterator[None]:
         try:
             yield
+            self._database_outage.works()
+            self._broker_outage.works()
         except DatabaseUnavailable as exc:
-            log.warning("tick.no_database error=%s", exc)
+            self._database_outage.fails(exc)
             self._restores.doubt()
         except BrokerError as exc:
-            log.warning("tick.no_broker error=%s", exc)
+            cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
+            self._broker_outage.fails(explained(cause, self.settings.require_broker()))
         except Exception:
             log.exception("tick.failed")
 

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from celery.beat import Service
 
+from worker.ending import STOP_S, end_in_time
+
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -24,5 +26,6 @@ def stop_by_signals(sender: Service, **_: Any) -> None:
         raise SystemExit
 
     if threading.current_thread() is threading.main_thread():
+        end_in_time(sender._is_shutdown, lambda: STOP_S)
         for number in _STOPPING:
             signal.signal(number, stop)

@@ -15,11 +15,12 @@ from storage.bucket.keys import key_beside
 from storage.bucket.objects import PART_BYTES, Objects
 from storage.bucket.requests import StoreUnavailable
 from worker.runtime import Runtime
+from worker.transferring.decoder_channel import Unreadable
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
 from worker.transferring.first_frame import FirstFrame
 from worker.transferring.part_buffer import PartBuffer
-from worker.transferring.poster import NO_DECODER, POSTER_TYPE, Posters, Unreadable
+from worker.transferring.poster import NO_DECODER, POSTER_TYPE, Posters
 from worker.transferring.resources import CopyResources
 from worker.transferring.sidecar import SIDECAR_TYPE, sidecar
 from worker.transferring.upload import Stored, put

@@ -66,6 +66,9 @@ class Leases:
             except DatabaseUnavailable as exc:
                 log.warning("transfer.not_renewed error=%s", exc)
                 continue
+            except Exception:
+                log.exception("transfer.not_renewed")  # without renewals, all of these videos would be copied again
+                continue
             for job_id, _ in leases:
                 if job_id not in renewed and (task := self._running.get(job_id)) is not None:
                     log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._stories[job_id]))

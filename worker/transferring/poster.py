@@ -1,4 +1,8 @@
-"""A poster: the first frame of a video as a JPEG, decoded in a separate process, one video at a time."""
+"""A poster: the first frame of a video as a JPEG, decoded in a separate process, one video at a time.
+
+First frames go to that process in rows. A decoder that works between other processes finds the processor's caches full
+of what is theirs, and takes half as long again.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
+from worker.transferring.decoder_channel import Row, Source, Unreadable, part_of, picture_of_file
 from worker.transferring.first_frame import FirstFrame
-from worker.transferring.poster_process import BLOCK_BYTES, FILE, LENGTH, MESSAGE, PICTURE, READ, REQUEST
 
 log = logging.getLogger("reelq.poster")
 
@@ -23,18 +30,31 @@ LIMIT_S = 20.0
 WAIT_S = 3 * LIMIT_S
 """How long a copy waits for its poster, its turn included: a video that hangs its decoder costs no other its poster,
 and many of them hold up no copy for long."""
+GATHER_S = 0.05
+"""Rows begin this far apart, unless frames are left. A frame that comes after a longer pause does not wait."""
+ROW_BYTES = 2**20
+"""A row with as many bytes takes no further frame."""
 NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set poster = false"
 _PROGRAM = Path(__file__).with_name("poster_process.py")
 # The decoder gets none of our settings and no secret.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG")
+# What a frame took is kept for the next one. With its own limits the C library gives it back to the kernel after each
+# frame, or never, as its heap happens to lie.
+_ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(32 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
+_Answer = TypeVar("_Answer")
 
 
-class Unreadable(Exception):
-    """A part of the video that the decoder needs cannot be read; the text says why."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Wanted:
+    """A copy waits for the picture of a first frame, or for why there is none; None: the decoder needs the file."""
 
+    source: Source
+    first: FirstFrame
+    picture: asyncio.Future[bytes | str | None]
 
-Source = Callable[[int, int], bytes | Awaitable[bytes]]
-"""From an offset and a size: those bytes of a file, fewer at its end. May raise `Unreadable`."""
+    def give(self, picture: bytes | str | None) -> None:
+        if not self.picture.done():  # else the copy was given up
+            self.picture.set_result(picture)
 
 
 class Posters:
@@ -53,6 +73,9 @@ class Posters:
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._wanted: deque[_Wanted] = deque()
+        self._rows: asyncio.Task[None] | None = None
+        self._next_row_at = 0.0
 
     async def make(self, source: Source, size: int, first: FirstFrame | None = None) -> bytes | str:
         """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled.
@@ -61,22 +84,76 @@ class Posters:
         """
         if not self._decoder:
             return NO_DECODER
-        whole = asyncio.timeout(WAIT_S)
         try:
-            async with whole, self._turn, asyncio.timeout(LIMIT_S):
-                return await self._make(source, size, first)
+            async with asyncio.timeout(WAIT_S):
+                found = None if first is None else await self._in_a_row(source, first)
+                return found if found is not None else await self._alone(source, size)
         except TimeoutError:
-            return f"not made within {WAIT_S if whole.expired() else LIMIT_S:g} s"
+            return f"not made within {WAIT_S:g} s"
 
-    async def _make(self, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
+    async def _alone(self, source: Source, size: int) -> bytes | str:
+        async with self._turn:
+            channel = self._opened()
+            return channel if isinstance(channel, str) else await self._guard(picture_of_file(channel, source, size))
+
+    async def _in_a_row(self, source: Source, first: FirstFrame) -> bytes | str | None:
+        wanted = _Wanted(source, first, asyncio.get_running_loop().create_future())
+        self._wanted.append(wanted)
+        if self._rows is None or self._rows.done():
+            self._rows = asyncio.create_task(self._make_rows())
+        return await wanted.picture
+
+    async def _make_rows(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._wanted:
+            await asyncio.sleep(self._next_row_at - loop.time())
+            self._next_row_at = loop.time() + GATHER_S
+            while self._wanted:
+                async with self._turn:
+                    await self._make_row()
+
+    async def _make_row(self) -> None:
+        taken, frames = await self._take_row()
+        if not taken:
+            return
+        channel = self._opened()
+        if isinstance(channel, str):
+            for wanted in taken:
+                wanted.give(channel)
+            return
+        row = Row(channel, frames)
+        for place, wanted in enumerate(taken, 1):
+            wanted.give(await self._guard(row.next()))
+            if self._channel is None:  # this frame has ended the decoder, and another one gets those behind it
+                self._wanted.extendleft(reversed(taken[place:]))
+                return
+
+    async def _take_row(self) -> tuple[list[_Wanted], list[tuple[FirstFrame, bytes]]]:
+        taken: list[_Wanted] = []
+        frames: list[tuple[FirstFrame, bytes]] = []
+        size = 0
+        while self._wanted and size < ROW_BYTES:
+            wanted = self._wanted.popleft()
+            if wanted.picture.done():  # its copy was given up
+                continue
+            try:
+                frame = await part_of(wanted.source, wanted.first.offset, wanted.first.size)
+            except Exception:  # noqa: BLE001 - it is read again with the file, and then reported
+                wanted.give(None)
+                continue
+            taken.append(wanted)
+            frames.append((wanted.first, frame))
+            size += len(frame)
+        return taken, frames
+
+    async def _guard(self, answer: Coroutine[Any, Any, _Answer]) -> _Answer | str:
+        """The decoder's answer, or why there is none; then the decoder was ended."""
         try:
-            channel = self._channel or self._start()
-        except OSError as exc:  # no process or no descriptor is left
+            async with asyncio.timeout(LIMIT_S):
+                return await answer
+        except TimeoutError:
             self._end()
-            log.warning("poster.not_started error=%s", exc)
-            return f"the decoder cannot be started: {exc}"
-        try:
-            return await _converse(channel, source, size, first)
+            return f"not made within {LIMIT_S:g} s"
         except (OSError, EOFError):
             status = self._end()
             log.warning("poster.process_ended status=%s", status)
@@ -92,6 +169,15 @@ class Posters:
             self._end()
             raise
 
+    def _opened(self) -> socket.socket | str:
+        """The decoder's socket, or why there is no decoder."""
+        try:
+            return self._channel or self._start()
+        except OSError as exc:  # no process or no descriptor is left
+            self._end()
+            log.warning("poster.not_started error=%s", exc)
+            return f"the decoder cannot be started: {exc}"
+
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         self._channel = ours
@@ -101,7 +187,7 @@ class Posters:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _ALLOCATOR,
             )
         ours.setblocking(False)
         return ours
@@ -118,48 +204,6 @@ class Posters:
 
     def close(self) -> None:
         """End the process."""
+        if self._rows is not None:
+            self._rows.cancel()
         self._end()
-
-
-async def _converse(channel: socket.socket, source: Source, size: int, first: FirstFrame | None) -> bytes | str:
-    if first is not None:
-        frame = await _part(source, first.offset, first.size)
-        request = REQUEST.pack(first.codec, len(first.config), len(frame)) + first.config + frame
-        if isinstance(found := await _asked(channel, source, request), bytes):
-            return found
-    head = await _part(source, 0, min(size, BLOCK_BYTES))
-    return await _asked(channel, source, REQUEST.pack(FILE, size, len(head)) + head)
-
-
-async def _asked(channel: socket.socket, source: Source, request: bytes) -> bytes | str:
-    loop, data = asyncio.get_running_loop(), b""
-    await loop.sock_sendall(channel, request)
-    while True:
-        data = await _at_least(channel, data, MESSAGE.size)
-        kind, offset, length = MESSAGE.unpack_from(data)
-        if kind == READ:
-            data = data[MESSAGE.size :]
-            part = await _part(source, offset, length)
-            await loop.sock_sendall(channel, LENGTH.pack(len(part)) + part)
-            continue
-        answer = (await _at_least(channel, data, MESSAGE.size + length))[MESSAGE.size :]
-        return answer if kind == PICTURE else answer.decode("utf-8", "replace")
-
-
-async def _part(source: Source, offset: int, size: int) -> bytes:
-    found = source(offset, size)
-    return found if isinstance(found, bytes) else await found
-
-
-async def _at_least(channel: socket.socket, data: bytes, size: int) -> bytes:
-    """`data` and what arrives after it, until there are `size` bytes.
-
-    Raises:
-        EOFError: the decoder has ended.
-    """
-    while len(data) < size:
-        piece = await asyncio.get_running_loop().sock_recv(channel, 64 * 1024)
-        if not piece:
-            raise EOFError
-        data += piece
-    return data

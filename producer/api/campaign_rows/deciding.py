@@ -162,12 +162,14 @@ class _Deciding:
         operation = _operation(request, body)
 
         def work() -> RowDecision:
-            if body.dry_run:
-                before = None if operation is None else carried_out(producer, name, verb, operation)
+            counted = principal_of(request).jobs_per_minute is not None and verb in _MAKING
+            if operation is not None and (body.dry_run or counted):
+                before = carried_out(producer, name, verb, operation)
                 if before is not None:
-                    return as_decision(dict(before.document), dry_run=True, repeated=True)
+                    return as_decision(dict(before.document), dry_run=body.dry_run, repeated=True)
+            if body.dry_run:
                 return as_decision(preview(producer, name, verb, choice, terms).as_dict(), dry_run=True)
-            if principal_of(request).jobs_per_minute is not None and verb in _MAKING:
+            if counted:
                 made = preview(producer, name, verb, choice, terms).new_jobs
                 if made:
                     service.count_jobs(request, made)

@@ -73,7 +73,7 @@ async def _results_for(
 
 def _export_route(router: APIRouter, service: Service) -> None:
     @router.get(
-        "/v1/campaigns/{name}/export",
+        "/v1/campaigns/{name:path}/export",
         response_class=Response,
         response_description="The sheet.",
         responses=also(200, "The sheet.", content=file_content(*(kind.split(";")[0] for kind in TYPES.values())))
@@ -121,7 +121,7 @@ def _export_route(router: APIRouter, service: Service) -> None:
 
 def _sheet_route(router: APIRouter, service: Service) -> None:
     @router.get(
-        "/v1/campaigns/{name}/sheet",
+        "/v1/campaigns/{name:path}/sheet",
         response_class=Response,
         response_description="The page.",
         responses=also(200, "The page.", content=file_content("text/html")) | problems(404, 422, 503),
@@ -150,7 +150,7 @@ def _sheet_route(router: APIRouter, service: Service) -> None:
 
 def _share_routes(router: APIRouter, service: Service) -> None:
     @router.post(
-        "/v1/campaigns/{name}/shares",
+        "/v1/campaigns/{name:path}/shares",
         status_code=201,
         response_model=NewShare,
         response_description="The link. Its URL cannot be read again.",
@@ -175,7 +175,7 @@ def _share_routes(router: APIRouter, service: Service) -> None:
         return answer(NewShare(**as_share(made), url=share_url(base, token)), 201)
 
     @router.get(
-        "/v1/campaigns/{name}/shares",
+        "/v1/campaigns/{name:path}/shares",
         response_model=ShareList,
         response_description="All links, with those that have ended.",
         responses=problems(404, 422, 503),
@@ -187,7 +187,7 @@ def _share_routes(router: APIRouter, service: Service) -> None:
         return answer(ShareList(data=[ShareResource(**as_share(item)) for item in found]))
 
     @router.delete(
-        "/v1/campaigns/{name}/shares/{share_id}",
+        "/v1/campaigns/{name:path}/shares/{share_id}",
         status_code=204,
         response_class=Response,
         response_description="The link has ended.",

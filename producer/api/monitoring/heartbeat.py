@@ -7,6 +7,7 @@ from threading import Event, Thread
 
 from storage import heartbeats
 from storage.database import Database, DatabaseUnavailable
+from storage.outages import Outage
 
 log = logging.getLogger("reelq.api")
 
@@ -30,10 +31,14 @@ class Heartbeat:
 
     def _run(self) -> None:
         instance = heartbeats.own_instance()
+        outage = Outage(log, "database", "requests that need it fail until it answers; `reelq doctor` says what to do")
         while not self._stopping.is_set():
             try:
                 with self._database.begin() as conn:
                     heartbeats.beat(conn, heartbeats.API, instance)
+                outage.works()
             except DatabaseUnavailable as exc:
-                log.warning("heartbeat.missed error=%s", exc)
+                outage.fails(exc)
+            except Exception:
+                log.exception("heartbeat.missed")  # the thread must go on
             self._stopping.wait(EVERY_S)

@@ -123,7 +123,8 @@ def _checked(operation: str | None) -> str:
 
 def _as_before(known: operations.Known, operation: str, campaign_id: UUID, verb: Verb) -> Done:
     if (known.campaign_id, known.verb) != (campaign_id, verb):
-        message = f"{operation} was another operation: {known.verb}; use another id"
+        of = "" if known.campaign_id == campaign_id else " of another campaign"
+        message = f"{operation} was another operation: {known.verb}{of}; use another id"
         raise InvalidInput([Problem("operation", message)])
     document = known.result or {}
     return Done(operation, int(document.get("done", 0)), int(document.get("asked", 0)), True, {}, document)

@@ -64,6 +64,7 @@ class Why(StrEnum):
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
     NOT_SERVED = "not_served", "cannot be made like that"
     FILE_UNKNOWN = "file_unknown", "names a file that is unknown, or has expired"
+    PAUSED = "paused", "waits because its campaign is paused; resume the whole campaign, without a choice of rows"
     CHANGING = "changing", "is changing right now; try again in a moment"
 
 
@@ -153,8 +154,11 @@ def verdict_on(
         case Verb.CANCEL:
             return _cancel(newest, terms)
         case Verb.RESUME:
-            held = newest.reason == Reason.KEPT_BACK or (terms.whole and paused)
-            return DO if newest.state is S.QUEUED and held else Verdict(Why.NOT_KEPT_BACK)
+            if newest.state is not S.QUEUED:
+                return Verdict(Why.NOT_KEPT_BACK)
+            if newest.reason == Reason.KEPT_BACK or (terms.whole and paused):
+                return DO
+            return Verdict(Why.PAUSED if paused else Why.NOT_KEPT_BACK)
         case Verb.SET:
             if newest.state is not S.QUEUED:
                 return Verdict(Why.HAS_ENDED if newest.state in TERMINAL else Why.SUBMITTED)

@@ -12,6 +12,7 @@ import typer
 from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.cli.campaigns.plan_text import rows_text
+from producer.cli.doors.preview import Preview
 from producer.cli.doors.rows import open_rows
 from producer.cli.shared.choices import DryRun, Operation
 from producer.cli.shared.confirmation import confirm, on_terminal
@@ -21,6 +22,7 @@ from producer.cli.shared.money import amount, span
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from producer.wording import plural
+from seedance.problems import InvalidInput, Problem
 from storage.campaigns.rows import RowFilter
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -63,50 +65,64 @@ def run_decision(
     """Show what will be done with rows of a campaign, ask where a person sits and `asks` says so, and do it."""
     terms = Terms(datetime.now(UTC), comment, discard, fields or {}, whole)
     door = open_rows(ctx, how.data_dir, how.tenant)
+    if how.as_json and not how.dry_run:  # nothing is shown before, and nobody is asked
+        done, _ = door.carry_out(name, verb, choice, terms, how.operation)
+        _end(how, done)
+        return
     if how.operation is not None and not how.dry_run:
         before = door.carried_out(name, verb, choice, terms, how.operation)
         if before is not None:
             _show_again(name, verb, how, before)
             return
     preview = door.preview(name, verb, choice, terms)
-    decision, acts = preview.shown, bool(preview.acting)
+    decision, acts = preview.shown, bool(preview.shown["acts"])
     if not how.as_json:
         for line in decision_lines(decision):
             say(line)
     if how.dry_run:
-        _end(how, decision, bool(decision["refused"] or decision["missing"]))
+        _end(how, decision)
         return
-    if acts and asks(decision) and not yes and not how.as_json and on_terminal():
+    agreed = _agreed(choice, preview) if acts and not whole else choice
+    if acts and asks(decision) and not yes and on_terminal():
         confirm(_question(decision), yes=False)
-    # What was agreed to, without rows that take no part. A repeated operation is answered as the first time, although
-    # there is nothing left to do.
-    agreed = replace(choice, wanted=RowFilter(ids=preview.acting), names_rows=False) if acts else choice
     done, known = door.carry_out(name, verb, agreed, terms, how.operation)
-    document = dict(done)
-    if not how.as_json:
-        say(_said(name, verb, done, known=known))
-        if acts and not known:  # what changed between the agreement and the decision
-            for item in document["refused"]:
-                say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
-    if not known:  # what was left out before the agreement
-        document |= {left: decision[left] for left in ("rows", "idle", "missing")}
-        document["refused"] = [*decision["refused"], *(document["refused"] if acts else ())]
-    _end(how, document, bool(document["refused"] or document["missing"]))
+    say(_said(name, verb, done, known=known, whole=whole))
+    if acts:  # what changed between the agreement and the decision
+        _say_refused(done)
+    _end(how, done if known else decision, done)
+
+
+def _agreed(choice: Choice, preview: Preview) -> Choice:
+    """The choice without rows that take no part: what was shown, and agreed to.
+
+    Raises:
+        InvalidInput: from elsewhere, more rows take part than one decision can name.
+    """
+    acts, named = preview.shown["acts"], len(preview.acting)
+    if acts > named:
+        message = f"chooses {acts:,} rows; at most {named:,} can be decided about at once from elsewhere"
+        raise InvalidInput([Problem("--rows", f"{message}, so choose some of them, or use --json, which shows none")])
+    return replace(choice, wanted=RowFilter(ids=preview.acting), names_rows=False)
 
 
 def _show_again(name: str, verb: Verb, how: DecisionOptions, before: Mapping[str, Any]) -> None:
     """The answer to a repeated operation: that of the first time."""
-    if not how.as_json:
-        say(_said(name, verb, before, known=True))
-        for item in before.get("refused", ()):
-            say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
-    _end(how, before, bool(before.get("refused") or before.get("missing")))
+    say(_said(name, verb, before, known=True))
+    _say_refused(before)
+    _end(how, before)
 
 
-def _end(how: DecisionOptions, document: Mapping[str, Any], refused: bool) -> None:
+def _say_refused(document: Mapping[str, Any]) -> None:
+    for item in document["refused"]:
+        say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
+
+
+def _end(how: DecisionOptions, *documents: Mapping[str, Any]) -> None:
+    """Print the first document, if that is wanted. The exit code says whether one of them leaves rows out that were
+    chosen."""
     if how.as_json:
-        print_json(dict(document))
-    if refused:
+        print_json(dict(documents[0]))
+    if any(document["refused"] or document["missing"] for document in documents):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -149,9 +165,10 @@ def _question(decision: Mapping[str, Any]) -> str:
     return f"{what}{_cost(decision)}?"
 
 
-def _said(name: str, verb: Verb, done: Mapping[str, Any], *, known: bool) -> str:
+def _said(name: str, verb: Verb, done: Mapping[str, Any], *, known: bool, whole: bool = False) -> str:
     operation, what = done["operation"], f"{plural(done['done'], 'row')} {_DONE[verb]}"
     if known:
         return clean(f"{name}: operation {operation} was carried out before ({what}); nothing was done now")
-    asked = f"; {done['asked']} of them are being cancelled by their gateways" if done["asked"] else ""
-    return clean(f"{name}: {what}{asked} (operation {operation})")
+    are = "is" if done["asked"] == 1 else "are"
+    asked = f"; {done['asked']} of them {are} being cancelled by the gateway" if done["asked"] else ""
+    return clean(f"{name}{' continues' if whole else ''}: {what}{asked} (operation {operation})")

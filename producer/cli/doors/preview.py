@@ -10,7 +10,8 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a decision would do now: `shown` as JSON (`Decision.as_dict`), and the ids of the rows that take part."""
+    """What a decision would do now: `shown` as JSON (`Decision.as_dict`), and the ids of the rows that take part; from
+    elsewhere, of the first 10,000."""
 
     shown: Mapping[str, Any]
     acting: Sequence[UUID]

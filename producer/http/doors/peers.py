@@ -3,6 +3,8 @@
 A proxy on this machine connects from loopback, like any program on it. But it runs as a user of its own (`www-data`,
 `nginx`, `caddy`), and the kernel knows who owns the other end of a loopback connection.
 
+It is asked for one socket (`socket_owners`); where it does not answer that, its table of all sockets is read.
+
 Source: proc_net_tcp in the kernel's documentation; columns: local and remote address, state, …, uid, …, inode.
 """
 
@@ -16,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+
+from producer.http.doors.socket_owners import owner_of_socket
 
 log = logging.getLogger("reelq.api")
 
@@ -40,10 +44,15 @@ class Peer:
         """Whether a process of this server's own user holds the other end. Where the system does not say (not Linux):
         True, so that the other signs of a proxy decide. False where Linux refuses to say."""
         if self._same is None:
-            self._same = await asyncio.to_thread(self._ask)
+            try:
+                (client, client_port), (server, server_port) = _plain(*self.client), _plain(*self.server)
+                found = owner_of_socket((str(client), client_port), (str(server), server_port))
+                self._same = found == os.geteuid()
+            except OSError:  # it has gone, or a sandbox does not allow to ask
+                self._same = await asyncio.to_thread(self._read_tables)
         return self._same
 
-    def _ask(self) -> bool:
+    def _read_tables(self) -> bool:
         tables = [path for name in TABLES if (path := _PROC / name).exists()]
         if not tables and sys.platform != "linux":
             return True

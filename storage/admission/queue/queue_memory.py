@@ -25,6 +25,8 @@ from storage.database import Connection
 from storage.jobs.claims import ROUTE
 
 AGE_S = 1.0
+NO_LIMIT = 1_000_000
+"""More jobs than a round claims."""
 FEW = 64
 """With no more places than this, walks cost little, and nothing is remembered; so it is for the places of a tenant."""
 WALKED, FEW_SHARES = 16, 8
@@ -172,6 +174,15 @@ class QueueMemory:
         size = sum(map(len, found))
         is_few = size <= FEW_SHARES and size * WALKED <= sum(map(len, shares.values()))
         return set[_Share]().union(*found) if is_few else None
+
+    def most_for(self, seeker: Seeker) -> int:
+        """How many jobs a claim may lease at most: as many as there are slots for the models of what waits. No limit if
+        one of these models has none, or if nothing that waits is known."""
+        models = {seeker.lanes.model_of(self._kinds[number][1].lane) for number in self._wanted_by(seeker)}
+        slots = [seeker.lanes.most.get(model, NO_LIMIT) for model in models]
+        most = sum(slots) if slots else NO_LIMIT
+        self._is_of_use |= most < NO_LIMIT
+        return min(most, NO_LIMIT)
 
     def note(self, question: NextTenants | NextShares, *, is_short: bool) -> None:
         """Note whether a question was answered with less than it asked for, or after a long walk."""

@@ -31,14 +31,14 @@ _FOUND: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', a.account) AND NO
 LOOKED_THROUGH = 200
 """How many due jobs of a place are looked through at most for one that did not come back before."""
 _IS_TRIED: LiteralString = f"coalesce({TRIED}, false) AS tried"
-_WAITING: LiteralString = "FROM jobs WHERE state = 'queued'"
-_QUEUED = {Which.ANY: _WAITING, Which.FRESH: _WAITING, Which.TRIED: f"{_WAITING} AND {TRIED}"}
+_QUEUED: LiteralString = "FROM jobs WHERE state = 'queued'"
+_QUEUED_AGAIN: LiteralString = f"{_QUEUED} AND {TRIED}"
 # LATERAL and LIMIT keep the order of a walk, which then ends as soon as enough was found.
 _CAMPAIGN: LiteralString = "LEFT JOIN LATERAL (SELECT * FROM campaigns WHERE id = w.campaign LIMIT 1) c ON true"
 _ASKED: LiteralString = """asked AS MATERIALIZED (
     SELECT a.*, c.names AS closed, b.names AS barren, d.names AS sure FROM jsonb_to_recordset(%(asked)s::jsonb) AS a(
         number int, account text, gateway text, lanes int, served text[], besides text[], in_vain int, known int,
-        most int, tenant text, priority int, campaign uuid, pin text, after bool, is_known bool)
+        most int, fresh bool, tenant text, priority int, campaign uuid, pin text, after bool, is_known bool)
     JOIN jsonb_to_recordset(%(lists)s::jsonb) AS c(number int, names jsonb) ON c.number = a.lanes
     JOIN jsonb_to_recordset(%(lists)s::jsonb) AS b(number int, names jsonb) ON b.number = a.in_vain
     JOIN jsonb_to_recordset(%(lists)s::jsonb) AS d(number int, names jsonb) ON d.number = a.known
@@ -50,9 +50,10 @@ _ASKED: LiteralString = """asked AS MATERIALIZED (
 
 # A place whose first job came back before may have others behind it. It cannot where an account is barred: then the
 # route tells them apart, but the hash of an empty array does not depend on its seed.
-def _any_fresh(of_place: LiteralString) -> LiteralString:
-    """A condition on a place `v`: its first due job did not come back before, or one of those behind it did not."""
-    return f"""(NOT v.tried OR v.barred_accounts = '{{}}' AND EXISTS (SELECT FROM (
+def _is_wanted(of_place: LiteralString) -> LiteralString:
+    """A condition on a place `v`: the account can serve it and, if it asks only for jobs that did not come back before,
+    its first due job did not, or one of those behind it did not."""
+    return f"""v.found AND (NOT a.fresh OR NOT v.tried OR v.barred_accounts = '{{}}' AND EXISTS (SELECT FROM (
         SELECT reason {of_place} AND lane = v.lane AND {ROUTE} = v.route AND due_at <= now()
         ORDER BY due_at, id LIMIT {LOOKED_THROUGH}) looked WHERE {FRESH}))"""
 
@@ -69,19 +70,14 @@ _IN_TURN: LiteralString = """
         ORDER BY u.served_at NULLS FIRST, names.tenant"""
 
 
-def _tenants(which: Which) -> LiteralString:
-    queued = _QUEUED[which]
+def _tenants(queued: LiteralString) -> LiteralString:
     rows: LiteralString = f"{queued} AND priority = p.priority AND tenant = t.tenant"
     of_tenant: LiteralString = f"""
-        SELECT {PLACE}, {_FOUND} {rows}"""
+        SELECT {PLACE}, {_IS_TRIED}, barred_accounts, {_FOUND} {rows}"""
     of_share: LiteralString = f"""
         SELECT {PLACE}, {_FOUND} {queued} AND priority = k.priority AND tenant = k.tenant
             AND {NO_CAMPAIGN} = k.campaign AND {_PIN} = k.pin"""
-    wanted: LiteralString = "v.found"
-    if which is Which.FRESH:
-        of_tenant = f"""
-        SELECT {PLACE}, {_IS_TRIED}, barred_accounts, {_FOUND} {rows}"""
-        wanted = f"v.found AND {_any_fresh(f'{rows} AND {NO_CAMPAIGN} = v.campaign AND {_PIN} = v.pin')}"
+    wanted = _is_wanted(f"{rows} AND {NO_CAMPAIGN} = v.campaign AND {_PIN} = v.pin")
     return f"""
 WITH {_ASKED}, queue AS MATERIALIZED (
     SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
@@ -132,14 +128,12 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
 
 # The share that was served last comes first if its turn was interrupted, and else last. Where it is known which ones
 # the account can serve, no other is looked at.
-def _shares(which: Which) -> LiteralString:
-    queued = _QUEUED[which]
+def _shares(queued: LiteralString) -> LiteralString:
     of_tenant: LiteralString = f"{queued} AND priority = a.priority AND tenant = a.tenant"
     share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {_PIN} AS pin"
     of_share: LiteralString = f"{of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {_PIN} = w.pin"
     place: LiteralString = f"""
         SELECT lane, {ROUTE} AS route, gateways, barred_accounts, {_IS_TRIED}, {_FOUND} {of_share}"""
-    wanted: LiteralString = f"v.found AND {_any_fresh(of_share)}" if which is Which.FRESH else "v.found"
     return f"""
 WITH {_ASKED}, {used_of("ARRAY(SELECT tenant FROM asked)")}
 SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
@@ -177,7 +171,7 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
                 UNION ALL
                 SELECT n.* FROM walk v CROSS JOIN LATERAL (
                     {place} AND (lane, {ROUTE}) > (v.lane, v.route) {ORDER}) n
-            ) SELECT * FROM walk v WHERE {wanted}) f
+            ) SELECT * FROM walk v WHERE {_is_wanted(of_share)}) f
         WHERE w.pin IN ('', a.account)
         HAVING count(*) > 0) p
     CROSS JOIN LATERAL {room_of("a.tenant", "w.campaign")} r
@@ -186,7 +180,9 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
 """  # noqa: S608 - as above
 
 
-_TENANTS, _SHARES = {which: _tenants(which) for which in Which}, {which: _shares(which) for which in Which}
+# By whether only jobs that came back before are asked for.
+_TENANTS = {False: _tenants(_QUEUED), True: _tenants(_QUEUED_AGAIN)}
+_SHARES = {False: _shares(_QUEUED), True: _shares(_QUEUED_AGAIN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +290,10 @@ def find_shares(conn: Connection, asked: Sequence[NextShares]) -> None:
 
 
 def _find(
-    conn: Connection, sql: Mapping[Which, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
+    conn: Connection, sql: Mapping[bool, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
 ) -> None:
-    for which, statement in sql.items():
-        own = [question for question in asked if question.seeker.which is which]
+    for again, statement in sql.items():
+        own = [question for question in asked if (question.seeker.which is Which.TRIED) is again]
         if not own:
             continue
         lists: dict[frozenset[str], int] = {}
@@ -311,6 +307,7 @@ def _find(
                 lists.setdefault(names, len(lists)) for names in (seeker.closed(), barren, known)
             )
             who = {"number": number, "account": seeker.account, "gateway": seeker.gateway}
+            who["fresh"] = seeker.which is Which.FRESH
             rows.append({**who, "lanes": lanes, "in_vain": in_vain, "known": known_of, **question.row()})
         given = [{"number": number, "names": dict.fromkeys(names, 1)} for names, number in lists.items()]
         known_shares = [

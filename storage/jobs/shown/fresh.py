@@ -22,25 +22,55 @@ SELECT j.number, {REASON}, now() FROM (
 """  # noqa: S608 - put together from constants
 
 
-def views_of_new(conn: Connection, jobs: Sequence[NewJob], campaign: str | None) -> dict[UUID, JobView]:
-    """These jobs, which this transaction has stored, by id. `campaign`: the name of their campaign. Those whose times
-    only the database knows are left out: finals, jobs that are kept back, deadlines in seconds."""
-    plain = [job for job in jobs if job.draft is None and not job.kept_back and job.deadline_s is None]
-    if not plain:
-        return {}
-    groups: dict[tuple[str, UUID | None, str, float], int] = {}
-    number_of = [
-        groups.setdefault((job.tenant, job.campaign_id, job.price_currency, job.least_price), len(groups))
-        for job in plain
-    ]
-    rows = [
-        {"number": number, "tenant": of[0], "campaign_id": of[1], "price_currency": of[2], "least_price": of[3]}
-        for of, number in groups.items()
-    ]
-    reasons = conn.execute(_REASONS, {"groups": dumps(rows)}).fetchall()
-    return {
-        job.id: _as_queued(job, campaign, *reasons[number][1:]) for job, number in zip(plain, number_of, strict=True)
-    }
+class FreshViews:
+    """Views of jobs that a transaction stores. `campaign`: the name of their campaign.
+
+    `make`, if it is called, makes them in advance, as of jobs that nothing keeps waiting: most are.
+    """
+
+    def __init__(self, campaign: str | None) -> None:
+        self._campaign = campaign
+        self._made: dict[UUID, JobView] = {}
+        self._now: datetime | None = None
+
+    def begin(self, conn: Connection) -> None:
+        """Forget another transaction, and ask what time it is in this one. Before `make`."""
+        self._made = {}
+        [self._now] = conn.execute("SELECT now()").fetchone() or [None]
+
+    def make(self, jobs: Sequence[NewJob]) -> None:
+        """Make the views of jobs that are being stored, of which some may turn out to be known; the database is not
+        asked."""
+        now = self._now
+        if now is not None:
+            self._made.update((job.id, _as_queued(job, self._campaign, None, now)) for job in jobs if _is_plain(job))
+
+    def of(self, conn: Connection, jobs: Sequence[NewJob]) -> dict[UUID, JobView]:
+        """The views of these jobs, which this transaction has stored, by id. Those whose times only the database knows
+        are left out: finals, jobs that are kept back, deadlines in seconds."""
+        plain = [job for job in jobs if _is_plain(job)]
+        if not plain:
+            return {}
+        groups: dict[tuple[str, UUID | None, str, float], int] = {}
+        number_of = [
+            groups.setdefault((job.tenant, job.campaign_id, job.price_currency, job.least_price), len(groups))
+            for job in plain
+        ]
+        rows = [
+            {"number": number, "tenant": of[0], "campaign_id": of[1], "price_currency": of[2], "least_price": of[3]}
+            for of, number in groups.items()
+        ]
+        reasons = conn.execute(_REASONS, {"groups": dumps(rows)}).fetchall()
+        right = [row[1:] == (None, self._now) for row in reasons]
+        return {
+            job.id: (self._made.get(job.id) if right[number] else None)
+            or _as_queued(job, self._campaign, *reasons[number][1:])
+            for job, number in zip(plain, number_of, strict=True)
+        }
+
+
+def _is_plain(job: NewJob) -> bool:
+    return job.draft is None and not job.kept_back and job.deadline_s is None
 
 
 def _as_queued(job: NewJob, campaign: str | None, reason: str | None, now: datetime) -> JobView:

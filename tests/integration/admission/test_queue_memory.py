@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from typing import Any
 
 import pytest
 
+from storage.admission.claiming import claim
 from storage.admission.queue import queue_memory
 from storage.admission.queue.queue_memory import QueueMemory
 from storage.campaigns import controls
@@ -14,6 +17,7 @@ from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from tests.claiming import grant_of
 from tests.integration.admission.test_side_by_side import LEASE_S, SEEDS, fill, grants_of, limit_costs, undone
+from worker.scheduling import admission
 from worker.scheduling.admission import claim_for
 
 FAST, STANDARD = "seedance-fast", "seedance"
@@ -137,3 +141,32 @@ def rows_read(conn: Connection) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_an_account_is_dealt_no_more_than_its_models_have_slots_for_what_waits(
+    postgres_url: str, known: QueueMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: accounts with many slots, and few for the only model that jobs wait for, were dealt all jobs of a round,
+    and what they could not take was dealt again."""
+    grants = [grant_of("a", "anyfast", 50, most={STANDARD: 2}), grant_of("b", "anyfast", 50)]
+    deals: list[int] = []
+
+    def counted(*args: Any) -> Any:
+        deals.append(1)
+        return claim(*args)
+
+    monkeypatch.setattr(admission, "claim", counted)
+    with connect(postgres_url) as conn:
+        for memory in (None, known):
+            deals.clear()
+            with undone(conn):
+                found = claim_for(conn, grants, 40, LEASE_S, memory)
+            assert Counter(item.account for item in found) == {"a": 2, "b": 38}
+            assert len(deals) == (2 if memory is None else 1)
+        enqueued(conn, "new", "fast")
+        with undone(conn):
+            found = claim_for(conn, grants[:1], 40, LEASE_S, known)
+        assert len(found) == 2, "a kind that is not known yet waits until the memory is read again"
+        monkeypatch.setattr(queue_memory, "AGE_S", 0.0)
+        with undone(conn):
+            assert len(claim_for(conn, grants[:1], 40, LEASE_S, known)) == 3

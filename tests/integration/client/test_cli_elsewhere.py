@@ -68,6 +68,43 @@ def test_deciding_commands_work(run: Run, away: dict[str, str], producer: Produc
     assert producer.get(job_id).state == "cancelled"
 
 
+REFUSED = (
+    *(f"campaign {verb} nope" for verb in ("status", "retry", "pause", "resume", "cancel --yes", "share")),
+    *(f"campaign {verb} nope --all" for verb in ("approve", "reject", "reroll", "resume", "cancel --yes")),
+    *("campaign export nope --to o.csv", "campaign download nope vids", "campaign sheet nope --to s.html"),
+    *("campaign set nope --weight 2", "campaign set lamps --all --field priority9"),
+    *("campaign set lamps --budget x", "campaign set lamps --weight 0", "campaign set lamps --start-at never"),
+    *("campaign set lamps --quiet-hours 1", "campaign set lamps --notify x", "campaign set lamps --field duration=5"),
+    *("campaign approve lamps", "campaign approve lamps --rows x", "campaign approve lamps --all --rows 2"),
+    *("campaign share lamps --days 0", "campaign share lamps --revoke nope", "campaign export lamps --to o.pdf"),
+    *(f"jobs {verb} nope" for verb in ("show", "cancel", "retry", "finalize", "playable", "resolve --abandon --yes")),
+    *("accounts pause nope", "accounts remove nope", "accounts set main --max-in-flight 3", "models show nope"),
+    *("keys revoke nope --yes", "keys create a --scope nope", "webhooks add nope", "webhooks replay nope"),
+    *("submit x --duration 99", "submit x --account nope", "submit x --webhook-url ftp://x"),
+    *("submit x --first-frame none.png", "submit x --reference-image none.png"),
+)
+
+
+def test_wrong_input_is_refused_in_the_same_words(run: Run, away: dict[str, str], producer: Producer) -> None:
+    """Seen: `submit --first-frame none.png` named the file in other words, and not the field."""
+    producer.enqueue_many([{"prompt": "a lamp"}], campaign="lamps")
+    for line in REFUSED:
+        assert both(run, away, *line.split())[0] == 2, line
+
+
+def test_campaigns_of_earlier_releases_may_have_slashes(run: Run, away: dict[str, str], producer: Producer) -> None:
+    """Seen: from elsewhere, `export` of one was refused with words about a parameter, and `share` with HTTP 405."""
+    producer.enqueue_many([{"prompt": "a lamp"}], campaign="lamps")
+    with producer.database.begin() as conn:
+        conn.execute("UPDATE campaigns SET name = 'eu/lamps'")
+    for line in ("status", "share --list", "resume", "retry", "export --to away.csv", "sheet --to away.html", "share"):
+        verb, *options = line.split()
+        code, _, err = run("campaign", verb, "eu/lamps", *options, **away)
+        assert code == 0, err
+    assert run("campaign", "export", "eu/lamps", "--to", "here.csv", here=True)[0] == 0
+    assert Path("away.csv").read_bytes() == Path("here.csv").read_bytes()
+
+
 def test_a_job_is_waited_for(run: Run, away: dict[str, str], producer: Producer) -> None:
     job = producer.enqueue("a fox", idempotency_key="fox-1")
     bring(producer, str(job.id), S.FAILED)

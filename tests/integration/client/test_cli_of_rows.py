@@ -70,6 +70,21 @@ def test_campaigns_are_listed_newest_first(run: Run, away: Away) -> None:
     assert "lamps-2" not in run("campaign", "list", "--tenant", "acme", here=True)[1]
 
 
+def test_many_campaigns_are_listed_page_by_page(
+    run: Run, away: Away, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: a list here was one transaction, half a minute for 3,000 campaigns, and locked those that it completed."""
+    monkeypatch.setattr("producer.cli.doors.here.jobs._PAGE", 2)
+    monkeypatch.setattr("producer.cli.doors.there.jobs._MOST_CAMPAIGNS", 2)
+    assert both(run, away, "campaign", "list") == (0, "")
+    for number in range(5):
+        producer.enqueue_many([{"prompt": "a lamp"}], campaign=f"c{number}")
+    for limit in (1, 2, 3, 4, 5, 9):
+        here, there = (run("campaign", "list", "--limit", limit, "--json", **how)[1] for how in (HERE, away))
+        names = [found["name"] for found in json.loads(here)]
+        assert names == ["c4", "c3", "c2", "c1", "c0"][:limit] and json.loads(there) == json.loads(here)
+
+
 PREVIEWS: Sequence[tuple[str, ...]] = (
     ("approve", "--rows", "2-6"),
     ("approve", "--key", "a1", "--key", "a9", "--comment", "sharp"),
@@ -179,3 +194,50 @@ def test_a_person_is_asked_with_the_cost(run: Run, away: Away, campaign: None, m
         assert run("campaign", "approve", "lamps-1", "--rows", "3", **how)[0] == 0
         run("campaign", "cancel", "lamps-1", "--rows", "2", "--yes", here=True)
     assert asked[0] == asked[2] and "Reroll 1 row of lamps-1; 1 new video, USD" in asked[0]
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_repeated_operation_prints_the_document_of_the_first_time(run: Run, away: Away) -> None:
+    """Seen: the first time, it had `rows`, `idle`, `refused` and `missing` of the look before."""
+    for name, way in (("lamps-1", HERE), ("lamps-2", away)):
+        for verb, *options in (
+            ("approve", "--rows", "2-5,9"),
+            ("retry", "--yes"),
+            ("set", "--all", "--field", "priority=9"),
+            ("cancel", "--all", "--yes"),
+            ("resume", "--rows", "6"),
+            ("resume",),
+        ):
+            line = ("campaign", verb, name, *options, "--json", "--operation", f"{name} {verb} {options}")
+            (code, first, err), (code_again, again, _) = run(*line, **way), run(*line, **way)
+            assert (code_again, json.loads(again)) == (code, json.loads(first)), line
+            assert not err and json.loads(first)["verb"] == verb
+
+
+@pytest.mark.usefixtures("campaign")
+def test_rows_of_a_paused_campaign_cannot_be_resumed_alone(run: Run, away: Away) -> None:
+    """Seen: "is not kept back", and exit code 0."""
+    run("campaign", "pause", "lamps-1", here=True)
+    for way in (HERE, away):
+        code, _, err = run("campaign", "resume", "lamps-1", "--rows", "6", **way)
+        assert (code, "1 row (row 6): waits because its campaign is paused; resume the whole" in err) == (1, True), err
+        code, _, err = run("campaign", "resume", "lamps-1", "--operation", f"op {way}", **way)
+        assert code == 0 and err.splitlines()[-1].startswith("lamps-1 continues: 1 row released (operation op ")
+        run("campaign", "pause", "lamps-1", here=True)
+
+
+def test_a_whole_large_campaign_is_resumed_and_decided_about_from_elsewhere(
+    run: Run, away: Away, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: an operation that resumes a campaign of more than 10,000 rows was refused with advice about --rows."""
+    monkeypatch.setattr("producer.campaigns.decisions.decision.MOST_ACTING", 2)
+    producer.enqueue_many([{"prompt": f"lamp {number}"} for number in range(3)], campaign="many")
+    run("campaign", "pause", "many", here=True)
+    assert run("campaign", "resume", "many", "--dry-run", **away)[0] == 0
+    code, _, err = run("campaign", "resume", "many", "--operation", "op-1", **away)
+    assert (code, "many continues: 3 rows released" in err) == (0, True), err
+    cancel = ("campaign", "cancel", "many", "--all", "--yes")
+    code, _, err = run(*cancel, **away)
+    assert (code, "chooses 3 rows; at most 2 can be decided about at once from elsewhere" in err) == (2, True), err
+    assert run(*cancel, "--dry-run", **away)[0] == 0
+    assert json.loads(run(*cancel, "--json", **away)[1])["done"] == 3

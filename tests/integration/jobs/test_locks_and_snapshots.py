@@ -98,9 +98,6 @@ def test_of_two_callbacks_at_once_the_first_is_kept(postgres_url: str) -> None:
 def test_two_schedulers_share_the_polls_of_each_minute(postgres_url: str) -> None:
     """With many accounts the last one is locked long after the statement began."""
     limits = {f"account {number:03}": LIMIT for number in range(ACCOUNTS)}
-    with connect(postgres_url) as conn:
-        conn.execute("INSERT INTO account_states (name) SELECT unnest(%s::text[])", [list(limits)])
-
     starting = threading.Barrier(SCHEDULERS)
 
     def poll(number: int) -> None:

@@ -16,6 +16,7 @@ from producer.local.processes import commands
 from producer.local.stack_file import StackFile
 from seedance.problems import InvalidInput
 from storage.settings import Settings, load_settings
+from worker.ending import STOP_S, stop_limit_s
 
 SECRET = "whsec_" + "A" * 43 + "="
 ACCOUNT = {"name": "main", "gateway": "anyfast", "api_key": "sk-1"}
@@ -75,7 +76,9 @@ def test_every_process_is_in_the_stop_order(tmp_path: Path) -> None:
     specs = {spec.name: spec for spec in [*plan.http_services(), *plan.job_processes()]}
     placed = [name for group in STOP_ORDER for name in group]
     assert {*specs, "postgres", "valkey", "s3"} == set(placed)
-    assert specs["worker-submit-poll"].stop_timeout_s > 40.0
+    assert specs["worker-submit-poll"].stop_timeout_s > stop_limit_s(plan.settings, {"submit"}) > 40.0
+    assert specs["worker-transfer"].stop_timeout_s > stop_limit_s(plan.settings, {"transfer"})
+    assert specs["scheduler"].stop_timeout_s > STOP_S
     assert specs["scheduler"].command[1:] == commands.SCHEDULER[1:]
 
 

@@ -237,7 +237,7 @@ def test_a_child_that_does_not_start_is_reported_with_its_last_log_line(tmp_path
 def test_the_reason_of_a_part_to_end_is_told_from_older_errors_in_its_log(tmp_path: Path) -> None:
     log = tmp_path / "scheduler.log"
     old, reason = (
-        "2026-11-29T09:18:51.143Z warning tick.no_broker error=refused",
+        "2026-11-29T09:18:51.143Z warning broker.unavailable error=refused",
         "reelq: the broker is a Redis Cluster",
     )
     log.write_text(f"{old}\n{reason}\n")

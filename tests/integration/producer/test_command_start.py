@@ -1,10 +1,9 @@
-"""What a command costs before it does anything: its CPU, and the modules that it imports."""
+"""What a command imports before it does anything."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -17,20 +16,10 @@ from tests.servers import environ_for
 from tests.waiting import PATIENCE_S
 
 ACCOUNTS = [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}]
-
-
-def _cpu_of_children_s() -> float:
-    """The CPU time that all children that have ended have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 HEAVY = (
     *("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic"),
     *("openpyxl", "av", "PIL", "jinja2", "yaml", "redis", "reelq_client"),
 )
-
-
 UNUSED = (
     *HEAVY,
     *("rich", "attr", "pygments", "markdown_it"),
@@ -57,25 +46,20 @@ print(code, [name for name in {UNUSED!r} if name in sys.modules], deep, file=sys
 
 
 @pytest.mark.parametrize("arguments", [["jobs", "list"], ["campaign", "run", "rows.jsonl", "--name", "spring"]])
-def test_a_command_is_quick_and_imports_little(settings: Settings, tmp_path: Path, arguments: list[str]) -> None:
+def test_a_command_imports_little(settings: Settings, tmp_path: Path, arguments: list[str]) -> None:
     """And imports long chains of modules while its stack is short; see `producer.cli.commands`."""
     with Producer(Settings.model_validate(settings.model_dump() | {"accounts": ACCOUNTS})) as producer:
         producer.enqueue_many([{"prompt": f"shot {number}"} for number in range(50)])
     environ = environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS)}
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"prompt": f"row {n}"}) + "\n" for n in range(4)))
-    took = []
-    for _ in range(3):
-        before = _cpu_of_children_s()
-        result = subprocess.run(
-            [sys.executable, "-c", COUNTED, *arguments],
-            env=os.environ | environ,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=True,
-        )
-        took.append(_cpu_of_children_s() - before)
-        assert result.stderr.splitlines()[-1] == "0 [] {}"
-        assert len(result.stdout.splitlines()) == (51 if arguments[0] == "jobs" else 0)
-    assert min(took) < 2.0  # 0.3 s on an idle machine; the CPU time of other programs does not count
+    result = subprocess.run(
+        [sys.executable, "-c", COUNTED, *arguments],
+        env=os.environ | environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert result.stderr.splitlines()[-1] == "0 [] {}"
+    assert len(result.stdout.splitlines()) == (51 if arguments[0] == "jobs" else 0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from producer import Producer
@@ -15,7 +16,9 @@ from producer.collector import fewer_collections
 from producer.errors import InvalidRows
 from storage.admission.spending import budgets
 from storage.campaigns import controls
-from storage.jobs.records import IdempotencyConflict
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import IdempotencyConflict, NewJob
+from storage.jobs.shown.fresh import FreshViews
 from storage.settings import Settings
 
 ACCOUNTS = {
@@ -91,13 +94,33 @@ def test_all_or_none_are_stored(producer: Producer) -> None:
     assert count(producer) == 10
 
 
+@pytest.mark.usefixtures("chunk")
 def test_new_jobs_are_shown_with_why_they_wait(producer: Producer) -> None:
     with producer.database.begin() as conn:
         campaign = controls.ensure_campaign(conn, producer.tenant, "spring")
         budgets.set_budget(conn, producer.tenant, campaign, Decimal("0.000001"), "CNY")
-    shown = producer.enqueue_many(VARIED[:3], "spring", budget="0.000001 CNY")
+    shown = producer.enqueue_many(VARIED[:3] * 3, "spring", budget="0.000001 CNY")
     assert shown == [producer.get(job.id) for job in shown]
     assert {job.reason for job in shown} == {"over_budget"}
+
+
+def test_more_than_a_socket_holds_is_stored_once(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.jobs.enqueue._ENQUEUE_CHUNK", 300)
+    rows = [{"prompt": f"take {n} of a {'very ' * 400}long story", "idempotency_key": f"k{n}"} for n in range(3_000)]
+    stored = producer.enqueue_many(rows)
+    assert [job.id for job in producer.enqueue_many(rows)] == [job.id for job in stored]
+    assert count(producer) == len(rows)
+
+
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_an_error_of_one_chunk_ends_the_whole(producer: Producer, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    monkeypatch.setattr("storage.jobs.enqueue._ENQUEUE_CHUNK", 3)
+    jobs = [NewJob(new_job_id(), {"prompt": "x"}, "h", ["ark"]) for _ in range(8)]
+    jobs[at].campaign_id = new_job_id()
+    with pytest.raises(psycopg.errors.ForeignKeyViolation), producer.database.begin() as conn:
+        enqueue_jobs(conn, jobs, FreshViews(None))
+    assert count(producer) == 0
+    assert len(producer.enqueue_many(VARIED[:3])) == count(producer) == 3
 
 
 def test_equal_rows_are_still_checked_one_by_one(producer: Producer) -> None:

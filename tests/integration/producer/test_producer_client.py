@@ -218,8 +218,8 @@ def test_a_connection_lost_before_the_commit_is_retried(producer: Producer, monk
     real = enqueue_jobs
     lost: list[bool] = []
 
-    def once(conn: Any, new: Any) -> Any:
-        stored = real(conn, new)
+    def once(conn: Any, new: Any, views: Any = None) -> Any:
+        stored = real(conn, new, views)
         if not lost:
             lost.append(True)
             _lose_the_connection(conn)
@@ -238,8 +238,8 @@ def test_an_answer_lost_after_the_commit_stores_nothing_twice(
     real = enqueue_jobs
     lost: list[bool] = []
 
-    def once(conn: Any, new: Any) -> Any:
-        stored = real(conn, new)
+    def once(conn: Any, new: Any, views: Any = None) -> Any:
+        stored = real(conn, new, views)
         if not lost:
             lost.append(True)
             conn.commit()

@@ -36,6 +36,8 @@ NOWHERE = "/proc"
 SILENCE_S = 60.0
 """Twice what is promised: the machine may be loaded. Without checks it takes half as long again."""
 DOWN_S = HANG_S = 3.0
+FAILOVER_S = 8.0
+"""Longer than a broker must work to be back: it comes and goes each second."""
 SOON_S = 20.0
 
 PASSWORD = ("reelq", "a-long-password")
@@ -216,6 +218,18 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     running.processes["flower"].terminate()
     assert running.processes["flower"].wait(PATIENCE_S) == 0
     assert list((running.directory / "flower").glob("tasks*")), "its history is kept"
+
+
+def test_a_failover_is_one_line_in_the_log_of_a_worker_and_so_is_its_end(running: Running) -> None:
+    running.takes_messages()
+    running.broker.do("REPLICAOF", "127.0.0.1", "1")
+    time.sleep(FAILOVER_S)
+    running.broker.do("REPLICAOF", "NO", "ONE")
+    wait_for("the worker says that it is back", lambda: "broker.recovered" in running.log("worker"))
+    said = (running.directory / "worker.log").read_text()
+    assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
+    assert re.search(r"error=.?broker at 127\.0\.0\.1:\d+: .*`reelq doctor` says what to do", said), said
+    assert not re.search(r"Traceback|Frequent restarts|CPendingDeprecationWarning|Couldn't ack", said), said
 
 
 def test_events_and_remote_control_come_back_soon_after_the_broker(running: Running) -> None:

@@ -140,7 +140,6 @@ def test_polls_have_a_limit_of_their_own(settings: Settings, gateways: str) -> N
     )
     with submitted(limited), connect(limited.require_database_url()) as conn:
         conn.execute("UPDATE jobs SET due_at = now()")
-        conn.execute("INSERT INTO account_states (name) VALUES ('main'), ('other')")
         assert poll_limits.free_polls(conn, {"main": 30, "other": 600}) == {"main": 30, "other": 100}
     dispatcher = Dispatcher(app, limited, Database(limited.require_database_url(), name="test", size=2))
     with connect(limited.require_database_url()) as conn:
@@ -163,7 +162,6 @@ def test_one_list_counts_as_one_poll(settings: Settings, gateways: str) -> None:
     )
     with submitted(limited), connect(limited.require_database_url()) as conn:
         conn.execute("UPDATE jobs SET due_at = now()")
-        conn.execute("INSERT INTO account_states (name) VALUES ('main')")
     dispatcher = Dispatcher(app, limited, Database(limited.require_database_url(), name="test", size=2))
     with connect(limited.require_database_url()) as conn:
         assert len(dispatcher.claim_polls(conn, 100)) == JOBS

@@ -280,7 +280,8 @@ def test_videos_of_many_small_accounts_share_messages(settings: Settings, broker
         database.close()
     with redis.Redis.from_url(broker_url) as client:
         bodies = [json.loads(base64.b64decode(json.loads(m)["body"]))[0] for m in client.lrange("transfer", 0, -1)]
-    assert [(account, len(items)) for account, items in bodies] == [("20 accounts", 20)] * 3
+    sizes = [60 - TRANSFER_BATCH, TRANSFER_BATCH]  # the newest message first
+    assert [(account, len(items)) for account, items in bodies] == [(f"{size} accounts", size) for size in sizes]
     assert {UUID(job_id) for _, items in bodies for job_id, _ in items} == ids
 
 

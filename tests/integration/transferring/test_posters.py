@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import random
@@ -21,8 +22,9 @@ from tests.kept.processes import END_DECODER, START_DECODER
 from tests.transfers import a_video
 from tests.waiting import PATIENCE_S
 from worker.transferring import poster
+from worker.transferring.decoder_channel import Unreadable
 from worker.transferring.mp4 import Mp4Check
-from worker.transferring.poster import Posters, Unreadable
+from worker.transferring.poster import Posters
 from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
 
 
@@ -86,11 +88,13 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
 def test_a_decoder_that_cannot_be_started_loses_one_poster(
     posters: Posters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    video, before = a_video(), psutil.Process().num_fds()
+    video = a_video()
+    gc.collect()  # what earlier tests have left open is not closed in between
+    before = psutil.Process().num_fds()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", str(tmp_path / "missing"))
         assert "cannot be started" in str(made(posters, video))
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
     assert isinstance(made(posters, video), bytes)
 
 

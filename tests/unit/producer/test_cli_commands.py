@@ -290,6 +290,20 @@ def test_the_version_and_the_overview_load_no_command() -> None:
         assert not found & {"psycopg", "orjson", "storage", "seedance"}, arguments
 
 
+@pytest.mark.parametrize(
+    ("arguments", "seldom"),
+    [(["jobs", "list", "-h"], True), *(([name, "-h"], False) for name in ("up", "demo", "mcp", "simulator"))],
+)
+def test_garbage_is_collected_seldom_only_in_a_command_that_soon_ends(arguments: list[str], seldom: bool) -> None:
+    code = (
+        "import atexit, gc, sys; usual = gc.get_threshold(); from producer.cli import main;"
+        "atexit.register(lambda: print('SELDOM', gc.get_threshold() != usual));"
+        f"sys.argv[1:] = {arguments!r}; main.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == f"SELDOM {seldom}"
+
+
 # What a function of the command line may import, each for its time; everything else stands at the top of its file.
 LAZY = {
     ("doors/choice.py", "producer.cli.doors.there.jobs"),

@@ -20,6 +20,7 @@ import yaml
 from producer.local.processes import commands
 from storage.settings import Settings
 from tools.chart import files
+from worker.ending import STOP_S, stop_limit_s
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-chart" / "bin" / "python"
@@ -132,7 +133,9 @@ def test_every_part_that_goes_on_is_probed_and_ends_in_order(sample: Path) -> No
         [container] = spec["containers"]
         assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
         if container["name"].startswith("worker"):
-            assert spec["terminationGracePeriodSeconds"] >= grace + 30
+            assert spec["terminationGracePeriodSeconds"] >= grace + 30 > stop_limit_s(Settings(), {"submit"})
+        if container["name"] == "scheduler":
+            assert spec["terminationGracePeriodSeconds"] > STOP_S
         if "ports" in container:
             assert container["lifecycle"]["preStop"]
             assert "readyz" not in str(container["livenessProbe"]), "a restart brings no server back"

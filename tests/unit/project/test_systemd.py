@@ -13,6 +13,7 @@ import pytest
 
 from producer.local.processes import commands
 from storage.settings import Settings
+from worker.ending import stop_limit_s
 
 UNITS = Path(__file__).parents[3] / "deploy" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -96,9 +97,8 @@ def test_what_goes_on_starts_again_and_ends_in_order(path: Path) -> None:
     assert entries(SHARED, "StartLimitIntervalSec") == ["0"], "it never gives up"
     if "-m worker " in unit:
         assert entries(unit, "WatchdogSec") == ["120"], "it pings: worker/alive.py"
-    if " -Q " in unit:
-        least = Settings.model_fields["submit_timeout_seconds"].default + 30
-        assert int(entries(unit, "TimeoutStopSec")[0]) >= least
+    if "-m worker " in unit:
+        assert int(entries(unit, "TimeoutStopSec")[0]) > stop_limit_s(Settings(), {"submit"} if " -Q " in unit else ())
 
 
 def test_the_readme_names_every_unit() -> None:

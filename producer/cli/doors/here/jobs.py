@@ -7,7 +7,13 @@ from dataclasses import asdict
 from typing import Any, Self
 from uuid import UUID
 
-from producer.campaigns.status import campaign_page, cancel_campaign, change_campaign, pause_campaign
+from producer.campaigns.status import (
+    CampaignStatus,
+    campaign_page,
+    cancel_campaign,
+    change_campaign,
+    pause_campaign,
+)
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
 from producer.cli.shared.access import job_id_of
 from producer.client import Producer
@@ -26,6 +32,8 @@ from storage.jobs.states import JobState
 
 _LINK_S = 3600.0
 _MOST_AT_ONCE = 100_000
+_PAGE = 100
+"""Campaigns of one transaction."""
 
 
 class DatabaseDoor:
@@ -121,8 +129,15 @@ class DatabaseDoor:
 
     def campaigns(self, limit: int) -> list[dict[str, Any]]:
         """As `Door`."""
-        with self.producer.database.begin() as conn:
-            return [found.as_dict() for found in campaign_page(conn, self.producer.tenant, None, limit)]
+        found: list[CampaignStatus] = []
+        while len(found) < limit:
+            asked = min(limit - len(found), _PAGE)
+            with self.producer.database.begin() as conn:  # of each page: it may make rows, and holds their campaigns
+                page = campaign_page(conn, self.producer.tenant, found[-1].id if found else None, asked)
+            found += page
+            if len(page) < asked:
+                break
+        return [campaign.as_dict() for campaign in found]
 
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""

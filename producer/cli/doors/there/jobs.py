@@ -218,17 +218,18 @@ def _with_paths(fields: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(fields)
     for name in _SINGLE:
         if name in found:
-            found[name] = _path_or_url(found[name])
+            found[name] = _path_or_url(name, found[name])
     for name in _LISTS:
         if name in found:
-            found[name] = [_path_or_url(value) for value in found[name]]
+            found[name] = [_path_or_url(f"{name}[{at}]", value) for at, value in enumerate(found[name])]
     return found
 
 
-def _path_or_url(value: str) -> str | Path:
+def _path_or_url(name: str, value: str) -> str | Path:
     if media_kind(value) is not MediaKind.PATH:
         return value
     path = Path(value)
     if not path.is_file():
-        raise InvalidInput([Problem("", f"{value}: there is no such file")])
+        why = "is a directory, not a file" if path.is_dir() else "does not exist"
+        raise InvalidInput([Problem(name, f"{path} {why}")])
     return path

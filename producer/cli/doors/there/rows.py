@@ -15,7 +15,6 @@ from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.cli.doors.preview import Preview
 from producer.cli.doors.there.translated import translated
-from seedance.problems import InvalidInput, Problem
 
 _OF_API = ("dry_run", "repeated")
 _OF_DONE = ("operation", "done", "asked", "jobs")
@@ -42,16 +41,9 @@ class RowsThere:
         return _document(decided) if decided.repeated else None
 
     def preview(self, name: str, verb: Verb, choice: Choice, terms: Terms) -> Preview:
-        """As `RowsDoor`.
-
-        Raises:
-            InvalidInput: more rows take part than one decision can name.
-        """
+        """As `RowsDoor`."""
         with translated(name):
             decided = self._decide(verb, terms)(name, _wanted(choice), dry_run=True)
-        if decided.acts > len(decided.acting):
-            message = f"chooses {decided.acts:,} rows; at most {len(decided.acting):,} can be decided about at once"
-            raise InvalidInput([Problem("--rows", f"{message} from elsewhere, so choose some of them")])
         return Preview(_document(decided, without=_OF_DONE), [row.id for row in decided.acting])
 
     def carry_out(

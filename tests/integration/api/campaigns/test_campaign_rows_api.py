@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -207,6 +208,33 @@ def test_a_paused_campaign_says_what_a_resume_would_submit_and_is_resumed_once_f
     assert api.get(LAMPS).json()["paused_at"] is not None, "paused in between"
     decided = decide(api, "cancel", "op-2")
     assert (decided["done"], decide(api, "cancel", "op-2")["repeated"]) == (3, True)
+
+
+@pytest.mark.parametrize("verb", ["resume", "retry", "cancel"])
+def test_one_of_many_requests_with_one_id_decides(api: httpx.Client, producer: Producer, verb: str) -> None:
+    stored = create(api, paused="true")
+    if verb == "retry":
+        for row in stored:
+            bring(producer, row["job"]["id"], JobState.FAILED)
+
+    def ask(number: int) -> httpx.Response:
+        if number % 2:
+            return api.post(f"{LAMPS}/{verb}", headers={"Idempotency-Key": "op"})
+        return api.post(f"{LAMPS}/{verb}", json={"operation": "op"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    documents = [answer.json() for answer in answers]
+    assert sorted(document.pop("repeated") for document in documents) == [False] + [True] * 7
+    assert all(document == documents[0] for document in documents) and documents[0]["done"] == 3
+    [decision] = [item for item in api.get(f"{LAMPS}/status").json()["decisions"] if item["what"].endswith(verb)]
+    assert decision["detail"]["operation"] == "op"
+    create(api, name="shades")
+    for path in (f"{LAMPS}/reroll", f"/v1/campaigns/shades/{verb}"):
+        answer = api.post(path, json={"all": True, "operation": "op"})
+        said = f"op was another operation: {verb}{' of another campaign' if 'shades' in path else ''}; use another id"
+        assert (answer.status_code, said in answer.text) == (422, True), answer.text
 
 
 def test_cancel_and_resume_are_about_the_whole_campaign_unless_rows_are_chosen(api: httpx.Client) -> None:

@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from producer.client import Producer
 from producer.http.doors import rate
 from producer.http.doors.rate import Rates
 from producer.http.problems import ApiProblem
 from storage.broker_url import parse_broker_url
 from storage.database import connect
+from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys, tenants
-from tests.integration.api.api_server import serving, with_account
+from tests.integration.api.api_server import bring, serving, with_account
 from tests.waiting import PATIENCE_S
 
 
@@ -108,3 +110,23 @@ def test_what_was_refused_is_not_counted(broker_url: str) -> None:
     taken: Any = rates.take("acme", 60, 10)
     assert taken.left == 0
     rates.close()
+
+
+def test_a_repeated_decision_is_not_counted_again(settings: Settings) -> None:
+    """Seen: a repeat took from the limit what it would have made again, or was refused with 429."""
+    configured = with_account(settings)
+    headers = limited(configured, 3)
+    with serving(configured) as api, Producer(configured, tenant="acme") as producer:
+        api.post("/v1/campaigns", params={"name": "c"}, content=rows(1, "c"), headers=headers)
+
+        def fail() -> None:
+            for job in api.get("/v1/jobs", params={"state": "queued"}, headers=headers).json()["data"]:
+                bring(producer, job["id"], JobState.FAILED)
+
+        for _ in range(3):
+            fail()
+            answer = api.post("/v1/campaigns/c/reroll", json={"all": True, "operation": "op"}, headers=headers)
+            assert (answer.status_code, answer.json()["done"]) == (200, 1)
+        assert answer.json()["repeated"] is True
+        another = api.post("/v1/campaigns/c/reroll", json={"all": True, "operation": "op-2"}, headers=headers)
+        assert another.headers["ratelimit"].split(";")[1] == "r=0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from storage import database, revisions
+from storage.counted import ahead
 from storage.jobs import history, queries
 from storage.jobs.events import log
 from storage.jobs.events.positions import Position
@@ -19,9 +19,12 @@ from storage.large_indexes import build_ahead
 from storage.upgrades import steps
 from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.jobs.test_jobs import a_job, enqueue
+from tests.waiting import wait_for
 
 _JOB = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
 VALUES (gen_random_uuid(), 't', '{}', 'h', '{anyfast}')"""
+LIMIT_S = 5
+"""Statements before those that lift the limits take milliseconds; on a loaded machine 0.2 s was too short for them."""
 
 
 @contextmanager
@@ -45,16 +48,22 @@ def waits_for_a_lock(conn: psycopg.Connection) -> bool:
     return conn.execute(query).fetchone() is not None
 
 
+def wait_past_the_limits(conn: psycopg.Connection, statement: str, failures: list[BaseException]) -> None:
+    """Until an upgrade has waited in this statement for longer than `LIMIT_S`, or has failed. The transaction that
+    keeps other processes out is older then."""
+    query = """SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+        AND query LIKE %s AND now() - query_start > make_interval(secs => %s)"""
+    parameters = [f"{statement}%", LIMIT_S + 1]
+    wait_for(f"{statement} is old", lambda: failures or conn.execute(query, parameters).fetchone() is not None)
+
+
 def test_a_migration_that_waits_for_a_lock_lets_writers_pass(empty_postgres_url: str) -> None:
     url = empty_postgres_url
     migrate(url, "0039")
     with psycopg.connect(url) as slow, psycopg.connect(url, autocommit=True) as writer:
         slow.execute(_JOB)  # a transaction that takes long, such as that of a backend
         with upgrading(url) as failures:
-            until = time.monotonic() + 30
-            while not waits_for_a_lock(writer) and time.monotonic() < until:
-                time.sleep(0.01)
-            assert waits_for_a_lock(writer)
+            wait_for("the migration waits for a lock", lambda: waits_for_a_lock(writer), every_s=0.01)
             writer.execute("SET lock_timeout = '20s'")
             writer.execute(_JOB)  # it queues behind the migration, which gives up
             assert revisions.current_revision(writer) == "0039"
@@ -81,19 +90,26 @@ def test_migrations_are_applied_one_by_one(empty_postgres_url: str, monkeypatch:
         assert revisions.current_revision(reader) == revisions.newest_revision()
 
 
-def test_time_limits_of_the_database_do_not_end_an_upgrade(empty_postgres_url: str) -> None:
+def test_time_limits_of_the_database_do_not_end_an_upgrade(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = empty_postgres_url
     migrate(url, "0040")
-    limits = {"transaction_timeout": 200, "idle_in_transaction_session_timeout": 200, "statement_timeout": 200}
+    monkeypatch.setattr(ahead, "LOCK_S", 60)
+    limits = ("transaction_timeout", "idle_in_transaction_session_timeout", "statement_timeout")
+    without = " ".join(f"-c{name}=0" for name in limits)
     with psycopg.connect(url, autocommit=True) as admin:
-        for name, milliseconds in limits.items():
+        for name in limits:
             statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
-            admin.execute(statement.format(sql.Identifier(admin.info.dbname), sql.Identifier(name), milliseconds))
-        with psycopg.connect(url, options=" ".join(f"-c{name}=0" for name in limits)) as slow:
-            slow.execute(_JOB)  # the build of an index waits for it
+            admin.execute(statement.format(sql.Identifier(admin.info.dbname), sql.Identifier(name), f"{LIMIT_S}s"))
+        with psycopg.connect(url, options=without) as sender, psycopg.connect(url, options=without) as writer:
+            sender.execute("LOCK TABLE webhook_messages IN ROW EXCLUSIVE MODE")
+            writer.execute(_JOB)
             with upgrading(url) as failures:
-                time.sleep(1.0)  # much longer than the limits
-                slow.commit()
+                wait_past_the_limits(admin, "CREATE INDEX CONCURRENTLY webhook_messages", failures)
+                sender.commit()
+                wait_past_the_limits(admin, "LOCK TABLE jobs", failures)
+                writer.commit()
         assert failures == []
         assert revisions.current_revision(admin) == revisions.newest_revision()
 

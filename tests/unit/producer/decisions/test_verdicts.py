@@ -132,3 +132,19 @@ def test_a_review_is_written_again_only_with_another_comment() -> None:
 def test_discarding_cancels_what_is_billed_and_only_kept_rows_are_released() -> None:
     assert judged(Verb.CANCEL, a_job(S.TRANSFERRING), replace(TERMS, discard=True)).why is None
     assert judged(Verb.RESUME, a_job(S.QUEUED, reason=Reason.KEPT_BACK)).why is None
+
+
+def test_a_resume_of_rows_submits_what_was_kept_back_and_says_what_a_pause_holds() -> None:
+    def resumed(reason: Reason | None, *, paused: bool, whole: bool) -> Why | None:
+        job = a_job(S.QUEUED, reason=reason)
+        return verdict_on(Verb.RESUME, a_row(S.QUEUED), job, job, Terms(NOW, whole=whole), paused=paused).why
+
+    for paused in (True, False):
+        for whole in (True, False):
+            assert resumed(Reason.KEPT_BACK, paused=paused, whole=whole) is None
+    assert resumed(None, paused=False, whole=False) is resumed(None, paused=False, whole=True) is Why.NOT_KEPT_BACK
+    assert resumed(None, paused=True, whole=True) is None
+    assert resumed(None, paused=True, whole=False) is Why.PAUSED and not Why.PAUSED.is_idle
+    running = a_job(S.GENERATING)
+    verdict = verdict_on(Verb.RESUME, a_row(S.GENERATING), running, running, TERMS, paused=True)
+    assert verdict.why is Why.NOT_KEPT_BACK

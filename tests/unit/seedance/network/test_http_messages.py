@@ -30,6 +30,7 @@ def test_a_head_says_what_its_body_is() -> None:
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: Close\r\n\r\n", "GET", 5, False, False),
         ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", "GET", 5, False, False),
         ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", "GET", 5, False, True),
+        ("HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\n", "GET", 5, False, True),
     ],
 )
 def test_each_kind_of_body(text: str, method: str, length: int | None, chunked: bool, keeps: bool) -> None:
@@ -59,6 +60,8 @@ def test_lines_of_one_name_and_continued_lines_are_joined() -> None:
         "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-A: 1\rContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-A: 1\0\r\nContent-Length: 5\r\n\r\n",
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(text: str) -> None:

@@ -30,6 +30,34 @@ def test_a_secret_is_masked_in_errors_and_in_logs(mask: Callable[[str], str], be
 
 
 @pytest.mark.parametrize("mask", [redact, clean])
-@pytest.mark.parametrize("text", ["task_0a1b2c3d4e is unknown", "no such desk-lamp", "a risk_of_loss", "密钥无效"])
+@pytest.mark.parametrize(
+    ("before", "secret"),
+    [
+        ("password: ", "sunshine"),
+        ("password: ", "invalidinvalid"),
+        ("password=", "must-be-kept"),
+        ("token: ", "required7"),
+        ("BEARER ", "ordinaryword"),
+        ("Basic ", "dXNlcjpwYXNz"),
+        ("Basic ", "dXNlcjpwYQ=="),
+        ("Basic ", "abcdefgh1"),
+        ('"secret": "', "missing_"),
+    ],
+)
+def test_a_secret_that_looks_like_a_word_is_masked(mask: Callable[[str], str], before: str, secret: str) -> None:
+    assert mask(f"refused, {before}{secret}, sorry") == f"refused, {before}***, sorry"
+    assert mask(f"{before}{secret}") == f"{before}***"
+
+
+@pytest.mark.parametrize("mask", [redact, clean])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("task_0a1b2c3d4e is unknown", "no such desk-lamp", "a risk_of_loss", "密钥无效"),
+        *("password: invalid", "token: expired.", "the secret: must be 32 bytes", '{"token": null, "secret": true}'),
+        *("api_key: required; send one", "Bearer token missing", "Bearer authentication failed (401)"),
+        *("basic subscription needed", "Basic Authentication required", "use basic features."),
+    ],
+)
 def test_what_is_no_secret_stays(mask: Callable[[str], str], text: str) -> None:
     assert mask(text) == text

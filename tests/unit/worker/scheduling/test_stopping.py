@@ -27,9 +27,15 @@ def handlers_of(service: SimpleNamespace) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_raises_where_the_thread_is_and_ends_the_loop(number: signal.Signals) -> None:
+def test_a_signal_raises_where_the_thread_is_and_ends_the_loop(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = SimpleNamespace(_is_shutdown=threading.Event())  # no `sync`: calling it would fail
+    watched: list[threading.Event] = []
+    # It would end this process.
+    monkeypatch.setattr("worker.scheduling.stopping.end_in_time", lambda event, _limit: watched.append(event))
     with handlers_of(service):
+        assert watched == [service._is_shutdown]
         with pytest.raises(SystemExit):
             signal.raise_signal(number)
         assert service._is_shutdown.is_set()

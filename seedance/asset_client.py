@@ -40,12 +40,23 @@ class AssetClient:
         Raises:
             GatewayError: the gateway gave no list.
         """
+        found = await self._group_ids(name)
+        return found[0] if found else None
+
+    async def has_lost_group(self, name: str, group_id: str) -> bool:
+        """Whether the gateway gives a list of its groups, and this one, with this name, is not among them."""
+        try:
+            return group_id not in await self._group_ids(name)
+        except GatewayError:
+            return False
+
+    async def _group_ids(self, name: str) -> list[str]:
         groups = await self._pages(
             lambda page: assets.list_groups_call(name=name, page=page, page_size=assets.MAX_PAGE_SIZE),
             lambda answer: assets.read_groups(answer, self._gateway),
             lambda group: group.name == name,
         )
-        return groups[0].id if groups else None
+        return [group.id for group in groups]
 
     async def create_group(self, name: str) -> str:
         """Create a group, which is billed; gives its id.

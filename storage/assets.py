@@ -73,6 +73,9 @@ WHERE account = %(account)s AND sha256 = %(sha256)s AND (asset_id IS NULL OR ass
 _FORGET: LiteralString = """
 DELETE FROM assets WHERE account = %(account)s AND sha256 = %(sha256)s AND status = 'uploading' AND asset_id IS NULL
 """
+_FORGET_GROUP: LiteralString = """
+DELETE FROM assets WHERE account = %(account)s AND sha256 = %(key)s AND asset_id = %(group_id)s
+"""
 
 NEVER_S = 10 * 365 * 86400.0
 
@@ -154,3 +157,8 @@ def record(
 def forget(conn: Connection, row: AssetRow) -> None:
     """Delete a row whose asset was certainly not created."""
     conn.execute(_FORGET, {"account": row.account, "sha256": row.sha256})
+
+
+def forget_group(conn: Connection, account: str, name: str, group_id: str) -> None:
+    """Delete the row of a group that the gateway has no more; nothing if another group has taken its place."""
+    conn.execute(_FORGET_GROUP, {"account": account, "key": group_key(name), "group_id": group_id})

@@ -13,15 +13,18 @@ from producer.campaigns.status import cancel_campaign, pause_campaign
 from producer.errors import CampaignNotFound
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
+from producer.operator_actions.waiting import PAUSED, waiting_for
 from producer.web.charts import chart_of
 from producer.web.forms import read_form
 from producer.web.permissions import permissions_of
 from producer.web.site import Site, go
+from storage.admission.campaign_pace import pace_of
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import list_decisions
 from storage.jobs import queries, search
 from storage.jobs.events.log import position_now
+from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState
 from storage.journal.state import held_by
 from storage.reporting import overview
@@ -31,6 +34,8 @@ PAGE, _SHOWN_JOBS = 30, 25
 DECISIONS = 10
 STEPS_S = (2, 5, 10, 30, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400)
 _COLUMNS = 60
+# Said by a badge, by the counts and by the line of the pace.
+_SAID_ELSEWHERE = frozenset({PAUSED, Reason.ENQUEUED, Reason.BEFORE_START, Reason.QUIET_HOURS})
 
 CursorText = Annotated[str, Query(max_length=64)]
 
@@ -88,17 +93,21 @@ def _one_campaign_routes(router: APIRouter, site: Site) -> None:
     async def campaign_page(request: Request, name: str) -> Response:
         tenant = permissions_of(request).tenant
         now = await service.read(lambda conn: _now(conn, tenant, name))
-        campaign_id = now["campaign"].id
+        campaign_id, paused = now["campaign"].id, now["campaign"].paused_at is not None
         decided = await service.read(
             lambda conn: list_decisions(conn, tenant, subject_of(campaign_id), limit=DECISIONS)
         )
-        counts, rate, sums = await asyncio.gather(
+        counts, rate, sums, waits = await asyncio.gather(
             site.cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
             site.cache.get(
                 ("campaign rate", campaign_id),
                 lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
             ),
             site.cache.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
+            site.cache.get(
+                ("campaign waits", campaign_id, paused),
+                lambda conn: waiting_for(conn, service.settings, campaign_id, paused=paused),
+            ),
         )
         of = None if counts is None else counts.get(campaign_id, {})
         values = now | {
@@ -110,6 +119,8 @@ def _one_campaign_routes(router: APIRouter, site: Site) -> None:
             "live": of is None or any(of.get(state) for state in JobState if state not in TERMINAL),
             "rate": None if rate is None else chart_of(rate),
             "sums": sums,
+            "kept_back": (waits or {}).get(Reason.KEPT_BACK, 0),
+            "waits": {code: jobs for code, jobs in (waits or {}).items() if code not in _SAID_ELSEWHERE},
         }
         return site.page(request, "campaign.html", values)
 
@@ -135,6 +146,7 @@ def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
     return {
         "after": after,
         "campaign": found,
+        "pace": pace_of(conn, found.id),
         "submits_held": held_by(conn),
         "jobs": [known[job_id] for job_id in page.ids if job_id in known],
         "following": page.next_before,

@@ -43,6 +43,8 @@ NOT_OFFERED = {"not_offered": True}
 """In a row's error: the key may not create assets, so files are sent another way."""
 NOT_OFFERED_S = 3600.0
 """How long that counts for the account as a whole."""
+NEW_GROUP_S = 600.0
+"""A group is billed, so one that was made within this time is not made again."""
 WAIT_FIRST_S, WAIT_CAP_S = 1.0, 15.0
 
 
@@ -76,6 +78,14 @@ class Trouble:
 
 Step = float | Trouble
 """Seconds until the next step, or the problem."""
+
+
+class _GroupGone(Exception):
+    """The gateway refused the upload, and does not list the group that it was for. `refusal`: its answer."""
+
+    def __init__(self, group_id: str, refusal: Rejected) -> None:
+        super().__init__(group_id)
+        self.group_id, self.refusal = group_id, refusal
 
 
 def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
@@ -145,14 +155,21 @@ async def _step(
     async def content() -> Source:
         return Source(file.filename, content=await read_object(runtime, client, file.object_key))
 
-    if runtime.settings.bucket_reachable_by(client.account):
-        return await gateway.bring(group_id, row.name, file.modality, link, may_post)
-    async with runtime.part(InlineSlots).slots:  # a form contains the whole file
-        return await gateway.bring(group_id, row.name, file.modality, content, may_post)
+    try:
+        if runtime.settings.bucket_reachable_by(client.account):
+            return await gateway.bring(group_id, row.name, file.modality, link, may_post)
+        async with runtime.part(InlineSlots).slots:  # a form contains the whole file
+            return await gateway.bring(group_id, row.name, file.modality, content, may_post)
+    except Rejected as exc:
+        if await gateway.has_lost_group(GROUP, group_id):
+            raise _GroupGone(group_id, exc) from exc
+        raise
 
 
 def _write(runtime: Runtime, row: AssetRow, result: ListedAsset | BaseException) -> Step:
     """Store the result of one step."""
+    if isinstance(result, _GroupGone):
+        return _without_group(runtime, row, result)
     if isinstance(result, BaseException):
         if isinstance(result, GatewayError) and row.asset_id is None:
             return _not_made(runtime, row, result)
@@ -168,6 +185,19 @@ def _write(runtime: Runtime, row: AssetRow, result: ListedAsset | BaseException)
     if status is AssetStatus.FAILED:
         return Trouble(failed=why)
     return 0.0 if status is AssetStatus.ACTIVE else _wait_s(row)
+
+
+def _without_group(runtime: Runtime, row: AssetRow, gone: _GroupGone) -> Step:
+    """Make the group again, unless it is new: then it is the file that was refused, by a gateway whose list is late."""
+    key = assets.group_key(GROUP)
+    with runtime.database.begin() as conn:
+        group = assets.get(conn, row.account, [key]).get(key)
+        if group is None or group.asset_id != gone.group_id or group.age_s > NEW_GROUP_S:
+            log.warning("asset.group_gone account=%s group_id=%s", row.account, gone.group_id)
+            assets.forget_group(conn, row.account, GROUP, gone.group_id)
+            assets.forget(conn, row)
+            return WAIT_FIRST_S
+    return _not_made(runtime, row, gone.refusal)
 
 
 def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:

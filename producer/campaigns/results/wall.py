@@ -72,6 +72,7 @@ def _head(title: str, languages: Languages, language: str, made: str) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 <style>{_file("wall.css")}</style>
 </head>

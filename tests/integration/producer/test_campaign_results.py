@@ -182,6 +182,7 @@ def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(
     assert page.status_code == 200
     assert (page.text.count("<article"), "a bad lamp" in page.text) == (2, False), "failures are not for others"
     assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    assert '<link rel="icon" href="data:,">' in page.text, "else browsers ask for /favicon.ico, which needs a key"
     files = [part.split('"')[0] for part in page.text.split('data-video="')[1:]]
     answer = api.get(files[0], headers=outside | {"Range": "bytes=4-7"}, follow_redirects=True)
     assert answer.content == b"ftyp"

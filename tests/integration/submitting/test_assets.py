@@ -14,6 +14,7 @@ import pytest
 from producer import Job, Producer
 from producer.cli import main as cli
 from producer.job_fields import JobFields
+from seedance.assets import DEFAULT_GROUP
 from simulator.main import SimulatorOptions, running
 from storage import assets
 from storage.database import DEFAULT_LIMITS, Database, connect
@@ -185,6 +186,27 @@ def test_an_asset_that_fails_fails_its_jobs_with_the_reason(make: Callable[..., 
     assert again.error == failed.error
     assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "a failed file is not uploaded again"
     assert world.ledger()["totals"]["tasks"] == 0
+
+
+def test_a_group_that_is_gone_at_the_gateway_is_made_again(
+    settings: Settings, make: Callable[..., World], tmp_path: Path
+) -> None:
+    world, key = make(), assets.group_key(DEFAULT_GROUP)
+
+    def group() -> str | None:
+        with world.database.begin() as conn:
+            return assets.get(conn, "main", [key])[key].asset_id
+
+    world.submit_until(world.producer.enqueue("a lamp turns", first_frame=image(tmp_path)))
+    old = group()
+    assert httpx.post(f"{world.url}/_sim/reset").status_code == 200  # a person deletes the group, with its assets
+    young = world.submit_until(world.producer.enqueue("at once", first_frame=image(tmp_path, 1)), S.FAILED)
+    assert young.error is not None and "GroupId does not exist" in young.error["message"]
+    with connect(settings.require_database_url()) as conn:
+        conn.execute("UPDATE assets SET created_at = created_at - interval '1 h'")
+    world.submit_until(world.producer.enqueue("an hour later", first_frame=image(tmp_path, 2)))
+    assert group() not in (None, old)
+    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "a group and a file"
 
 
 def test_a_key_that_may_make_no_assets_gets_links(make: Callable[..., World], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from simulator.main import SimulatorOptions, running
-from storage.database import Connection, Database
+from storage.database import Connection, Database, Limits
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
 from tests.waiting import wait_for
@@ -51,8 +51,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     begin = Database.begin
 
     @contextmanager
-    def counted(database: Database, *, planned_once: bool = False) -> Iterator[Connection]:
-        with begin(database, planned_once=planned_once) as conn:
+    def counted(
+        database: Database, *, planned_once: bool = False, limits: Limits | None = None
+    ) -> Iterator[Connection]:
+        with begin(database, planned_once=planned_once, limits=limits) as conn:
             before = dict(conn.execute(_READ).fetchall())  # with what the last second's transactions have read
             yield conn
             if planned_once:

@@ -140,7 +140,7 @@ _PROBED: LiteralString = """
 SELECT EXISTS (
     SELECT FROM attempts a JOIN unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
         ON a.job_id = i.id AND a.number = i.number
-    WHERE a.started_at >= %(open_until)s)
+    WHERE a.job_id = ANY(%(ids)s) AND a.started_at >= %(open_until)s)
 """
 _IN_A_ROW: LiteralString = """
 WITH recent AS (

@@ -35,6 +35,7 @@ SELECT j.id, j.tenant, coalesce(j.campaign_id, %(whole)s) AS campaign, {NEXT_ATT
        r.currency, r.amount
 FROM unnest(%(ids)s::uuid[], %(accounts)s::text[]) AS i(id, account) JOIN jobs j ON j.id = i.id
 LEFT JOIN reservations r ON r.job_id = j.id AND r.attempt = {NEXT_ATTEMPT}
+WHERE j.id = ANY(%(ids)s)
 """  # noqa: S608 - put together from constants
 _RESERVE: LiteralString = """
 INSERT INTO reservations (job_id, attempt, tenant, campaign_id, currency, amount)

@@ -83,7 +83,8 @@ _FIND = {
 _LEASE: LiteralString = f"""
 UPDATE jobs j SET claim = {NEXT_CLAIM}, account = i.account, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(gateways)s::text[]) AS i(id, account, gateway)
-WHERE j.id = i.id AND i.gateway = ANY(j.gateways) AND i.account <> ALL(j.barred_accounts) RETURNING j.id, j.claim
+WHERE j.id = ANY(%(ids)s) AND j.id = i.id AND i.gateway = ANY(j.gateways) AND i.account <> ALL(j.barred_accounts)
+RETURNING j.id, j.claim
 """  # noqa: S608 - as above
 
 

@@ -96,7 +96,7 @@ WITH held AS MATERIALIZED (
     FROM jsonb_to_recordset(%(outcomes)s::jsonb) AS i(job_id uuid, number int, outcome text, http_status smallint,
                                                       gateway_task_id text, error jsonb)
     JOIN held h ON h.id = i.job_id
-    JOIN attempts a ON a.job_id = i.job_id AND a.number = i.number
+    JOIN attempts a ON a.job_id = i.job_id AND a.number = i.number WHERE a.job_id = ANY(%(ids)s)
 ), checked AS (
     SELECT i.*, CASE WHEN i.gateway_task_id IS NOT NULL THEN coalesce(
         (SELECT o.job_id FROM attempts o WHERE o.account = i.account AND o.gateway_task_id = i.gateway_task_id
@@ -112,7 +112,7 @@ WITH held AS MATERIALIZED (
                                                  CASE WHEN c.outcome <> 'accepted' THEN a.http_status END),
                           error = coalesce(c.error, CASE WHEN c.outcome <> 'accepted' THEN a.error END)
     FROM checked c
-    WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
+    WHERE c.holder IS NULL AND a.job_id = ANY(%(ids)s) AND a.job_id = c.job_id AND a.number = c.number
       -- A later, less certain outcome must not remove the task id.
       AND a.outcome IS DISTINCT FROM 'accepted'
     RETURNING a.job_id, a.number

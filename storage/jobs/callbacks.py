@@ -164,7 +164,7 @@ SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_t
        (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign
 FROM attempts a JOIN jobs j ON j.id = a.job_id
 JOIN unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number) ON a.job_id = i.id AND a.number = i.number
-WHERE a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL
+WHERE a.job_id = ANY(%(ids)s) AND a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL
   AND NOT EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
                     AND (o.job_id, o.number) <> (a.job_id, a.number))
 """
@@ -172,7 +172,7 @@ WHERE a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL
 _DROP_KNOWN: LiteralString = """
 UPDATE attempts a SET look_at = NULL
 FROM unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number)
-WHERE a.job_id = i.id AND a.number = i.number
+WHERE a.job_id = ANY(%(ids)s) AND a.job_id = i.id AND a.number = i.number
   AND EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
                 AND (o.job_id, o.number) <> (a.job_id, a.number))
 """

@@ -27,7 +27,7 @@ def _claimed(conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]
 _RENEW: LiteralString = """
 UPDATE jobs j SET due_at = now() + make_interval(secs => %(lease_s)s)
 FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim)
-WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
+WHERE j.id = ANY(%(ids)s) AND j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 RETURNING j.id
 """
 
@@ -45,7 +45,7 @@ UPDATE jobs j SET due_at = CASE WHEN j.state = 'queued' THEN least(now(), j.draf
                              ELSE now() END,
                   account = CASE WHEN j.state = 'queued' THEN NULL ELSE j.account END
 FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim)
-WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL AND j.state <> 'submitting'
+WHERE j.id = ANY(%(ids)s) AND j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL AND j.state <> 'submitting'
 """
 
 

@@ -109,6 +109,11 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 
 
 _POSTPONE: LiteralString = f"""
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(items)s::jsonb) AS i(
+        id uuid, claim bigint, due_in_s float8, reason text, setbacks int, polls int, missing text,
+        polled_at timestamptz)
+)
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
                   polls = least(j.polls, {MOST_POLLS}) + i.polls,
                   polled_at = coalesce(i.polled_at, CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END),
@@ -118,9 +123,8 @@ UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i
                   missing_times = CASE WHEN i.missing IS NULL THEN j.missing_times
                                        WHEN i.missing = j.missing THEN least(j.missing_times + 1, 30000)
                                        WHEN i.missing <> '' THEN 1 ELSE 0 END
-FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
-                                               setbacks int, polls int, missing text, polled_at timestamptz)
-WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
+FROM input i WHERE j.id = ANY(ARRAY(SELECT id FROM input))
+  AND j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 RETURNING j.id
 """  # noqa: S608 - as above
 

@@ -95,7 +95,7 @@ _WORK, _WORK_WITHOUT_FILES = select_work(with_files=True), select_work()
 _SIZES: LiteralString = """
 SELECT i.id, i.claim, sum(pg_column_size(j.request)) OVER (ORDER BY i.place)
 FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) WITH ORDINALITY AS i(id, claim, place) JOIN jobs j ON j.id = i.id
-ORDER BY i.place
+WHERE j.id = ANY(%(ids)s) ORDER BY i.place
 """
 
 

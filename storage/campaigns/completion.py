@@ -13,6 +13,7 @@ from uuid import UUID
 from storage.campaigns.versions import VersionKind, note_version
 from storage.database import Connection
 from storage.jobs.states import JobState
+from storage.jobs.walks import FIRST, LAST, OF_STATE, OLDEST_FIRST
 
 AT_ONCE = 1_000
 """Jobs of one piece: a tenth of a second of PostgreSQL."""
@@ -35,10 +36,10 @@ _ADD_ROWS: LiteralString = f"""
 WITH missing AS MATERIALIZED (
     SELECT p.* FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
         SELECT j.id FROM jobs j
-        WHERE j.campaign_id = %(campaign)s AND j.state = s.state AND j.id > %(after)s
+        WHERE j.campaign_id = %(campaign)s AND {OF_STATE}
           AND coalesce((SELECT false FROM campaign_rows r WHERE r.id = j.id), true)
           AND coalesce((SELECT false FROM campaign_versions v WHERE v.job_id = j.id), true)
-        ORDER BY j.id LIMIT %(limit)s) p
+        {OLDEST_FIRST} LIMIT %(limit)s) p
     ORDER BY p.id LIMIT %(limit)s
 ), linked AS MATERIALIZED (
     SELECT m.id, m.draft_of IS NOT NULL OR m.metadata ? 'final_of_look' AS is_final,
@@ -57,7 +58,6 @@ WITH missing AS MATERIALIZED (
 )
 SELECT id, origin, is_final FROM linked ORDER BY id
 """  # noqa: S608 - put together from constants
-_NONE = UUID(int=0)
 
 
 def lacking_rows(conn: Connection, campaign_id: UUID) -> int:
@@ -83,11 +83,11 @@ def complete_next(conn: Connection, campaign_id: UUID) -> int | None:
     last = conn.execute(_LAST, values).fetchone()
     # Behind the last row, as long as rows are made in this order; then those that were written with smaller ids since.
     behind = 0 if last is None else _add(conn, campaign_id, last[0])
-    return behind or _add(conn, campaign_id, _NONE)
+    return behind or _add(conn, campaign_id, FIRST)
 
 
 def _add(conn: Connection, campaign_id: UUID, after: UUID) -> int:
-    values = {"campaign": campaign_id, "states": list(JobState), "after": after, "limit": AT_ONCE}
+    values = {"campaign": campaign_id, "states": list(JobState), "above": after, "below": LAST, "limit": AT_ONCE}
     noted = 0
     for job_id, origin, is_final in conn.execute(_ADD_ROWS, values).fetchall():
         kind = VersionKind.FINAL if is_final else VersionKind.RETRY

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from storage.database import Connection
 from storage.jobs.records import JobView, request_of
 from storage.jobs.states import LIVE, JobState
+from storage.jobs.walks import FIRST, LAST, NEWEST_FIRST, OF_STATE, OLDEST_FIRST
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
 REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
@@ -142,38 +143,36 @@ class JobFilter:
 
 
 # An index has the ids of each state of a tenant or a campaign in order, so a page reads as many rows of each state.
-_PAGE: LiteralString = """
+_PAGE: LiteralString = f"""
 WHERE j.id = ANY(ARRAY(
     SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT f.id FROM jobs f WHERE f.state = s.state {of} ORDER BY f.id {order} LIMIT %(limit)s) p
-    ORDER BY p.id {order} LIMIT %(limit)s))
-ORDER BY j.id {order}
-"""
+        SELECT f.id FROM jobs f WHERE {OF_STATE} {{of}} ORDER BY state {{order}}, id {{order}} LIMIT %(limit)s) p
+    ORDER BY p.id {{order}} LIMIT %(limit)s))
+ORDER BY j.id {{order}}
+"""  # noqa: S608 - put together from constants
 # By its own index, also with old statistics.
 _OF_KEY: LiteralString = """
 WHERE j.id = ANY(ARRAY(
     SELECT f.id FROM (
         SELECT * FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s OFFSET 0) f
-    WHERE f.state = ANY(%(states)s::text[]) {of}))
+    WHERE f.state = ANY(%(states)s::text[]) {of} AND f.id > %(above)s AND f.id < %(below)s))
 ORDER BY j.id {order} LIMIT %(limit)s
 """
 # The newest of each state by index, of which the conditions are then checked: bounded, however few jobs meet them.
-_LOOK: LiteralString = """
+_LOOK: LiteralString = f"""
 WITH looked AS MATERIALIZED (
     SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT f.id FROM jobs f WHERE f.state = s.state {whose} AND f.id < %(before)s
-        ORDER BY f.id DESC LIMIT %(look)s) p
+        SELECT f.id FROM jobs f WHERE {OF_STATE} {{whose}} {NEWEST_FIRST} LIMIT %(look)s) p
     ORDER BY p.id DESC LIMIT %(look)s
 ), hits AS (
     SELECT f.id FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) f  -- each by its id
-    WHERE true {conditions} ORDER BY f.id DESC LIMIT %(limit)s
+    WHERE true {{conditions}} ORDER BY f.id DESC LIMIT %(limit)s
 )
-SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
+SELECT coalesce((SELECT array_agg(id) FROM hits), '{{{{}}}}'), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id LIMIT 1)
-"""
+"""  # noqa: S608 - as above
 LOOKED_AT, LOOKS = 5_000, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
-_LAST = UUID(int=2**128 - 1)
 _OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
 _OF_CAMPAIGN: LiteralString = (
     "AND f.campaign_id = (SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
@@ -200,8 +199,7 @@ def _conditions(wanted: JobFilter) -> LiteralString:
 
 def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
     """Jobs, newest first; `before` is the last job of the previous page."""
-    beyond: LiteralString = "" if before is None else " AND f.id < %(last)s"
-    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="DESC"), before, limit)
+    return _page(conn, wanted, "DESC", limit, below=before or LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,7 @@ def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None
     ids: list[UUID] = []
     place = before
     for _ in range(LOOKS):
-        row = conn.execute(sql, parameters | {"before": place or _LAST}).fetchone()
+        row = conn.execute(sql, parameters | {"above": FIRST, "below": place or LAST}).fetchone()
         hits, looked, oldest = row if row is not None else ([], 0, None)
         ids += hits
         if len(ids) > limit:
@@ -238,17 +236,15 @@ def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None
 
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
     """Jobs, oldest first; `after` is the last job of the previous page."""
-    beyond: LiteralString = "" if after is None else " AND f.id > %(last)s"
-    return _page(conn, wanted, _template(wanted).format(of=_conditions(wanted) + beyond, order="ASC"), after, limit)
+    return _page(conn, wanted, "ASC", limit, above=after or FIRST)
 
 
-def _template(wanted: JobFilter) -> LiteralString:
-    return _PAGE if wanted.idempotency_key is None else _OF_KEY
-
-
-def _page(conn: Connection, wanted: JobFilter, page: LiteralString, last: UUID | None, limit: int) -> list[JobView]:
+def _page(
+    conn: Connection, wanted: JobFilter, order: LiteralString, limit: int, *, above: UUID = FIRST, below: UUID = LAST
+) -> list[JobView]:
+    page = (_PAGE if wanted.idempotency_key is None else _OF_KEY).format(of=_conditions(wanted), order=order)
     with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + page, wanted.as_parameters() | {"last": last, "limit": limit})
+        cursor.execute(_VIEW + page, wanted.as_parameters() | {"above": above, "below": below, "limit": limit})
         return [_view(row) for row in cursor]
 
 
@@ -257,14 +253,14 @@ def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, 
     parameters = {
         "campaign": campaign_id,
         "states": [str(state) for state in LIVE],
-        "after": after or UUID(int=0),
+        "above": after or FIRST,
+        "below": LAST,
         "limit": limit,
     }
     rows = conn.execute(
-        """SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-               SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND state = s.state AND id > %(after)s
-               ORDER BY id LIMIT %(limit)s) p
-           ORDER BY p.id LIMIT %(limit)s""",
+        f"""SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+                SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND {OF_STATE} {OLDEST_FIRST} LIMIT %(limit)s) p
+            ORDER BY p.id LIMIT %(limit)s""",  # noqa: S608 - as above
         parameters,
     )
     return [row[0] for row in rows]

@@ -13,28 +13,26 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.jobs.states import JobState
+from storage.jobs.walks import FIRST, LAST, NEWEST_FIRST, OF_STATE
 
 LOOKED_AT = 5_000
 MIN_PREFIX = 4
-_LAST = UUID(int=2**128 - 1)
 
 # Within each state the index is in the order of the ids: the newest of several states are found without a full sort.
-_OF_TENANT: LiteralString = """
+_OF_TENANT: LiteralString = f"""
 SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-    SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = s.state AND id < %(before)s
-    ORDER BY id DESC LIMIT %(look)s
+    SELECT id FROM jobs WHERE tenant = %(tenant)s AND {OF_STATE} {NEWEST_FIRST} LIMIT %(look)s
 ) p ORDER BY p.id DESC LIMIT %(look)s
-"""
-_OF_CAMPAIGN: LiteralString = """
+"""  # noqa: S608 - put together from constants
+_OF_CAMPAIGN: LiteralString = f"""
 SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-    SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND state = s.state AND id < %(before)s
-    ORDER BY id DESC LIMIT %(look)s
+    SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND {OF_STATE} {NEWEST_FIRST} LIMIT %(look)s
 ) p ORDER BY p.id DESC LIMIT %(look)s
-"""
+"""  # noqa: S608 - as above
 _WITH_TAG: LiteralString = """
 SELECT id FROM jobs
 WHERE tags @> ARRAY[%(tag)s::text] AND tags <> '{}'::text[] AND tenant = %(tenant)s AND state = ANY(%(states)s)
-  AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s) AND id < %(before)s
+  AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s) AND id < %(below)s
 ORDER BY id DESC LIMIT %(look)s
 """
 _HITS: LiteralString = """
@@ -90,7 +88,8 @@ def find(conn: Connection, wanted: Search, *, before: UUID | None = None, limit:
         "account": wanted.account,
         "tag": wanted.tag,
         "text": wanted.text,
-        "before": before or _LAST,
+        "above": FIRST,
+        "below": before or LAST,
         "look": look,
         "limit": limit + 1,
     }

@@ -17,6 +17,7 @@ from storage.ark_status import ArkStatus, ark_status, status_sql
 from storage.database import Connection
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.jobs.walks import LAST, NEWEST_FIRST, OF_STATE
 
 Link = Callable[[UUID, str, str], str]
 """Makes a URL from a job's id, what the file is (video, last-frame), and its key."""
@@ -31,9 +32,9 @@ LISTED_TASKS = 10_000
 _LISTED: LiteralString = f"""
 WITH looked AS MATERIALIZED (
     SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = s.state AND id >= %(first)s
+        SELECT id FROM jobs WHERE tenant = %(tenant)s AND {OF_STATE}
           AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
-        ORDER BY id DESC LIMIT %(look)s) p
+        {NEWEST_FIRST} LIMIT %(look)s) p
     ORDER BY p.id DESC LIMIT %(look)s
 )
 SELECT j.id, count(*) OVER () FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) j
@@ -74,7 +75,8 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
         "days": LISTED_DAYS,
         "states": list(JobState),
         "look": LISTED_TASKS,
-        "first": _first_id(conn),
+        "above": _first_id(conn),
+        "below": LAST,
     }
     rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()
     if rows or not offset:

@@ -72,12 +72,17 @@ class NewApi(AnyFast):
 def _forwarded(body: dict[str, Any]) -> dict[str, Any]:
     """The body that goes to Ark, with the prompt first, as Ark's rules here want it; the real software appends it. It
     also drops what it does not know; here that is refused."""
-    metadata = body.get("metadata") or {}
+    metadata, duration = body.get("metadata") or {}, body.get("duration")
+    content = (metadata.get("content") or []) if isinstance(metadata, dict) else None
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+        raise refuse(400, invalid_body("metadata cannot be read"), "metadata: another type")
+    if not isinstance(duration, int | None):
+        raise refuse(400, invalid_body("duration cannot be read"), "duration: another type")
     unknown = [f"metadata.{name}" for name in metadata if name not in METADATA]
     unknown += [name for name in body if name not in ("model", "prompt", "duration", "metadata")]
     if unknown:
         message = f"{unknown[0]} is not forwarded"
         raise refuse(400, invalid_body(message), f"dropped: {unknown[0]}")
-    content = [item for item in metadata.get("content", []) if item.get("type") != "text"]
+    content = [item for item in content if item.get("type") != "text"]
     forwarded = {"model": body["model"], **metadata, "content": [{"type": "text", "text": body["prompt"]}, *content]}
-    return forwarded | ({"duration": body["duration"]} if (body.get("duration") or 0) > 0 else {})
+    return forwarded | ({"duration": duration} if duration is not None and duration > 0 else {})

@@ -108,3 +108,16 @@ def test_bytes_that_are_not_json_are_refused(dialect: Dialect, body: bytes) -> N
 def test_any_asset_call_is_answered(action: str, body: Any) -> None:
     answer = answer_assets(action, call(orjson.dumps(body)), AssetStore(), fails=False)
     assert answer.status in (200, 400, 503) and isinstance(orjson.loads(answer.body), dict)
+
+
+WRONG: dict[str, list[object]] = {
+    "duration": [[None], "5", 2.5, {}],
+    "metadata": [5, "x", [1], {"content": 5}, {"content": [1]}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_values_of_another_type_are_refused_by_new_api(name: str, value: object) -> None:
+    with pytest.raises(Refused) as refused:
+        DIALECTS["new-api"].read_order(call(orjson.dumps(CALLS["new-api"][0] | {name: value})))
+    assert refused.value.answer.status == 400

@@ -19,6 +19,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
 from storage.jobs.states import TRANSITIONS, JobState
 from storage.jobs.transitions import move
+from storage.jobs.walks import of_task
 from storage.jsonb import dumps
 from storage.logs.context import about
 from storage.logs.story import Story, stories_of
@@ -87,7 +88,7 @@ def _correlation_row(job_id: UUID, correlation: Correlation) -> dict[str, Any]:
 
 
 # Jobs are locked before anything is written, always in the order of their ids.
-_OUTCOME: LiteralString = """
+_OUTCOME: LiteralString = f"""
 WITH held AS MATERIALIZED (
     SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 ), input AS (
@@ -99,8 +100,8 @@ WITH held AS MATERIALIZED (
     JOIN attempts a ON a.job_id = i.job_id AND a.number = i.number WHERE a.job_id = ANY(%(ids)s)
 ), checked AS (
     SELECT i.*, CASE WHEN i.gateway_task_id IS NOT NULL THEN coalesce(
-        (SELECT o.job_id FROM attempts o WHERE o.account = i.account AND o.gateway_task_id = i.gateway_task_id
-           AND (o.job_id, o.number) <> (i.job_id, i.number)),
+        (SELECT o.job_id FROM attempts o WHERE (o.job_id, o.number) <> (i.job_id, i.number)
+           AND {of_task("o", "i.account", "i.gateway_task_id")}),
         CASE WHEN i.place > 1 THEN first_value(i.job_id) OVER (
             PARTITION BY i.account, i.gateway_task_id ORDER BY i.place) END) END AS holder
     FROM input i
@@ -119,7 +120,7 @@ WITH held AS MATERIALIZED (
 )
 SELECT job_id, number, gateway_task_id, holder FROM checked LEFT JOIN written w USING (job_id, number)
 WHERE gateway_task_id IS NOT NULL AND (holder IS NOT NULL OR w.job_id IS NULL)
-"""
+"""  # noqa: S608 - put together from constants
 # One POST and two tasks: check the second one, like a task that a callback names. A statement of its own: the first
 # acceptance may have been committed while the other statement waited for the job.
 _CONTRADICTED: LiteralString = """

@@ -11,6 +11,7 @@ from uuid import UUID
 from storage.database import Connection
 from storage.jobs.records import MOST_POLLS, Work, request_of
 from storage.jobs.states import JobState
+from storage.jobs.walks import of_task
 
 # Files inside a request (data URIs, up to 8 MiB each) are only needed to submit it. What is left of one names its type
 # and is a valid data URI still, so the same rules read the request.
@@ -67,8 +68,8 @@ _READ: Mapping[str, LiteralString] = {
     "draft_ends_in_s": "date_part('epoch', j.draft_ends_at) - date_part('epoch', now())",
     "tenant": "j.tenant",
     "campaign": "(SELECT name FROM campaigns c WHERE c.id = j.campaign_id)",
-    "key_id": """(SELECT key_id FROM attempts a
-                  WHERE a.account = j.account AND a.gateway_task_id = j.gateway_task_id)""",
+    "key_id": f"""(SELECT key_id FROM attempts a
+                   WHERE {of_task("a", "j.account", "j.gateway_task_id")})""",  # noqa: S608 - put together from constants
     "accounts_version": "(SELECT version FROM account_states s WHERE s.name = j.account)",
     "read_at": "now()",
     "lease_left_s": "date_part('epoch', j.due_at) - date_part('epoch', now())",

@@ -80,7 +80,8 @@ LEFT JOIN LATERAL (SELECT sum(messages) AS messages FROM message_counts WHERE st
 
 
 def tenants(conn: Connection, after: str = "", limit: int = TENANTS) -> list[str]:
-    """Tenants with jobs or counts, in order, behind `after`."""
+    """Tenants with jobs or counts, in order, behind `after`. The rest of the transaction uses indexes only."""
+    read_in_order(conn)
     return [row[0] for row in conn.execute(_TENANTS, {"after": after, "limit": limit})]
 
 

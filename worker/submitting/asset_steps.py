@@ -161,7 +161,8 @@ async def _step(
         async with runtime.part(InlineSlots).slots:  # a form contains the whole file
             return await gateway.bring(group_id, row.name, file.modality, content, may_post)
     except Rejected as exc:
-        if await gateway.has_lost_group(GROUP, group_id):
+        # A list may be late or empty, and a new group is billed: the refusal must speak of the group, too.
+        if "group" in f"{exc.code} {exc.message}".lower() and await gateway.has_lost_group(GROUP, group_id):
             raise _GroupGone(group_id, exc) from exc
         raise
 

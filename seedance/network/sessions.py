@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import select
 import ssl
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
@@ -27,10 +30,22 @@ class NotConnected(aiohttp.ClientConnectionError):
     """There is no connection, so no byte of the request was sent."""
 
 
+def is_readable(transport: asyncio.BaseTransport) -> bool:
+    """Whether bytes, or the end of the connection, have come that the loop has not seen yet."""
+    look = select.poll()
+    look.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(look.poll(0))
+
+
 class Connector(aiohttp.TCPConnector):
-    """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection on which more
-    came than the responses to its requests: that would be taken for the response to the next one. It waits for a
-    proxy's CONNECT no longer than twice `sock_connect`, which aiohttp does not apply to it."""
+    """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection that has ended
+    or on which more came than the responses to its requests: that would be taken for the response to the next one. It
+    waits for a proxy's CONNECT no longer than twice `sock_connect`, which aiohttp does not apply to it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+        """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
@@ -41,7 +56,7 @@ class Connector(aiohttp.TCPConnector):
         try:
             while True:
                 connection = await super().connect(req, *args, **options)
-                if connection.protocol is None or not connection.protocol.should_close:
+                if not self._is_stale(connection.protocol):
                     return connection
                 connection.close()
         except aiohttp.InvalidURL:
@@ -50,6 +65,16 @@ class Connector(aiohttp.TCPConnector):
             if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
                 raise
             raise NotConnected(_explained(exc, req)) from exc
+
+    def _is_stale(self, inner: ResponseHandler | None) -> bool:
+        """Whether a connection cannot be used, also if the loop has not noticed yet."""
+        if inner is None:
+            return False
+        if inner not in self._used:
+            self._used.add(inner)
+            return inner.should_close
+        transport = inner.transport
+        return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
 
     async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]

@@ -8,18 +8,17 @@ connection is taken from aiohttp for one exchange and then given back, if it can
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
 from typing import cast
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
+from seedance.network.sessions import is_readable
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
@@ -30,25 +29,6 @@ SHORT_BYTES = 16 * 1024
 """A body, or its first piece, of up to this length is sent in one write with the head: each is a call of the kernel."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
-
-
-_GIVEN_BACK: WeakSet[asyncio.BaseProtocol] = WeakSet()
-"""aiohttp's side of connections that an exchange has given back."""
-
-
-def is_stale(connection: Connection) -> bool:
-    """Whether a kept connection cannot be used: it has ended, or bytes have come that nobody asked for, and the loop
-    has not noticed yet. They would be taken for the response to the next request."""
-    inner = connection.protocol
-    if inner is None or inner not in _GIVEN_BACK:
-        return False
-    return inner.transport is None or inner.transport.is_closing() or _is_readable(inner.transport)
-
-
-def _is_readable(transport: asyncio.BaseTransport) -> bool:
-    look = select.poll()
-    look.register(transport.get_extra_info("socket"), select.POLLIN)
-    return bool(look.poll(0))
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -309,11 +289,10 @@ class Wire(asyncio.BufferedProtocol):
             return
         self._is_over = True
         self._transport.set_protocol(self._inner)
-        _GIVEN_BACK.add(self._inner)
         self._connection.release()
 
     def _may_have_more(self) -> bool:
-        return self._transport.get_extra_info("ssl_object") is not None or _is_readable(self._transport)
+        return self._transport.get_extra_info("ssl_object") is not None or is_readable(self._transport)
 
     async def _wait(self) -> None:
         """Wait until something happens on the connection.

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
@@ -225,6 +226,41 @@ def test_a_kept_connection_that_the_server_has_closed_is_not_used(monkeypatch: p
 
     asyncio.run(run())
     assert connections == 2
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_late_second_answer_is_not_taken_for_that_of_the_next_post(monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
+    """It would give the next job the task of another one. Not `seen`: it comes while other work keeps the loop busy."""
+    monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
+    posts = 0
+    was_read, was_sent = threading.Event(), threading.Event()
+
+    def say_more(sock: socket.socket) -> None:
+        was_read.wait()
+        with sock:
+            sock.sendall(ANSWER.replace(b"asyntask_1", b"asyntask_0"))
+        was_sent.set()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        while await read_request(reader):
+            posts += 1
+            if posts == 1:
+                own = writer.get_extra_info("socket").dup()
+                threading.Thread(target=say_more, args=(own,), daemon=True).start()
+            writer.write(ANSWER.replace(b"asyntask_1", b"asyntask_%d" % posts))
+            await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
+            was_read.set()
+            assert was_sent.wait(PATIENCE_S)
+            if seen:
+                await asyncio.sleep(0.1)
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_2")
+
+    asyncio.run(run())
 
 
 def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once(

@@ -100,7 +100,7 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Run long work in its own thread, so that a task can end at once.
+        """Run long work in its own thread, so that a task can end at once; in this one where none can be started.
 
         The work must be safe to interrupt at any point: the process may end in the middle of it.
         """
@@ -121,7 +121,11 @@ class Runtime:
         context = copy_context()  # with the fields of its log lines
         thread = threading.Thread(target=lambda: context.run(run), name=f"reelq-{name}", daemon=True)
         self._background.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is left
+            self._background.discard(thread)
+            context.run(run)
 
     def client(self, account_name: str, key_id: int | None = None) -> GatewayClient | None:
         """The account's client, with the key of that number or else its present key; None: there is no such account.

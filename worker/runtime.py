@@ -31,14 +31,6 @@ RETIRED_S = 900.0
 """How long the client of an account that has changed stays open: longer than any batch."""
 
 
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def boottime_s() -> float:
-    """Seconds on a clock that also runs while the process or the machine is stopped."""
-    return time.clock_gettime(_BOOT_CLOCK)
-
-
 class Part:
     """The resources of one room for the life of the process; created on first use."""
 

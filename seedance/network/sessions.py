@@ -20,6 +20,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from seedance.boot_clock import boottime_s
 from seedance.errors import redact
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import Outbound
@@ -48,14 +49,21 @@ class Connector(aiohttp.TCPConnector):
         """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
-        """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
+        """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class. It does not count
+        the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
-            NotConnected: there is no connection.
+            NotConnected: there is no connection, or it took longer.
         """
+        timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
+        limit_s = timeout.connect
         try:
             while True:
+                began = boottime_s()
                 connection = await super().connect(req, *args, **options)
+                if limit_s is not None and boottime_s() - began > limit_s + 1.0:  # aiohttp waits for whole seconds
+                    connection.close()
+                    raise NotConnected("this machine was stopped while it connected")
                 if not self._is_stale(connection.protocol):
                     return connection
                 connection.close()

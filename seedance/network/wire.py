@@ -8,7 +8,9 @@ connection is taken from aiohttp for one exchange and then given back, if it can
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
@@ -272,8 +274,17 @@ class Wire(asyncio.BufferedProtocol):
         if not self._is_over:
             self._is_over = True
             self._failure = self._failure or aiohttp.ClientConnectionError("the exchange was ended here")
+            if self._head is None:
+                self._drop_unsent()
             self._transport.abort()  # to close it would wait for the other side to take what it was sent
             self._connection.close()
+
+    def _drop_unsent(self) -> None:
+        """Let the kernel forget what it has not sent: it would go on for minutes, and the other side would begin what
+        counts as never begun by then."""
+        with suppress(OSError):  # the connection has ended
+            at_once = struct.pack("ii", 1, 0)
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
 
     async def _end_body(self) -> None:
         """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the

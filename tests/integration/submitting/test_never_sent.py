@@ -229,7 +229,9 @@ def test_a_kept_connection_that_the_server_has_closed_is_not_used(monkeypatch: p
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_a_late_second_answer_is_not_taken_for_that_of_the_next_post(monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
+def test_a_late_second_answer_is_not_taken_for_that_of_the_next_post(
+    monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
     """It would give the next job the task of another one. Not `seen`: it comes while other work keeps the loop busy."""
     monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
     posts = 0
@@ -405,6 +407,27 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
 
     asyncio.run(run())
     assert received == 1
+
+
+def test_a_connection_that_was_made_over_a_sleep_of_the_machine_carries_no_paid_post(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Time limits do not count the sleep; by its end, the job may have been decided about."""
+    clock = iter([0.0, 3600.0])
+    monkeypatch.setattr("seedance.network.sessions.boottime_s", lambda: next(clock))
+    received = b""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        received += await reader.read(1)
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            with pytest.raises(NotSent, match="stopped"):
+                await client.submit(REQUEST, AttemptOptions())
+
+    asyncio.run(run())
+    assert received == b""
 
 
 def test_a_documented_refusal_is_a_refusal() -> None:

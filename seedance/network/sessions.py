@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import select
+import socket
 import ssl
+import struct
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -36,6 +39,14 @@ def is_readable(transport: asyncio.BaseTransport) -> bool:
     look = select.poll()
     look.register(transport.get_extra_info("socket"), select.POLLIN)
     return bool(look.poll(0))
+
+
+def forget_unsent(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel forget at the end of a connection what it has not sent: it would go on for minutes, and the other
+    side would begin what counts as never begun by then."""
+    with suppress(OSError):  # the connection has ended
+        at_once = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
 
 
 class Connector(aiohttp.TCPConnector):
@@ -83,6 +94,14 @@ class Connector(aiohttp.TCPConnector):
             return inner.should_close
         transport = inner.transport
         return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        """As aiohttp's, but nothing more is sent on a connection whose request was given up."""
+        transport = protocol.transport
+        if should_close and isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            forget_unsent(transport)
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)
 
     async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]

@@ -8,9 +8,7 @@ connection is taken from aiohttp for one exchange and then given back, if it can
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
@@ -20,7 +18,7 @@ import aiohttp
 from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
-from seedance.network.sessions import is_readable
+from seedance.network.sessions import forget_unsent, is_readable
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
@@ -275,16 +273,9 @@ class Wire(asyncio.BufferedProtocol):
             self._is_over = True
             self._failure = self._failure or aiohttp.ClientConnectionError("the exchange was ended here")
             if self._head is None:
-                self._drop_unsent()
+                forget_unsent(self._transport)
             self._transport.abort()  # to close it would wait for the other side to take what it was sent
             self._connection.close()
-
-    def _drop_unsent(self) -> None:
-        """Let the kernel forget what it has not sent: it would go on for minutes, and the other side would begin what
-        counts as never begun by then."""
-        with suppress(OSError):  # the connection has ended
-            at_once = struct.pack("ii", 1, 0)
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
 
     async def _end_body(self) -> None:
         """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the

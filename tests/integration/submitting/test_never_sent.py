@@ -20,7 +20,7 @@ from seedance import client as client_module
 from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
-from seedance.gateways.base import AttemptOptions, Submitted
+from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
 from tests.waiting import PATIENCE_S
@@ -428,6 +428,29 @@ def test_a_connection_that_was_made_over_a_sleep_of_the_machine_carries_no_paid_
 
     asyncio.run(run())
     assert received == b""
+
+
+def test_nothing_more_of_a_post_arrives_after_its_time_limit() -> None:
+    """The kernel holds what a busy server has not taken yet. A task that it begins so late may have been proven not to
+    exist, and its job sent again."""
+    received = 0
+
+    async def run() -> None:
+        nonlocal received
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listening.setblocking(False)
+            async with client_for(listening.getsockname()[1], timeout_s=1.0) as client:
+                with pytest.raises(OutcomeUnknown):
+                    await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 300_000}))
+            busy, _ = listening.accept()
+            with busy, contextlib.suppress(ConnectionResetError):
+                busy.settimeout(PATIENCE_S)
+                while data := busy.recv(2**16):
+                    received += len(data)
+
+    asyncio.run(run())
+    assert received < 300_000
 
 
 def test_a_documented_refusal_is_a_refusal() -> None:

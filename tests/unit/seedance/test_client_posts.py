@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 
 import orjson
 import pytest
@@ -21,7 +19,6 @@ from tests.integration.submitting.test_never_sent import (
     serve,
     submit_to,
 )
-from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -140,29 +137,6 @@ def test_a_body_that_is_not_taken_to_its_end_is_of_unknown_outcome_and_sent_once
 
     asyncio.run(run())
     assert connections == 1
-
-
-def test_nothing_more_of_a_post_arrives_after_its_time_limit() -> None:
-    """The kernel holds what a busy server has not taken yet. A task that it begins so late may have been proven not to
-    exist, and its job sent again."""
-    received = 0
-
-    async def run() -> None:
-        nonlocal received
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            listening.setblocking(False)
-            async with client_for(listening.getsockname()[1], timeout_s=1.0) as client:
-                with pytest.raises(OutcomeUnknown):
-                    await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 300_000}))
-            busy, _ = listening.accept()
-            with busy, contextlib.suppress(ConnectionResetError):
-                busy.settimeout(PATIENCE_S)
-                while data := busy.recv(2**16):
-                    received += len(data)
-
-    asyncio.run(run())
-    assert received < 300_000
 
 
 def test_a_refusal_that_comes_before_the_body_was_taken_is_read() -> None:

@@ -23,7 +23,6 @@ from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
-from storage.campaigns.rows import RowFilter
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _DONE = {
@@ -93,7 +92,7 @@ def run_decision(
 
 
 def _agreed(choice: Choice, preview: Preview) -> Choice:
-    """The choice without rows that take no part: what was shown, and agreed to.
+    """The choice, of which only the rows that take part are carried out: what was shown, and agreed to.
 
     Raises:
         InvalidInput: from elsewhere, more rows take part than one decision can name.
@@ -102,7 +101,7 @@ def _agreed(choice: Choice, preview: Preview) -> Choice:
     if acts > named:
         message = f"chooses {acts:,} rows; at most {named:,} can be decided about at once from elsewhere"
         raise InvalidInput([Problem("--rows", f"{message}, so choose some of them, or use --json, which shows none")])
-    return replace(choice, wanted=RowFilter(ids=preview.acting), names_rows=False)
+    return replace(choice, agreed=preview.acting)
 
 
 def _show_again(name: str, verb: Verb, how: DecisionOptions, before: Mapping[str, Any]) -> None:

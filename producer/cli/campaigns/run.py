@@ -144,7 +144,8 @@ def _agreed(
     plan = None
     if asked or source.errors_to is not None:
         with producer.database.begin() as conn:
-            plan = source.plan(conn, checked, report, terms)
+            stored = source.read_stored(conn, checked)
+        plan = source.plan(stored, checked, report, terms)
     if plan is not None and asked:
         for line in plan_lines(plan, source.file.name):
             say(line)

@@ -236,6 +236,7 @@ def test_a_failover_is_one_line_in_the_log_of_a_worker_and_so_is_its_end(running
     assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
     assert re.search(r"error=.?broker at 127\.0\.0\.1:\d+: .*`reelq doctor` says what to do", said), said
     assert not re.search(r"Traceback|Frequent restarts|CPendingDeprecationWarning|Couldn't ack", said), said
+    assert not re.search(r"absolutely not recommended!$", said, re.MULTILINE), "a warning of root is one line"
 
 
 def test_events_and_remote_control_come_back_soon_after_the_broker(running: Running) -> None:

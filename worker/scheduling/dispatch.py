@@ -19,6 +19,7 @@ from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.admission.queue.queue_memory import QueueMemory
+from storage.broker import NO_EFFECT
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
 from storage.jobs.due_work import due_work, has_queue
@@ -55,7 +56,7 @@ log = logging.getLogger("reelq.dispatch")
 LOOK_BACK = "look_back"
 ALL = frozenset(Due)
 IDLE_S = 1.0
-"""While nothing is queued, limits are learned and breakers are closed as often as this."""
+"""While nothing is queued, limits are learned, breakers are closed and the broker is tried with a write as often."""
 LONG_S = 0.005
 """A claim that takes as long is worth a thread for another one beside it."""
 MODELS_EVERY_S = 1.0
@@ -88,7 +89,7 @@ class Dispatcher:
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
         self._memory = QueueMemory()
-        self._granted_at = self._recovered_at = -math.inf
+        self._granted_at = self._recovered_at = self._written_at = -math.inf
         self._has_queue = False
         """Whether any job was queued at the last look."""
         self._is_slow = False
@@ -202,8 +203,12 @@ class Dispatcher:
             pipe = self._channel().client.pipeline(transaction=False)
             for queue in MAX_WAITING:
                 pipe.llen(queue)
-            lengths = pipe.execute()
+            if (now := time.monotonic()) >= self._written_at + IDLE_S:  # a read-only broker still counts
+                pipe.execute_command(*NO_EFFECT)
+                self._written_at = now
+            lengths = pipe.execute()[: len(MAX_WAITING)]
         except (RedisError, OSError) as exc:
+            self._written_at = -math.inf
             self.close()
             raise BrokerError(str(exc)) from exc
         return room({queue: int(length) for queue, length in zip(MAX_WAITING, lengths, strict=True)})

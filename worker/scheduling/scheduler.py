@@ -170,6 +170,7 @@ class DueScheduler(Scheduler):
                 raise
             except Exception:  # the other tasks go on, and so do claims
                 log.exception("tick.task_failed")
+        self._database_outage.works()  # whatever the broker does
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:

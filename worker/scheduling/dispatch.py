@@ -39,6 +39,7 @@ from worker.scheduling.batches import (
     SLOW_S,
     TRANSFER_BATCH,
     Limit,
+    copies_a_message,
     messages,
     mixed_messages,
     polls_to_claim,
@@ -101,6 +102,8 @@ class Dispatcher:
         self._database = database
         self._connection: Any = None
         self._producer: Any = None
+        self.copiers = 0
+        """How many workers copy videos; 0: not known."""
         self.awaited: set[str] = set()
         """The queues for which the last claim found less than it could have taken. Only for these is a hint worth a
         round: of the others, a tick finds more at any time."""
@@ -224,8 +227,8 @@ class Dispatcher:
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit.jobs, lease_s) if limit.jobs else []
             self._note(Due.TRANSFER, len(others), limit)
-            yield from _transfers(urgent)
-            yield from _transfers(others)
+            yield from _transfers(urgent, self.copiers)
+            yield from _transfers(others, self.copiers)
         if free["transfer"] and due.playable_copies:
             copies = claim_copies(conn, self._settings.playable_copies_at_once, lease_s)
             yield from _batches("playable", "transfer", copies, 1)
@@ -350,8 +353,8 @@ def _count_lateness(conn: Connection, polls: Sequence[Claimed]) -> None:
     measures.write(conn)
 
 
-def _transfers(claimed: Sequence[Claimed]) -> Iterator[Batch]:
-    for items in mixed_messages(claimed, TRANSFER_BATCH):
+def _transfers(claimed: Sequence[Claimed], copiers: int) -> Iterator[Batch]:
+    for items in mixed_messages(claimed, copies_a_message(len(claimed), copiers)):
         accounts = sorted({item.account for item in items})
         yield Batch("transfer", "transfer", accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts", items)
 

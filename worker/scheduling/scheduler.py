@@ -27,6 +27,7 @@ from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
 from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import Settings, load_settings
+from storage.waking.hints import Due
 from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
@@ -40,6 +41,8 @@ from worker.scheduling.stopping import stop_by_signals
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
+SEEN_S = 10.0
+"""A worker that was not seen for as long is gone: its heartbeats are three seconds apart."""
 DATABASE_CONNECTIONS = 3
 ADVICE = "new work waits until it answers; `reelq doctor` says what to do"
 LIMITS = replace(PROMPT, lock_s=2.0)
@@ -177,6 +180,7 @@ class DueScheduler(Scheduler):
                 heartbeats.beat(conn, "scheduler", self._instance)
                 self._restores.advance(conn)
                 self.dispatcher.live.refresh(conn)
+                self.dispatcher.copiers = heartbeats.count_fresh(conn, Due.TRANSFER, SEEN_S)
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()
         self.dispatcher.run(self._restores.may_submit)

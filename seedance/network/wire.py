@@ -8,7 +8,9 @@ connection is taken from aiohttp for one exchange and then given back, if it can
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
@@ -29,6 +31,12 @@ SHORT_BYTES = 16 * 1024
 """A body, or its first piece, of up to this length is sent in one write with the head: each is a call of the kernel."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
+AWAITED_BYTES = 2**20
+"""In the middle of a body the kernel wakes the loop only for so many bytes: on most networks it would for each packet.
+They stay in the kernel's memory for as long."""
+LEAST_AWAITED_BYTES = 256 * 1024
+TLS_BYTES = 64 * 1024
+"""More than TLS connections, one within another at most, hold of records whose end has not come."""
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -67,6 +75,7 @@ class Wire(asyncio.BufferedProtocol):
         self._head: Head | None = None
         self._chunks: Chunks | None = None
         self._left: int | None = 0
+        self._awaited, self._most_awaited = 1, AWAITED_BYTES
         self._transport.set_protocol(self)
 
     @property
@@ -210,11 +219,13 @@ class Wire(asyncio.BufferedProtocol):
 
     async def _fill(self, into: memoryview, filled: int) -> int:
         self._window, self._filled = into, filled
+        self._wake_after(len(into) - filled)
         waited_s = 0.0
         try:
             while self._filled < len(into) and self._failure is None:
                 if await self._pause(PATIENCE_S):
                     continue
+                await self._take_awaited()
                 if self._filled:
                     break
                 waited_s += PATIENCE_S
@@ -223,6 +234,29 @@ class Wire(asyncio.BufferedProtocol):
             return self._filled
         finally:
             self._window, self._filled = memoryview(b""), 0
+
+    def _wake_after(self, missing: int) -> None:
+        """Let the loop wake up for much of the bytes that are missing, or for each one if they are few."""
+        if min(missing, self._most_awaited) < LEAST_AWAITED_BYTES:
+            awaited = 1
+        elif self._transport.get_extra_info("ssl_object") is None:
+            awaited = min(missing, self._most_awaited)
+        else:  # asyncio decrypts so many at a time
+            awaited = min(missing - TLS_BYTES, LEAST_AWAITED_BYTES)
+        if awaited != self._awaited and sys.platform == "linux":  # others may await more than they have room for
+            self._awaited = awaited
+            with suppress(OSError):
+                connected: socket.socket = self._transport.get_extra_info("socket")
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, awaited)
+
+    async def _take_awaited(self) -> None:
+        """Take what has come although more is awaited; from now on await half of what comes in such a time."""
+        if self._awaited > 1:
+            self._most_awaited = 1
+            self._wake_after(1)
+            await asyncio.sleep(0)  # the loop looks at the socket
+            await asyncio.sleep(0)  # the transport reads
+            self._most_awaited = self._filled // 2
 
     async def read_some(self) -> bytes:
         """The next bytes of the body, empty at its end.
@@ -280,6 +314,7 @@ class Wire(asyncio.BufferedProtocol):
     async def _end_body(self) -> None:
         """Give the connection back. More bytes than the body, perhaps a second response, would be taken for the
         response to the next request."""
+        self._wake_after(1)
         if self._head is not None and self._head.keeps and not self._excess and self._failure is None:
             self._make_room()
             if self._start == self._end and self._may_have_more():
@@ -345,6 +380,8 @@ class Wire(asyncio.BufferedProtocol):
             self._filled += nbytes
             if self._filled == len(self._window):
                 self._wake()
+            else:
+                self._wake_after(len(self._window) - self._filled)
         elif self._end < len(self._store):
             self._end += nbytes
             if self._end > self._full_at:

@@ -19,7 +19,7 @@ from storage.bucket.objects import PART_BYTES
 from worker.retry import DOWNLOAD_RESUME
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
 from worker.transferring.own_origin import OwnOrigin
-from worker.transferring.part_buffer import SLAB_BYTES, Slabs
+from worker.transferring.part_buffer import Slabs
 
 log = logging.getLogger("reelq.download")
 
@@ -98,8 +98,8 @@ class _Body:
             return b""
         if self._used == len(self._slab):
             # A slab of two parts would be given back with the first.
-            size = min(SLAB_BYTES, left, PART_BYTES - self._offset % PART_BYTES)
-            self._slab, self._used = self._slabs.take(size), 0
+            most = min(left, PART_BYTES - self._offset % PART_BYTES)
+            self._slab, self._used = self._slabs.take(most), 0
         filled = await self._pace.read(self._response.receive(self._slab[self._used :]))
         self._used += len(filled)
         self._offset += len(filled)

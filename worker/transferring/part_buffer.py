@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from storage.bucket.checksums import crc32_of
 from storage.bucket.objects import PART_BYTES
 
-SLAB_BYTES = 2**20
-SMALL_SLAB_BYTES = 2**18
-KEPT_SLABS = 32
-"""How many of each size."""
+SLAB_SIZES = tuple(PART_BYTES >> shift for shift in range(6))
+"""From a whole part, 8 MiB, down to 256 KiB."""
+MOST_WASTED_BYTES = 2**19
+KEPT_BYTES = 64 * 2**20
+"""What one host may have under way: so its next videos take no fresh memory after a pause either."""
 
 
 class Slab(bytearray):
@@ -22,25 +23,43 @@ class Slab(bytearray):
 
 
 class Slabs:
-    """Slabs to be used again: fresh memory costs the kernel as much work as the bytes that are received into it. Use it
-    on one event loop only."""
+    """Slabs to be used again: fresh memory costs the kernel twice as much work as the bytes that are received into it.
+    Use it on one event loop only."""
 
-    def __init__(self, kept: int = KEPT_SLABS) -> None:
-        self._kept = kept
-        self._free: dict[int, list[Slab]] = {SMALL_SLAB_BYTES: [], SLAB_BYTES: []}
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._free: dict[int, list[Slab]] = {size: [] for size in SLAB_SIZES}
+        self._free_bytes = 0
 
-    def take(self, size: int) -> memoryview:
-        """Memory of `size` bytes, at most `SLAB_BYTES`; more than half of a slab is used."""
-        for slab_bytes, free in self._free.items():
-            if size <= slab_bytes < 2 * size:
-                return memoryview(free.pop() if free else Slab(slab_bytes))[:size]
-        return memoryview(bytearray(size))
+    def take(self, most: int) -> memoryview:
+        """Memory of up to `most` bytes, at least 1: all of them in one slab, if more than half of it and all but half a
+        MiB is used, else what fills one."""
+        size = _slab_size(most)
+        if size is None:
+            return memoryview(bytearray(most))
+        if not (free := self._free[size]):
+            return memoryview(Slab(size))[:most]
+        self._free_bytes -= size
+        return memoryview(free.pop())[:most]
 
     def give(self, chunks: Sequence[memoryview]) -> None:
         """Take back the slabs of these chunks; nothing may read or write them any more."""
         for slab in {id(chunk.obj): chunk.obj for chunk in chunks}.values():
-            if isinstance(slab, Slab) and not slab.is_lost and len(free := self._free[len(slab)]) < self._kept:
-                free.append(slab)
+            if isinstance(slab, Slab) and not slab.is_lost:
+                self._free[len(slab)].append(slab)
+                self._free_bytes += len(slab)
+        while self._free_bytes > self._kept_bytes:
+            size = max(SLAB_SIZES, key=lambda size: size * len(self._free[size]))
+            self._free[size].pop(0)
+            self._free_bytes -= size
+
+
+def _slab_size(most: int) -> int | None:
+    """The size of the slab for up to `most` bytes; None: they are too few for one."""
+    for size in SLAB_SIZES:
+        if most >= size or (2 * most > size and size - most <= MOST_WASTED_BYTES):
+            return size
+    return None
 
 
 def lose(chunks: Sequence[memoryview]) -> None:

@@ -26,7 +26,6 @@ from worker.runtime import Runtime
 from worker.transferring import poster
 from worker.transferring.companions import MAX_PICTURE_BYTES
 from worker.transferring.decisions import LAST_FRAME_REFUSALS
-from worker.transferring.part_buffer import SLAB_BYTES
 
 ASKS = {"prompt": "a fox", "return_last_frame": True}
 
@@ -134,7 +133,7 @@ def test_no_companion_waits_for_another(settings: Settings, s3: Bucket) -> None:
     """The last frame arrives only once the poster is being made, and the store answers only once it has all three."""
     video = a_video(faststart=False)
     index = video.index(b"moov") - 4
-    gap = PART_BYTES + 2 * SLAB_BYTES  # the index comes some chunks after the first part
+    gap = PART_BYTES + 2 * 2**20  # the index comes some chunks after the first part
     padding = (gap + 8).to_bytes(4, "big") + b"free" + bytes(gap)
     late_index = video[:index] + padding + video[index:]  # the poster cannot be made from the first part
     poster_is_made = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -23,10 +24,11 @@ from tests.waiting import PATIENCE_S
 from worker.transferring import fetch
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, Fetcher
-from worker.transferring.part_buffer import SLAB_BYTES, SMALL_SLAB_BYTES, PartBuffer, Slab, Slabs
+from worker.transferring.part_buffer import MOST_WASTED_BYTES, SLAB_SIZES, PartBuffer, Slab, Slabs
 from worker.transferring.store_requests import ask
 
-FILES = {f"/{number}": os.urandom(3 * SLAB_BYTES + 1000 * number) for number in range(4)}
+MIB = 2**20
+FILES = {f"/{number}": os.urandom(3 * MIB + 1000 * number) for number in range(4)}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -104,9 +106,12 @@ def test_files_at_the_same_time_do_not_mix() -> None:
     asyncio.run(run())
 
 
-def test_bytes_that_come_slowly_are_passed_on_before_their_slab_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [200_000, 600_000, 2 * MIB])
+def test_bytes_that_come_slowly_are_passed_on_before_their_slab_is_full(
+    monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
     monkeypatch.setattr(wire, "PATIENCE_S", 0.05)
-    seen, more = asyncio.Event(), 200_000
+    seen = asyncio.Event()
 
     async def serve(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -165,7 +170,7 @@ def test_a_body_that_breaks_off_fails(monkeypatch: pytest.MonkeyPatch, end: str)
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-@pytest.mark.parametrize("size", [1000, 2 * SLAB_BYTES])
+@pytest.mark.parametrize("size", [1000, 2 * MIB])
 def test_a_second_response_is_not_taken_for_that_of_the_next_request(size: int, is_late: bool) -> None:
     """Whether it comes with the first or `is_late`, while the connection is kept."""
     was_read, was_sent = asyncio.Event(), asyncio.Event()
@@ -202,18 +207,18 @@ def test_memory_from_which_a_first_try_may_still_send_is_not_used_again(refusals
     statuses = [503] * refusals + [200]
 
     async def serve(request: web.Request) -> web.Response:
-        assert len(await request.read()) == SLAB_BYTES
+        assert len(await request.read()) == MIB
         return web.Response(status=statuses.pop(0))
 
     async def run() -> None:
-        app = web.Application(client_max_size=2 * SLAB_BYTES)
+        app = web.Application(client_max_size=2 * MIB)
         app.router.add_put("/part", serve)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/part"
         slabs = Slabs()
-        part = slabs.take(SLAB_BYTES)
+        part = slabs.take(MIB)
 
         def exchange() -> Exchange[Answer]:
             return once_sent(SignedRequest("PUT", url, {"Content-Length": str(len(part))}, None))
@@ -223,7 +228,7 @@ def test_memory_from_which_a_first_try_may_still_send_is_not_used_again(refusals
         await clean_up(runner)
         assert (answer.status, statuses) == (200, [])
         slabs.give([part])
-        assert (slabs.take(SLAB_BYTES).obj is part.obj) is (refusals == 0)
+        assert (slabs.take(MIB).obj is part.obj) is (refusals == 0)
 
     def once_sent(request: SignedRequest) -> Exchange[Answer]:
         answer = yield request
@@ -233,22 +238,71 @@ def test_memory_from_which_a_first_try_may_still_send_is_not_used_again(refusals
 
 
 def test_memory_is_kept_up_to_a_limit() -> None:
-    slabs = Slabs(kept=2)
-    taken = [slabs.take(SLAB_BYTES) for _ in range(3)]
+    slabs = Slabs(kept_bytes=2 * MIB)
+    taken = [slabs.take(MIB) for _ in range(3)]
     slabs.give([taken[0][:10], taken[0][10:], *taken[1:], memoryview(b"not a slab")])
-    again = {id(slabs.take(SLAB_BYTES).obj) for _ in range(3)}
+    again = {id(slabs.take(MIB).obj) for _ in range(3)}
     assert len(again & {id(view.obj) for view in taken}) == 2
     assert not isinstance(slabs.take(1000).obj, Slab), "a small file needs no slab"
 
 
-def test_more_than_half_of_a_slab_is_used() -> None:
-    slabs = Slabs()
-    for size in (SMALL_SLAB_BYTES // 2 + 1, SMALL_SLAB_BYTES, SLAB_BYTES // 2 + 1, SLAB_BYTES):
-        taken = slabs.take(size)
-        assert len(taken) == size
-        memory = id(taken.obj)
-        slabs.give([taken])
-        assert id(slabs.take(size).obj) == memory
-        slabs.give([taken])
-    assert not isinstance(slabs.take(SMALL_SLAB_BYTES // 2).obj, Slab)
-    assert not isinstance(slabs.take(SMALL_SLAB_BYTES + 1).obj, Slab)
+def test_memory_for_videos_of_another_size_makes_room() -> None:
+    slabs = Slabs(kept_bytes=4 * MIB)
+    slabs.give([slabs.take(MIB) for _ in range(4)])
+    large = slabs.take(2 * MIB)
+    slabs.give([large])
+    assert slabs.take(2 * MIB).obj is large.obj
+
+
+@pytest.mark.parametrize("least", [SLAB_SIZES[-1] // 2 + 1, 300_000, MIB // 2 + 1, MIB, 3 * MIB, 5 * MIB, 8 * MIB - 9])
+def test_slabs_of_a_file_waste_little(least: int) -> None:
+    slabs, left, taken = Slabs(), least, list[memoryview]()
+    while left > SLAB_SIZES[-1] // 2:
+        taken.append(slabs.take(left))
+        left -= len(taken[-1])
+    sizes = [len(view.obj) for view in taken if isinstance(view.obj, Slab)]
+    assert len(sizes) == len(taken) <= 6
+    assert sum(sizes) - sum(map(len, taken)) <= MOST_WASTED_BYTES
+    assert all(2 * len(view) > size for view, size in zip(taken, sizes, strict=True))
+    slabs.give(taken)
+    assert slabs.take(least).obj is taken[0].obj
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others wake up for each packet")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_large_body_wakes_the_loop_for_much_at_a_time(
+    certificates: Certificates, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it has to wait for `wire.PATIENCE_S`, nor has the next, short response on the same connection."""
+    monkeypatch.setattr(wire, "PATIENCE_S", 10 * PATIENCE_S)
+    body, received, connections = FILES["/1"] + FILES["/2"], list[int](), set[object]()
+    update = wire.Wire.buffer_updated
+
+    def counted(self: wire.Wire, nbytes: int) -> None:
+        received.append(nbytes)
+        update(self, nbytes)
+
+    monkeypatch.setattr(wire.Wire, "buffer_updated", counted)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        response, size = web.StreamResponse(), 20_000 if request.path == "/large" else 1
+        response.content_length = len(body) if request.path == "/large" else 50
+        await response.prepare(request)
+        for start in range(0, response.content_length, size):
+            await response.write(body[start : start + size])
+            await asyncio.sleep(0.001)
+        return response
+
+    async def run() -> None:
+        fetcher = Fetcher(read_outbound({}, None, str(certificates.authority)), allow_private=True)
+        async with serving(serve, certificates if scheme == "https" else None) as url, asyncio.timeout(PATIENCE_S):
+            digest, _ = await read(fetcher, url + "/large", Slabs())
+            assert digest == hashlib.sha256(body).hexdigest()
+            assert len(received) < len(body) / 100_000, "not for each piece"
+            digest, _ = await read(fetcher, url + "/short", Slabs())
+            assert digest == hashlib.sha256(body[:50]).hexdigest()
+            await fetcher.close()
+        assert len(connections) == 1
+
+    asyncio.run(run())

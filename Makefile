@@ -34,6 +34,7 @@ else
 	@echo "setup 3 of 4: install reelq and reelq-client from this checkout"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 endif
+	@$(PYTHON) tools/checkout_paths.py $(VENV)
 # An installer compiles what it copies, but not a checkout: without this each process compiles it where none may write.
 	@echo "setup 4 of 4: compile the checkout"
 	@$(BIN)/python -m compileall -q $(PACKAGES)

@@ -100,7 +100,8 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Run long work in its own thread, so that a task can end at once.
+        """Run long work in its own thread, so that a task can end at once. Where no thread can be started, it runs in
+        this one: what was taken for it is given back at its end.
 
         The work must be safe to interrupt at any point: the process may end in the middle of it.
         """
@@ -121,7 +122,11 @@ class Runtime:
         context = copy_context()  # with the fields of its log lines
         thread = threading.Thread(target=lambda: context.run(run), name=f"reelq-{name}", daemon=True)
         self._background.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is left
+            self._background.discard(thread)
+            run()
 
     def client(self, account_name: str, key_id: int | None = None) -> GatewayClient | None:
         """The account's client, with the key of that number or else its present key; None: there is no such account.

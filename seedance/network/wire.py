@@ -37,7 +37,7 @@ _GIVEN_BACK: WeakSet[asyncio.BaseProtocol] = WeakSet()
 
 
 def is_stale(connection: Connection) -> bool:
-    """Whether a kept connection cannot be used: it has ended, or bytes have come that nobody asked for, and the loop
+    """Whether a kept connection cannot be used: it has ended, or bytes have come that were not asked for, and the loop
     has not noticed yet. They would be taken for the response to the next request."""
     inner = connection.protocol
     if inner is None or inner not in _GIVEN_BACK:

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.claims import NEXT_CLAIM
 from storage.jsonb import dumps
 from storage.leases import Claimed
 from storage.logs.story import Story, story
@@ -40,7 +41,7 @@ def addressee(conn: Connection, gateway: str, token: str) -> tuple[str, str] | N
 
 
 # The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
-_HINT: LiteralString = """
+_HINT: LiteralString = f"""
 WITH called AS MATERIALIZED (
     SELECT a.job_id, a.number, a.account,
            j.attempt = a.number AND j.state IN ('submitting', 'unconfirmed') AS awaited
@@ -60,14 +61,15 @@ WITH called AS MATERIALIZED (
       AND NOT EXISTS (
         SELECT FROM attempts o WHERE o.account = c.account AND o.gateway_task_id = %(task_id)s::text)
 ), hurried AS (
-    UPDATE jobs j SET due_at = now()
+    -- The lease ends: what its holder saw before the call must not put the job off again.
+    UPDATE jobs j SET due_at = now(), claim = {NEXT_CLAIM}
     FROM called c
     WHERE j.id = c.job_id AND j.attempt = c.number AND j.due_at > now()
       AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))
     RETURNING 1
 )
 SELECT job_id, EXISTS (SELECT FROM hurried) FROM called
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unfinished: bool = False) -> UUID | None:

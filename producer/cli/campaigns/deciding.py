@@ -65,7 +65,7 @@ def run_decision(
     """Show what will be done with rows of a campaign, ask where a person sits and `asks` says so, and do it."""
     terms = Terms(datetime.now(UTC), comment, discard, fields or {}, whole)
     door = open_rows(ctx, how.data_dir, how.tenant)
-    if how.as_json and not how.dry_run:  # nothing is shown before, and nobody is asked
+    if how.as_json and not how.dry_run:  # it shows nothing before, and asks nothing
         done, _ = door.carry_out(name, verb, choice, terms, how.operation)
         _end(how, done)
         return

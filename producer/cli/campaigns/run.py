@@ -38,6 +38,14 @@ from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _SHOWN_BAD = 1_000
+Fetch = Annotated[
+    bool | None,
+    typer.Option(
+        "--fetch/--no-fetch",
+        help="Fetch the media that rows name by URL; by default where a person is asked.",
+        show_default=False,
+    ),
+]
 
 
 @spread
@@ -58,14 +66,7 @@ def run(
         bool, typer.Option("--paused", help="Enqueue everything; submit nothing before `reelq campaign resume`.")
     ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Enqueue the good rows although some are bad.")] = False,
-    fetch: Annotated[
-        bool | None,
-        typer.Option(
-            "--fetch/--no-fetch",
-            help="Fetch the media that rows name by URL; by default where a person is asked.",
-            show_default=False,
-        ),
-    ] = None,
+    fetch: Fetch = None,
     wait: Wait = False,
     yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,

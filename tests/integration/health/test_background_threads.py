@@ -143,6 +143,21 @@ def test_leases_are_renewed_after_a_renewal_was_refused(settings: Settings, capl
         renewal.cancel()
 
 
+def test_work_goes_on_in_the_calling_thread_where_no_other_can_be_started(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: a batch of copies kept its places in the line, so that after some of them the worker copied nothing."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ran: list[threading.Thread] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        runtime.in_background("transfer", lambda: ran.append(threading.current_thread()))
+    assert ran == [threading.current_thread()]
+
+
 def test_those_who_wait_for_events_get_them_after_a_page_could_not_be_read(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

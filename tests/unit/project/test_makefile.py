@@ -60,7 +60,7 @@ def test_a_checkout_in_a_folder_beyond_ascii_is_found_under_a_locale_that_the_ma
     (packages / "_editable_impl_two.pth").write_text(f"{checkout}/client", encoding="utf-8")
     make_relative(checkout / ".venv")
     make_relative(checkout / ".venv")
-    command = [checkout / ".venv/bin/python", "-c", "import here, there"]
+    command = [str(checkout / ".venv/bin/python"), "-c", "import here, there"]
     environ = {"PATH": os.environ["PATH"], "LC_ALL": "xx_XX.UTF-8"}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -25,10 +24,6 @@ STEADY, THOROUGH = "steady", "thorough"
 hypothesis.settings.register_profile(STEADY, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile(THOROUGH, parent=hypothesis.settings.get_profile(STEADY))
 hypothesis.settings.load_profile(STEADY)
-
-
-# The files of the tests themselves, which pytest rewrites, are kept compiled too; see `_scrubbed_environment`.
-sys.dont_write_bytecode = False
 
 
 # What is imported and collected is no garbage: to look through it again and again took a quarter of the collection.

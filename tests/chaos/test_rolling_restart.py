@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.slow
 
 JOBS = 60
-LEASE_S = 400
+LEASE_S = 3600
+"""Longer than the test may take: it would not end if a job waited for a lease."""
 
 
 def test_a_rolling_restart_loses_repeats_and_delays_no_job(tmp_path: Path, servers: TestServers) -> None:
@@ -26,14 +26,12 @@ def test_a_rolling_restart_loses_repeats_and_delays_no_job(tmp_path: Path, serve
             {"kind": "slow_download", "bytes_per_s": 60_000, "every": 3},
         )
         stack.start_campaign(JOBS)
-        began = time.monotonic()
         for round_ in range(2):
             for name in ("worker-submit-poll", "worker-transfer", "scheduler"):
                 before = stack.pid(name)
                 stack.kill(name, how=signal.SIGTERM)
                 wait_for(f"{name} is back ({round_})", lambda n=name, b=before: _restarted(stack.info(), n, b))  # type: ignore[misc] # mypy cannot type the defaults
         wait_for("every job succeeded", lambda: stack.states() == {"succeeded": JOBS}, END_S)
-        assert time.monotonic() - began < LEASE_S * 0.9, "a job waited for a lease to end"
         stack.assert_promises(stack.jobs())
         assert stack.ledger()["totals"]["tasks"] == JOBS
 

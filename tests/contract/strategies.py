@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -50,44 +51,41 @@ def _optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
-@st.composite
-def _media(draw: st.DrawFn) -> dict[str, Any]:
-    mode = draw(st.sampled_from(["text", "first_frame", "first_last_frame", "reference"]))
-    match mode:
-        case "first_frame":
-            return {"first_frame": draw(_IMAGES)}
-        case "first_last_frame":
-            return {"first_frame": draw(_IMAGES), "last_frame": draw(_IMAGES)}
-        case "reference":
-            return {
-                "reference_images": draw(st.lists(_IMAGES, max_size=10)),
-                "reference_videos": draw(st.lists(_VIDEOS, max_size=4)),
-                "reference_audios": draw(st.lists(_AUDIOS, max_size=4)),
-                "operation": draw(_optional(st.sampled_from(get_args(Operation)))),
-                "task_type": draw(_optional(st.sampled_from(get_args(TaskType)))),
-            }
-        case _:
-            return {"web_search": draw(_FLAG)}
+def _joined(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.tuples(*parts).map(lambda drawn: {name: value for part in drawn for name, value in part.items()})
 
 
-@st.composite
-def _fields(draw: st.DrawFn) -> dict[str, Any]:
+@cache
+def _any_fields() -> st.SearchStrategy[dict[str, Any]]:
     fields = {
-        "prompt": draw(_PROMPTS),
-        "tier": draw(st.sampled_from(get_args(Tier))),
-        "model": draw(_optional(st.sampled_from(sorted(bundled_models())))),
-        "resolution": draw(_optional(st.sampled_from(get_args(Resolution)))),
-        "ratio": draw(_optional(st.sampled_from(get_args(Ratio)))),
-        "duration": draw(_optional(st.integers(3, 31) | st.just(-1))),
-        "output_format": draw(_optional(st.sampled_from(get_args(OutputFormat)))),
-        "audio": draw(_FLAG),
-        "seed": draw(_optional(st.integers(-1, MAX_SEED))),
-        "watermark": draw(_FLAG),
-        "camera_fixed": draw(_FLAG),
-        "return_last_frame": draw(_FLAG),
-        "gateway_options": draw(_OPTIONS),
+        "prompt": _PROMPTS,
+        "tier": st.sampled_from(get_args(Tier)),
+        "model": _optional(st.sampled_from(sorted(bundled_models()))),
+        "resolution": _optional(st.sampled_from(get_args(Resolution))),
+        "ratio": _optional(st.sampled_from(get_args(Ratio))),
+        "duration": _optional(st.integers(3, 31) | st.just(-1)),
+        "output_format": _optional(st.sampled_from(get_args(OutputFormat))),
+        "audio": _FLAG,
+        "seed": _optional(st.integers(-1, MAX_SEED)),
+        "watermark": _FLAG,
+        "camera_fixed": _FLAG,
+        "return_last_frame": _FLAG,
+        "gateway_options": _OPTIONS,
     }
-    return fields | draw(_media())
+    references = {
+        "reference_images": st.lists(_IMAGES, max_size=10),
+        "reference_videos": st.lists(_VIDEOS, max_size=4),
+        "reference_audios": st.lists(_AUDIOS, max_size=4),
+        "operation": _optional(st.sampled_from(get_args(Operation))),
+        "task_type": _optional(st.sampled_from(get_args(TaskType))),
+    }
+    modes: list[dict[str, st.SearchStrategy[Any]]] = [
+        {"web_search": _FLAG},
+        {"first_frame": _IMAGES},
+        {"first_frame": _IMAGES, "last_frame": _IMAGES},
+        references,
+    ]
+    return _joined(st.fixed_dictionaries(fields), st.one_of(*map(st.fixed_dictionaries, modes)))
 
 
 def _parsed(fields: dict[str, Any]) -> GenerationRequest | None:
@@ -97,60 +95,71 @@ def _parsed(fields: dict[str, Any]) -> GenerationRequest | None:
         return None
 
 
-@st.composite
-def requests_for(draw: st.DrawFn, able: Capabilities) -> GenerationRequest:
+_KEPT: dict[str, st.SearchStrategy[Any]] = {}
+"""By gateway: to build its strategy takes as long as to draw some hundred requests."""
+
+
+def requests_for(able: Capabilities) -> st.SearchStrategy[GenerationRequest]:
     """Half of the requests are within a gateway's capabilities, half are any requests, most of which it refuses."""
-    request = draw((_within(able) | _fields()).map(_parsed).filter(lambda parsed: parsed is not None))
-    assert request is not None
-    return request
+    if able.gateway not in _KEPT:
+        either = st.sampled_from([_within(able), _any_fields()]).flatmap(lambda strategy: strategy)
+        _KEPT[able.gateway] = either.map(_parsed).filter(lambda parsed: parsed is not None)
+    return _KEPT[able.gateway]
 
 
-@st.composite
-def _within(draw: st.DrawFn, able: Capabilities) -> dict[str, Any]:
-    by_tier: list[tuple[dict[str, Any], ModelRow]] = [({"tier": tier}, row) for tier, row in able.tiers.items()]
-    by_name: list[tuple[dict[str, Any], ModelRow]] = [({"model": name}, row) for name, row in able.models.items()]
-    named, row = draw(st.sampled_from([*by_tier, *by_name]))
+def _within(able: Capabilities) -> st.SearchStrategy[dict[str, Any]]:
+    by_tier = [_within_row(able, row, {"tier": tier}) for tier, row in able.tiers.items()]
+    by_name = [_within_row(able, row, {"model": name}) for name, row in able.models.items()]
+    return st.one_of(*by_tier, *by_name)
+
+
+def _within_row(able: Capabilities, row: ModelRow, named: dict[str, str]) -> st.SearchStrategy[dict[str, Any]]:
     shortest, longest = row.seconds
     seconds = st.integers(shortest, longest) | (st.just(AUTO_DURATION) if row.auto_duration else st.nothing())
-    flags = {
-        flag: draw(st.none() | (st.integers(0, MAX_SEED) if flag == "seed" else _FLAG)) for flag in sorted(row.flags)
-    }
+    flags = {flag: _optional(st.integers(0, MAX_SEED)) if flag == "seed" else _FLAG for flag in sorted(row.flags)}
     options = {option: _option(found) for option, found in able.options.items() if not found.pattern}
-    fields: dict[str, Any] = {
-        "prompt": draw(_PROMPTS),
-        "resolution": draw(_optional(st.sampled_from(row.resolutions))),
-        "ratio": draw(_optional(st.sampled_from(row.ratios))),
-        "duration": draw(_optional(seconds)),
-        "audio": draw(_FLAG),
-        "output_format": draw(_optional(st.sampled_from(row.output_formats or ("mp4",)))),
-        "gateway_options": {able.gateway: draw(st.fixed_dictionaries({}, optional=options))},
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "prompt": _PROMPTS,
+        "resolution": _optional(st.sampled_from(row.resolutions)),
+        "ratio": _optional(st.sampled_from(row.ratios)),
+        "duration": _optional(seconds),
+        "audio": _FLAG,
+        "output_format": _optional(st.sampled_from(row.output_formats or ("mp4",))),
+        "gateway_options": st.fixed_dictionaries({able.gateway: st.fixed_dictionaries({}, optional=options)}),
     }
-    within: dict[str, Any] = named | fields | flags | draw(_media_within(row))
-    return within
+    return _joined(st.just(named), st.fixed_dictionaries(fields | flags), _media_within(row))
 
 
-@st.composite
-def _media_within(draw: st.DrawFn, row: ModelRow) -> dict[str, Any]:
+def _media_within(row: ModelRow) -> st.SearchStrategy[dict[str, Any]]:
     pictures = row.media["image"]
-    frames = ("first_frame", "last_frame")[: pictures.count]
-    media: dict[str, Any] = {}
-    match draw(st.sampled_from(["reference", *frames, "text"])):
-        case "first_frame":
-            media["first_frame"] = draw(_reference("image", pictures))
-        case "last_frame":
-            media |= {place: draw(_reference("image", pictures)) for place in frames}
-        case "reference":
-            for modality, limits in row.media.items():
-                if limits.count and (modality != "audio" or media or row.audio_alone):
-                    references = st.lists(_reference(modality, limits), min_size=not media, max_size=limits.count)
-                    media[f"reference_{modality}s"] = draw(references)
-            if media.get("reference_videos") and row.operations:
-                media["operation"] = draw(_optional(st.sampled_from(row.operations)))
-            elif row.task_types:
-                media["task_type"] = draw(_optional(st.sampled_from(["auto", "reference"])))
-        case _ if row.web_search:
-            media["web_search"] = draw(_FLAG)
-    return media
+    modes = [st.fixed_dictionaries({"web_search": _FLAG}) if row.web_search else st.just({}), _references_within(row)]
+    if pictures.count:
+        frame = _reference("image", pictures)
+        modes.append(st.fixed_dictionaries({"first_frame": frame}))
+    if pictures.count > 1:
+        modes.append(st.fixed_dictionaries({"first_frame": frame, "last_frame": frame}))
+    return st.one_of(*modes)
+
+
+def _references_within(row: ModelRow) -> st.SearchStrategy[dict[str, Any]]:
+    media: dict[str, st.SearchStrategy[list[str]]] = {}
+    for modality, limits in row.media.items():
+        if limits.count and (modality != "audio" or media or row.audio_alone):
+            references = _reference(modality, limits)
+            media[f"reference_{modality}s"] = st.lists(references, min_size=not media, max_size=limits.count)
+    operations = _optional(st.sampled_from(row.operations)) if row.operations else None
+    task_types = _optional(st.sampled_from(["auto", "reference"]))
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> dict[str, Any]:
+        found: dict[str, Any] = draw(st.fixed_dictionaries(media))
+        if operations is not None and found.get("reference_videos"):
+            found["operation"] = draw(operations)
+        elif row.task_types:
+            found["task_type"] = draw(task_types)
+        return found
+
+    return drawn()
 
 
 def _reference(modality: str, limits: MediaLimits) -> st.SearchStrategy[str]:

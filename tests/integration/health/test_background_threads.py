@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from producer.client import Producer
 from producer.http.events import EventHub
+from producer.http.service import FOLLOW_S
 from storage.accounts import changes
 from storage.actors import acting
 from storage.bucket.requests import StoreUnavailable
@@ -60,7 +62,9 @@ def test_an_api_follows_accounts_after_a_row_that_it_cannot_read(
             fields = {"gateway": "anyfast"}
             changes.add_account(conn, configured, "later", fields, {"api_key": "sk-secret-of-later"})
             conn.execute("UPDATE accounts SET settings = jsonb_build_array(settings)")
-        wait_for("it says so", lambda: "accounts.not_read" in caplog.text)
+        wait_for("it says so", lambda: "accounts.unavailable" in caplog.text)
+        time.sleep(3 * FOLLOW_S)
+        assert caplog.text.count("accounts.unavailable") == 1, "one line, not one for each attempt"
         with connect(settings.require_database_url()) as conn:
             conn.execute("UPDATE accounts SET settings = settings -> 0")
 

@@ -230,6 +230,18 @@ def test_a_failover_is_one_line_in_the_log_of_a_worker_and_so_is_its_end(running
     assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
     assert re.search(r"error=.?broker at 127\.0\.0\.1:\d+: .*`reelq doctor` says what to do", said), said
     assert not re.search(r"Traceback|Frequent restarts|CPendingDeprecationWarning|Couldn't ack", said), said
+    assert not re.search(r"absolutely not recommended!$", said, re.MULTILINE), "a warning of root is one line"
+
+
+def test_a_scheduler_without_work_notices_a_read_only_broker(running: Running) -> None:
+    """Seen: it only counted messages, which a replica answers, and took the broker for one that works."""
+    running.broker.do("REPLICAOF", "127.0.0.1", "1")
+    wait_for("the scheduler meets it", lambda: "broker.unavailable" in running.log("scheduler"))
+    running.broker.do("REPLICAOF", "NO", "ONE")
+    wait_for("the scheduler says that it is back", lambda: "broker.recovered" in running.log("scheduler"))
+    said = (running.directory / "scheduler.log").read_text()
+    assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
+    assert "read only" in said, said
 
 
 def test_events_and_remote_control_come_back_soon_after_the_broker(running: Running) -> None:

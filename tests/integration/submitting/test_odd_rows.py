@@ -73,6 +73,13 @@ def sent(world: World, **values: Any) -> UUID:
     return stored(world, **task | values)
 
 
+def submitted(world: World) -> tuple[UUID, str]:
+    """A job that the gateway has accepted, and its task."""
+    [job_id] = world.enqueue(1)
+    world.round()
+    return job_id, world.jobs()[0]["gateway_task_id"]
+
+
 def tick(world: World) -> None:
     """One round of the scheduler, and of the workers that get its messages."""
     dispatcher = Dispatcher(app, world.settings, world.runtime.database)
@@ -114,9 +121,7 @@ def test_a_queued_row_at_its_limits_stops_no_other(world: World, values: dict[st
 @pytest.mark.parametrize("outcome", ["throttled", "accepted"])
 def test_a_job_that_was_put_back_with_sql_counts_on_and_stops_no_other(world: World, outcome: str) -> None:
     """Its `attempt` was set to 0. An earlier attempt that was accepted is paid for: the job continues with its task."""
-    [odd] = world.enqueue(1)
-    world.round()
-    task = world.jobs()[0]["gateway_task_id"]
+    odd, task = submitted(world)
     with connect(world.url) as conn:
         conn.execute(
             "UPDATE jobs SET state = 'queued', attempt = 0, account = NULL, gateway_task_id = NULL, due_at = now()"
@@ -134,9 +139,7 @@ def test_a_job_that_was_put_back_with_sql_counts_on_and_stops_no_other(world: Wo
 @pytest.mark.parametrize("outcome", [None, "outcome_unknown", "not_submitted", "throttled"])
 def test_a_refused_row_whose_earlier_attempt_may_be_paid_for_is_held(world: World, outcome: str | None) -> None:
     """It failed as an invalid request, and the video that it may have was forgotten."""
-    [odd] = world.enqueue(1)
-    world.round()
-    task = world.jobs()[0]["gateway_task_id"]
+    odd, task = submitted(world)
     with connect(world.url) as conn:
         conn.execute(
             "UPDATE attempts SET outcome = %(is)s, gateway_task_id = NULL,"

@@ -20,6 +20,12 @@ from tests.servers import environ_for
 ACCOUNTS = '[{"name": "main", "gateway": "anyfast", "api_key": "sk-test-0123456789"}]'
 
 
+def commands_use(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the commands of this process these servers, and an account."""
+    for name, value in (environ_for(configured) | {"REELQ_ACCOUNTS": ACCOUNTS}).items():
+        monkeypatch.setenv(name, value)
+
+
 def test_the_pages_say_that_submits_are_held(configured: Settings) -> None:
     operator, of_acme = (make_key(configured, "read", "admin", tenant=tenant) for tenant in ("default", "acme"))
     with Producer(configured) as producer:
@@ -56,8 +62,7 @@ def test_the_pages_say_that_submits_are_held(configured: Settings) -> None:
 def test_campaign_status_and_jobs_show_say_that_submits_are_held(
     configured: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in (environ_for(configured) | {"REELQ_ACCOUNTS": ACCOUNTS}).items():
-        monkeypatch.setenv(name, value)
+    commands_use(configured, monkeypatch)
     sheet = tmp_path / "spring.jsonl"
     sheet.write_text('{"prompt": "a lighthouse"}\n')
     run = CliRunner().invoke(app, ["campaign", "run", str(sheet), "--name", "spring"])

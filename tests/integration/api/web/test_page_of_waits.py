@@ -13,16 +13,13 @@ from storage.database import connect
 from storage.settings import Settings
 from tests.integration.api.api_server import serving
 from tests.integration.api.web.test_page import make_key
-from tests.servers import environ_for
-
-ACCOUNTS = '[{"name": "main", "gateway": "anyfast", "api_key": "sk-test-0123456789"}]'
+from tests.integration.api.web.test_page_of_holds import commands_use
 
 
 def test_the_page_says_why_jobs_of_a_campaign_wait(
     configured: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in (environ_for(configured) | {"REELQ_ACCOUNTS": ACCOUNTS}).items():
-        monkeypatch.setenv(name, value)
+    commands_use(configured, monkeypatch)
     sheet = tmp_path / "sheet.jsonl"
     sheet.write_text("".join(f'{{"prompt": "a lighthouse, {number}"}}\n' for number in range(3)))
 

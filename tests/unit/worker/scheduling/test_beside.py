@@ -7,12 +7,13 @@ import time
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from worker.scheduling import beside as module
 from worker.scheduling.beside import beside
 
 
 def test_it_runs_beside_the_block_which_takes_its_result() -> None:
-    both, dropped = threading.Barrier(2, timeout=5.0), list[int]()
+    both, dropped = threading.Barrier(2, timeout=PATIENCE_S), list[int]()
 
     def work() -> int:
         both.wait()
@@ -64,13 +65,13 @@ def test_a_process_that_is_stopped_drops_what_was_claimed(monkeypatch: pytest.Mo
     hangs = threading.Event()
 
     def work() -> int:
-        hangs.wait(5.0)
+        hangs.wait(PATIENCE_S)
         return 4
 
     began = time.monotonic()
     with pytest.raises(SystemExit), beside(work, dropped.append):
         raise SystemExit
-    assert time.monotonic() - began < 2.0, "it does not wait for what hangs"
+    assert time.monotonic() - began < PATIENCE_S / 2, "it does not wait for what hangs"
     hangs.set()
     assert dropped == [3]
 

@@ -34,6 +34,7 @@ else
 	@echo "setup 3 of 4: install reelq and reelq-client from this checkout"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 endif
+	@$(PYTHON) tools/checkout_paths.py $(VENV)
 # An installer compiles what it copies, but not a checkout: without this each process compiles it where none may write.
 	@echo "setup 4 of 4: compile the checkout"
 	@$(BIN)/python -m compileall -q $(PACKAGES)
@@ -172,6 +173,6 @@ lock: $(STAMP) ## update the lock files from the ranges in pyproject.toml (needs
 	@uv pip compile -q tools/site/requirements.in --python-version 3.11 $(LOCK) -o tools/site/requirements.lock
 	@uv pip compile -q tools/release/requirements.in --python-version 3.11 $(LOCK) -o tools/release/requirements.lock
 	@uv pip compile -q deploy/helm/requirements.in --python-version 3.11 $(LOCK) -o deploy/helm/requirements.lock
-	@for extra in media otel sentry; do \
+	@for extra in backup media otel sentry; do \
 	  $(BIN)/python -c "import sys, tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')" $$extra \
 	    | uv pip compile -q - $(LOCK) --python-version 3.11 -c requirements.lock -o deploy/docker/$$extra.lock || exit; done

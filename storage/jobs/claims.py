@@ -7,7 +7,7 @@ from itertools import starmap
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
@@ -252,17 +252,17 @@ FOR UPDATE SKIP LOCKED
 """
 
 
+# A range of states, in their order: only the index of cancellations has it.
 _CANCEL_WANTED: LiteralString = """
-SELECT id, claim FROM jobs WHERE state = 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
-LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT id, claim FROM jobs
+WHERE state >= 'queued' AND state <= 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
+ORDER BY state LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
-# The state is compared as an expression, so that no index of queued jobs fits: without statistics, PostgreSQL would
-# read all of them by one.
 _PAST_DEADLINE: LiteralString = """
 SELECT id, claim FROM jobs
-WHERE deadline_at <= now() AND due_at IS NOT NULL AND state || '' = 'queued'
+WHERE deadline_at <= now() AND state = 'queued'
 ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -276,19 +276,25 @@ ORDER BY draft_ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 def due(conn: Connection, state: JobState, limit: int) -> list[tuple[UUID, int]]:
     """Jobs (id, claim) of a state that are due; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_DUE, {"state": state, "limit": limit}).fetchall())
+    return _locked(conn, _DUE, {"state": state, "limit": limit})
 
 
 def cancel_wanted(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose cancellation was requested while they were being submitted; locked as in `due`."""
-    return cast(list[tuple[UUID, int]], conn.execute(_CANCEL_WANTED, {"limit": limit}).fetchall())
+    return _locked(conn, _CANCEL_WANTED, {"limit": limit})
 
 
 def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose deadline has passed; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_PAST_DEADLINE, {"limit": limit}).fetchall())
+    return _locked(conn, _PAST_DEADLINE, {"limit": limit})
 
 
 def dead_drafts(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued finals (id, claim) whose draft can be used no longer; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_DEAD_DRAFTS, {"limit": limit}).fetchall())
+    return _locked(conn, _DEAD_DRAFTS, {"limit": limit})
+
+
+def _locked(conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[tuple[UUID, int]]:
+    """Each by the one index that has its order: without statistics, PostgreSQL would read all queued jobs."""
+    with reading_in_order(conn):
+        return cast(list[tuple[UUID, int]], conn.execute(sql, parameters).fetchall())

@@ -129,11 +129,23 @@ def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID
 
 # --- jobs at gateways ---
 
+# Leaps in the index of assigned jobs: PostgreSQL before 18 cannot skip over its first column.
+ACCOUNTS: LiteralString = """(WITH RECURSIVE names AS (
+    (SELECT account FROM jobs WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+     ORDER BY account LIMIT 1)
+    UNION ALL
+    SELECT n.account FROM names p CROSS JOIN LATERAL (
+        SELECT account FROM jobs WHERE due_at IS NOT NULL AND state <> 'transferring' AND account > p.account
+        ORDER BY account LIMIT 1) n
+) SELECT account FROM names)"""
+"""A part of a FROM: each `account` that has jobs, except jobs that are only copied."""
+
 DUE_POLLS = 2_000
 """With no more due polls than this, they are read once, and the limits of accounts are applied to what was read."""
 # PostgreSQL must read due polls in the order of their index, however many jobs are generating. `account <> ALL` would
 # tell it that hardly any is left, because most queued jobs have no account. With more due polls than `DUE_POLLS`, one
 # account could have all of the oldest: then those of each account with a limit are looked for, and those of the others.
+# What is locked is compared as expressions, so that no index fits but the place in the table.
 _CLAIM_POLLS: LiteralString = f"""
 WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
@@ -161,8 +173,8 @@ WITH limited AS MATERIALIZED (
     ORDER BY is_limited DESC, due_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
     SELECT ctid AS place, due_at FROM jobs
-    WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) AND state = 'generating' AND due_at <= now()
-    FOR UPDATE SKIP LOCKED
+    WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
+      AND state || '' = 'generating' AND due_at + interval '0 s' <= now() FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.ctid = due.place
@@ -172,12 +184,12 @@ RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part(
 
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_UNCONFIRMED: LiteralString = f"""
-WITH due AS (
-    SELECT id FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
+FROM due WHERE j.ctid = due.place RETURNING j.id, j.claim, j.account
 """  # noqa: S608 - as above
 
 

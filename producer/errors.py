@@ -117,6 +117,14 @@ class UploadDeleted(Exception):
         return f"{self.reference} was deleted while it was being uploaded"
 
 
+class OperationConflict(InvalidInput):
+    """The id of an operation belongs to one that asked for something else. Nothing was done."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__([Problem("operation", message)])
+        self.args = (message,)
+
+
 class KeyNotFound(LookupError):
     """There is no API key with that id in use."""
 

@@ -271,6 +271,19 @@ def _from_environment(name: str) -> str:
         raise InvalidInput([Problem(f"{name}_FILE", f"{path} cannot be read: {reason}")]) from exc
 
 
+def account_named(name: str, accounts: Sequence[Account]) -> Account:
+    """The account with a name.
+
+    Raises:
+        InvalidInput: none of the accounts has it.
+    """
+    account = next((account for account in accounts if account.name == name), None)
+    if account is None:
+        there = ", ".join(account.name for account in accounts) or "none"
+        raise InvalidInput([Problem("account", f"{name!r} is not configured; there is {there}")])
+    return account
+
+
 def at_same_address(accounts: Sequence[Account], name: str) -> list[str]:
     """The names of the accounts at the same gateway and address as that one, itself among them: whatever their keys
     are, the same task may be listed for all of them."""

@@ -134,8 +134,8 @@ class GatewayClient:
     """One account's connections to its gateway, on one event loop, for the life of the process."""
 
     _reads_directly: bool | None = None
-    """Whether `seedance.network.direct` reads the gateway's responses; None: not known yet. A query finds out, because
-    it can be repeated, so POSTs go through aiohttp before that."""
+    """Whether `seedance.network.direct` can read the gateway's responses, of which it refuses more than aiohttp does;
+    None: not known yet. A query finds out, because it can be repeated, so POSTs go through aiohttp before that."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class GatewayClient:
         self._connecting = TimeLimits(min(CONNECT_TIMEOUT_S, submit_timeout_s / 2))
         self._max_connections = max_connections
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        """Whether `direct` can read this gateway's responses. It refuses more than aiohttp does."""
+        """By whether they are for billed POSTs."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from seedance.media import MEDIA_TYPES, MediaKind, media_kind
-from seedance.problems import InvalidInput, Problem, shorten
+from seedance.problems import InvalidInput, Problem, shorten, similar
 
 Tier = Literal["standard", "fast", "mini"]
 Resolution = Literal["480p", "720p", "1080p", "4k"]
@@ -47,13 +48,17 @@ _SECRET_FIELDS = frozenset(
 )
 
 
+_NO_PROMPT = "is required; describe the video"
+"""For a prompt that is missing as for one that is empty: in a sheet they are the same."""
+
+
 def _refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("reelq", "{message}", {"message": message})
 
 
 def _check_prompt(value: str) -> str:
     if not any(char.isprintable() and not char.isspace() for char in value):
-        raise _refuse("is blank; describe the video")
+        raise _refuse(_NO_PROMPT)
     if "\0" in value:
         raise _refuse("holds a NUL character")
     return value
@@ -256,12 +261,19 @@ class GenerationRequest(BaseModel):
 UNKNOWN_FIELD = "is not a field we know"
 
 
-def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Pydantic's errors in our words: the field as the caller wrote it, what is allowed, what was given."""
-    return tuple(_problem_of(dict(item)) for item in error.errors(include_url=False))
+def problems_of(error: ValidationError, known: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """Pydantic's errors in our words: the field as the caller wrote it, what is allowed, what was given. `known`: the
+    fields that there are, of which an unknown one may be a misspelling."""
+    return tuple(_problem_of(dict(item), known) for item in error.errors(include_url=False))
 
 
-def _problem_of(item: dict[str, Any]) -> Problem:
+@lru_cache(256)
+def _meant(field: str, known: tuple[str, ...]) -> str | None:
+    """As `similar`; a misspelling often stands in every row."""
+    return similar(field, known)
+
+
+def _problem_of(item: dict[str, Any], known: Iterable[str]) -> Problem:
     context = item.get("ctx", {})
     if item["type"] == "reelq_field":
         return Problem(context["field"], context["message"])
@@ -276,9 +288,10 @@ def _problem_of(item: dict[str, Any]) -> Problem:
         case "value_error":
             message = str(context["error"])
         case "missing":
-            message = "is required"
+            message = _NO_PROMPT if item["loc"][-1:] == ("prompt",) else "is required"
         case "extra_forbidden":
-            message = UNKNOWN_FIELD
+            close = _meant(field, tuple(known))
+            message = UNKNOWN_FIELD if close is None else f"{UNKNOWN_FIELD}; did you mean {close}?"
         case "literal_error":
             message = f"must be {context['expected']}, not {given}"
         case "int_parsing" | "int_type" | "int_from_float" | "finite_number" | "int_parsing_size":

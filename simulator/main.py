@@ -129,7 +129,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--slow-seconds", type=float, help="bimodal: median of the slow tasks (default 20)")
     parser.add_argument("--slow-share", type=float, help="bimodal: share of slow tasks (default 0.1)")
     parser.add_argument("--faults", type=Path, help="JSON or TOML file of fault rules")
-    parser.add_argument("--journal", type=Path, help="keep tasks in this file across restarts")
+    parser.add_argument("--journal", type=Path, help="keep tasks and assets in this file across restarts")
     parser.add_argument("--url-seconds", type=int, help="lifetime of a video URL (default 86400)")
     parser.add_argument("--video-bytes", type=int, help="exact size of every video in bytes")
     parser.add_argument("--requests-per-minute", type=int, help="limit on creates per account")

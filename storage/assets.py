@@ -74,7 +74,9 @@ _FORGET: LiteralString = """
 DELETE FROM assets WHERE account = %(account)s AND sha256 = %(sha256)s AND status = 'uploading' AND asset_id IS NULL
 """
 _FORGET_GROUP: LiteralString = """
-DELETE FROM assets WHERE account = %(account)s AND sha256 = %(key)s AND asset_id = %(group_id)s
+DELETE FROM assets
+WHERE account = %(account)s AND (sha256 = %(key)s AND asset_id = %(group_id)s
+                                 OR group_id = %(group_id)s AND status IN ('processing', 'active'))
 """
 
 NEVER_S = 10 * 365 * 86400.0
@@ -160,5 +162,6 @@ def forget(conn: Connection, row: AssetRow) -> None:
 
 
 def forget_group(conn: Connection, account: str, name: str, group_id: str) -> None:
-    """Delete the row of a group that the gateway has no more; nothing if another group has taken its place."""
+    """Delete the row of a group that the gateway has no more, unless another group has taken its place, and those of
+    its assets, which are gone with it. A worker that needs one again first asks the gateway for it."""
     conn.execute(_FORGET_GROUP, {"account": account, "key": group_key(name), "group_id": group_id})

@@ -25,10 +25,12 @@ MIN_VERSION = (6, 2)
 PROBE_S = 3.0
 _ABSENT = "submit:reelq-probe"
 # Commands of Celery's transport and of our counters, on their keys and channels, but without an effect.
+NO_EFFECT = ("LPUSHX", _ABSENT, "x")
+"""A write that changes nothing. A server that takes no messages refuses it: one that is read-only, or full."""
 _NEEDED: tuple[tuple[str, ...], ...] = (
     ("LLEN", "submit"),
     ("BRPOP", _ABSENT, "0.01"),
-    ("LPUSHX", _ABSENT, "x"),
+    NO_EFFECT,
     ("SREM", "_kombu.binding.submit", _ABSENT),
     ("HDEL", "unacked", _ABSENT),
     ("ZREM", "unacked_index", _ABSENT),

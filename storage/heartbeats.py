@@ -36,6 +36,17 @@ def fresh_components(conn: Connection, fresh_s: float) -> set[str]:
     return {row[0] for row in conn.execute(_FRESH, {"fresh_s": fresh_s})}
 
 
+_COUNT: LiteralString = """
+SELECT count(*) FROM heartbeats WHERE component = %(component)s AND seen_at > now() - make_interval(secs => %(fresh_s)s)
+"""
+
+
+def count_fresh(conn: Connection, component: str, fresh_s: float) -> int:
+    """How many processes of a component were seen within the last `fresh_s` seconds."""
+    row = conn.execute(_COUNT, {"component": component, "fresh_s": fresh_s}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def forget_all(conn: Connection) -> None:
     """Delete every heartbeat: the processes that used the database have stopped."""
     conn.execute("DELETE FROM heartbeats")

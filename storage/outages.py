@@ -28,8 +28,9 @@ class Outage:
         self._worked_since: float | None = None
         self._say_at = 0.0
 
-    def fails(self, error: object) -> None:
-        """Note that an attempt failed."""
+    def fails(self, error: object, *, trace: bool = False) -> None:
+        """Note that an attempt failed. `trace`: with the trace of the exception that is being handled, for a fault of
+        our own."""
         now = self._clock()
         self._worked_since = None
         if self._began is None:
@@ -37,7 +38,7 @@ class Outage:
         if now >= self._say_at:
             self._say_at = now + REMIND_S
             event, seconds = f"{self._server}.unavailable", round(now - self._began)
-            self._log.warning("%s seconds=%d error=%s: %s", event, seconds, error, self._advice)
+            self._log.warning("%s seconds=%d error=%s: %s", event, seconds, error, self._advice, exc_info=trace)
 
     def works(self) -> None:
         """Note that an attempt succeeded."""

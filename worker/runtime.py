@@ -31,14 +31,6 @@ RETIRED_S = 900.0
 """How long the client of an account that has changed stays open: longer than any batch."""
 
 
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def boottime_s() -> float:
-    """Seconds on a clock that also runs while the process or the machine is stopped."""
-    return time.clock_gettime(_BOOT_CLOCK)
-
-
 class Part:
     """The resources of one room for the life of the process; created on first use."""
 
@@ -100,7 +92,7 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Run long work in its own thread, so that a task can end at once.
+        """Run long work in its own thread, so that a task can end at once; in this one where none can be started.
 
         The work must be safe to interrupt at any point: the process may end in the middle of it.
         """
@@ -121,7 +113,11 @@ class Runtime:
         context = copy_context()  # with the fields of its log lines
         thread = threading.Thread(target=lambda: context.run(run), name=f"reelq-{name}", daemon=True)
         self._background.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is left
+            self._background.discard(thread)
+            context.run(run)
 
     def client(self, account_name: str, key_id: int | None = None) -> GatewayClient | None:
         """The account's client, with the key of that number or else its present key; None: there is no such account.

@@ -62,7 +62,6 @@ class Tally:
     rounds: int = 0
     wal_bytes: float = 0.0
     messages: int = 0
-    lost_outcomes: int = 0
     last_s: float = 0.0
     last_late_s: float = 0.0
     """When the last job ended that the system had delayed by more than `LATE_S`."""
@@ -222,7 +221,6 @@ class System:
             yield self.until(max(first_s, group[-1][0]) if upto == len(outcomes) else first_s + gather_s)
             if self.outages.up_at("database", self.now_s) - self.now_s > WRITE_FOR_S:
                 yield self.env.timeout(WRITE_FOR_S)
-                self.tally.lost_outcomes += len(group)
                 for _, job, _ in group:
                     lost(job)
             else:

@@ -68,8 +68,8 @@ def asset_routes(service: Service) -> APIRouter:
 
             found = await service.run_batch(ask)
         else:
-            of = None if principal.operator else managed
-            found = await service.read(lambda conn: known_assets(conn, account, of))
+            operator = principal.operator
+            found = await service.read(lambda conn: known_assets(conn, account, managed, others=operator))
         return answer(AssetList(data=[AssetResource(**_named(row)) for row in found]))
 
     _upload_route(router, service)

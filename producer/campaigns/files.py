@@ -81,7 +81,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise whole_file(str(path), "is a directory; give a file")
     if path.suffix.lower() not in SUFFIXES:
-        raise whole_file(str(path), f"must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        export = "; in Numbers, export it to Excel or CSV" if path.suffix.lower() == ".numbers" else ""
+        raise whole_file(str(path), f"must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}{export}")
     try:
         if path.exists() and not path.is_file():
             raise whole_file(str(path), "is not a regular file")

@@ -15,6 +15,7 @@ from producer.http.problems import ApiProblem
 from producer.http.sharing.places import Places
 from storage.database import Connection, DatabaseUnavailable
 from storage.jobs.events.log import PAGE, EventLog, position_now
+from storage.outages import Outage
 
 log = logging.getLogger("reelq.api")
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class EventHub:
         self._places = Places(MAX_WATCHERS, "too many clients are waiting for events", 10.0)
         self._feeds: dict[str, set[Feed]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "api.events", "streams and waiting requests go on when they can be read")
 
     @contextmanager
     def watch(self, job_id: UUID | None = None) -> Iterator[asyncio.Event]:
@@ -90,12 +92,13 @@ class EventHub:
                     log_of_all = EventLog(await self._ask(position_now))
                     self._begin_again()  # for what happened before this position was known
                 page = await self._ask(partial(read_page, log=log_of_all, tenants=tenants))
+                self._outage.works()
             except (DatabaseUnavailable, ApiProblem) as exc:
-                log.warning("api.events_unavailable %s", exc)
+                self._outage.fails(exc)
                 await asyncio.sleep(_OUTAGE_S)
                 continue
-            except Exception:
-                log.exception("api.events_unavailable")  # requests that wait now would wait in vain for another task
+            except Exception as exc:  # noqa: BLE001 - requests that wait now would wait in vain for another task
+                self._outage.fails(exc, trace=True)
                 await asyncio.sleep(_OUTAGE_S)
                 continue
             self._tell(page, tenants)

@@ -24,6 +24,7 @@ from producer.errors import (
     JobNotFound,
     KeyNotFound,
     NotPossible,
+    OperationConflict,
     ReplayRefused,
     RowConflict,
     UploadDeleted,
@@ -80,12 +81,14 @@ class Kind:
 
 
 _CHECK_FIELDS = "Correct the fields named in `errors`. Nothing was stored."
+_OTHER_KEY = "Use a new key, or send the same request as the first time."
 _RETRY = "Retry after `Retry-After`, with the same Idempotency-Key, so that nothing is stored twice."
 
 # The most specific first: the first class that fits decides.
 KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (AccountNotFound, Kind(404, "account_not_found", "`GET /v1/accounts` lists the accounts.")),
     (AccountInUse, Kind(409, "not_possible", "Wait for its tasks, or remove it with `drain`.")),
+    (OperationConflict, Kind(422, "idempotency_conflict", _OTHER_KEY)),
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
     (UploadNotFound, Kind(404, "upload_not_found", "`GET /v1/uploads` lists the uploaded files.")),
     (UploadDeleted, Kind(409, "upload_deleted", "Upload it again.")),
@@ -105,10 +108,7 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (ReplayRefused, Kind(409, "not_possible", "Enable its endpoint, or retry in a moment.")),
     (NotPossible, Kind(409, "not_possible", "Read the job again; `detail` says what is possible.")),
     # Not 409: clients retry it, and this never succeeds.
-    (
-        IdempotencyConflict,
-        Kind(422, "idempotency_conflict", "Use a new key, or send the same request as the first time."),
-    ),
+    (IdempotencyConflict, Kind(422, "idempotency_conflict", _OTHER_KEY)),
     (
         PurseExhausted,
         Kind(402, "purse_exhausted", "Nothing was stored. Ask for something cheaper, or an admin for a larger purse."),

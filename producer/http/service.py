@@ -24,6 +24,7 @@ from producer.http.sharing.sender import OURSELVES, sent_by
 from storage.accounts.live import EVERY_S
 from storage.bucket.objects import Objects
 from storage.database import Connection, DatabaseUnavailable
+from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import Settings
 
@@ -40,6 +41,7 @@ UPLOAD_THREADS = 6
 MAX_UPLOADS = 32
 """Bodies on disk that one process reads at the same time."""
 FOLLOW_S = EVERY_S / 2
+_AS_READ_LAST = "requests use them as they were read last; `reelq doctor` says what to do"
 
 
 class Service:
@@ -95,15 +97,17 @@ class Service:
             raise ApiProblem(503, "schema_new", self.unfit, advice="Retry; nothing was stored.", headers=headers)
 
     def _follow_database(self) -> None:
+        outage = Outage(log, "accounts", _AS_READ_LAST)
         while not self._closing.is_set():
             try:
                 with self.producer.database.begin() as conn:
                     self._note_unfit(too_old(conn))
                     self.live.refresh(conn)
+                outage.works()
             except DatabaseUnavailable as exc:
-                log.warning("accounts.not_read error=%s", exc)
-            except Exception:
-                log.exception("accounts.not_read")  # the thread must go on: what it could not read may be corrected
+                outage.fails(exc)
+            except Exception as exc:  # noqa: BLE001 - the thread must go on: what it could not read may be corrected
+                outage.fails(exc, trace=True)
             self._closing.wait(FOLLOW_S)
 
     def _note_unfit(self, found: str | None) -> None:

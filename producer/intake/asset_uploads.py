@@ -12,7 +12,7 @@ from typing import get_args
 
 from producer.intake.media_check import MediaFacts, Probe, broken_limits
 from producer.intake.uploads import inspect
-from seedance.account import Account
+from seedance.account import Account, account_named
 from seedance.asset_client import AssetClient, Source
 from seedance.assets import LIMITS, AssetStatus, ListedAsset, asset_name
 from seedance.client import GatewayClient
@@ -63,10 +63,7 @@ def account_for_assets(accounts: Sequence[Account], name: str | None) -> Account
         if len(able) != 1:
             raise InvalidInput([Problem("account", f"name an account that takes assets: {names}")])
         return able[0]
-    account = next((account for account in accounts if account.name == name), None)
-    if account is None:
-        there = ", ".join(account.name for account in accounts) or "none"
-        raise InvalidInput([Problem("account", f"{name!r} is not configured; there is {there}")])
+    account = account_named(name, accounts)
     if account not in able:
         message = f"{account.gateway} takes no assets through its API; accounts that do: {names}"
         raise InvalidInput([Problem("account", message)])

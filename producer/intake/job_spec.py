@@ -198,4 +198,4 @@ def parse_job(fields: Mapping[str, Any], where: str = "") -> JobSpec:
             {name: value for name, value in fields.items() if value is not None or name not in JobSpec.model_fields}
         )
     except ValidationError as exc:
-        raise InvalidInput(problems_of(exc), where) from exc
+        raise InvalidInput(problems_of(exc, JobSpec.model_fields), where) from exc

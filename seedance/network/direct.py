@@ -21,7 +21,7 @@ from yarl import URL
 from seedance.network.http_messages import MOST_HEAD_BYTES, header_lines, write_head
 from seedance.network.sessions import NotConnected
 from seedance.network.time_limits import TimeLimits
-from seedance.network.wire import Wire, is_stale
+from seedance.network.wire import Wire
 
 _MOST_ORIGINS = 256
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -105,9 +105,7 @@ async def _connect(session: aiohttp.ClientSession, origin: _Origin, limits: Time
         raise RuntimeError("the session is closed")
     try:
         with limits.start() if limits is not None else nullcontext():
-            while is_stale(connection := await connector.connect(origin.request, [], session.timeout)):
-                connection.close()
-            return connection
+            return await connector.connect(origin.request, [], session.timeout)
     except TimeoutError as exc:
         raise NotConnected(f"no connection to {origin.request.url} in time") from exc
 

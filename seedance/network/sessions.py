@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import select
+import socket
 import ssl
+import struct
+from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from seedance.boot_clock import boottime_s
 from seedance.errors import redact
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import Outbound
@@ -27,21 +34,48 @@ class NotConnected(aiohttp.ClientConnectionError):
     """There is no connection, so no byte of the request was sent."""
 
 
+def is_readable(transport: asyncio.BaseTransport) -> bool:
+    """Whether bytes, or the end of the connection, have come that the loop has not seen yet."""
+    look = select.poll()
+    look.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(look.poll(0))
+
+
+def forget_unsent(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel forget at the end of a connection what it has not sent: it would go on for minutes, and the other
+    side would begin what counts as never begun by then."""
+    with suppress(OSError):  # the connection has ended
+        at_once = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+
+
 class Connector(aiohttp.TCPConnector):
-    """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection on which more
-    came than the responses to its requests: that would be taken for the response to the next one. It waits for a
-    proxy's CONNECT no longer than twice `sock_connect`, which aiohttp does not apply to it."""
+    """A TCPConnector that raises `NotConnected` for each failure to connect, and uses no kept connection that has ended
+    or on which more came than the responses to its requests: that would be taken for the response to the next one. It
+    waits for a proxy's CONNECT no longer than twice `sock_connect`, which aiohttp does not apply to it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+        """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
-        """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
+        """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class. It does not count
+        the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
-            NotConnected: there is no connection.
+            NotConnected: there is no connection, or it took longer.
         """
+        timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
+        limit_s = timeout.connect
         try:
             while True:
+                began = boottime_s()
                 connection = await super().connect(req, *args, **options)
-                if connection.protocol is None or not connection.protocol.should_close:
+                if limit_s is not None and boottime_s() - began > limit_s + 1.0:  # aiohttp waits for whole seconds
+                    connection.close()
+                    raise NotConnected("this machine was stopped while it connected")
+                if not self._is_stale(connection.protocol):
                     return connection
                 connection.close()
         except aiohttp.InvalidURL:
@@ -50,6 +84,24 @@ class Connector(aiohttp.TCPConnector):
             if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
                 raise
             raise NotConnected(_explained(exc, req)) from exc
+
+    def _is_stale(self, inner: ResponseHandler | None) -> bool:
+        """Whether a connection cannot be used, also if the loop has not noticed yet."""
+        if inner is None:
+            return False
+        if inner not in self._used:
+            self._used.add(inner)
+            return inner.should_close
+        transport = inner.transport
+        return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        """As aiohttp's, but nothing more is sent on a connection whose request was given up."""
+        transport = protocol.transport
+        if should_close and isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            forget_unsent(transport)
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)
 
     async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]

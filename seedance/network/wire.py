@@ -8,18 +8,17 @@ connection is taken from aiohttp for one exchange and then given back, if it can
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
 from typing import cast
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
+from seedance.network.sessions import forget_unsent, is_readable
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
@@ -30,25 +29,6 @@ SHORT_BYTES = 16 * 1024
 """A body, or its first piece, of up to this length is sent in one write with the head: each is a call of the kernel."""
 PATIENCE_S = 1.0
 """After this long, `receive` returns what has arrived, so that the caller can judge the pace."""
-
-
-_GIVEN_BACK: WeakSet[asyncio.BaseProtocol] = WeakSet()
-"""aiohttp's side of connections that an exchange has given back."""
-
-
-def is_stale(connection: Connection) -> bool:
-    """Whether a kept connection cannot be used: it has ended, or bytes have come that nobody asked for, and the loop
-    has not noticed yet. They would be taken for the response to the next request."""
-    inner = connection.protocol
-    if inner is None or inner not in _GIVEN_BACK:
-        return False
-    return inner.transport is None or inner.transport.is_closing() or _is_readable(inner.transport)
-
-
-def _is_readable(transport: asyncio.BaseTransport) -> bool:
-    look = select.poll()
-    look.register(transport.get_extra_info("socket"), select.POLLIN)
-    return bool(look.poll(0))
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -146,7 +126,7 @@ class Wire(asyncio.BufferedProtocol):
             await self._end_body()
 
     def _write(self, data: bytes | memoryview) -> None:
-        if self._failure is None:  # else asyncio would log it
+        if self._failure is None and not self._transport.is_closing():  # else asyncio would log it
             self._transport.write(data)
 
     async def _can_write(self) -> bool:
@@ -292,6 +272,8 @@ class Wire(asyncio.BufferedProtocol):
         if not self._is_over:
             self._is_over = True
             self._failure = self._failure or aiohttp.ClientConnectionError("the exchange was ended here")
+            if self._head is None:
+                forget_unsent(self._transport)
             self._transport.abort()  # to close it would wait for the other side to take what it was sent
             self._connection.close()
 
@@ -304,16 +286,17 @@ class Wire(asyncio.BufferedProtocol):
                 await asyncio.sleep(0)  # the loop looks at the socket
                 await asyncio.sleep(0)  # the transport reads
         usable = self._head is not None and self._head.keeps and self._failure is None
-        if not usable or self._excess or self._start < self._end or self._cannot_write or self._is_over:
+        # What is left to write is of a request that was answered before it was taken: the other side may hang up.
+        left = self._transport.get_write_buffer_size() > 0
+        if not usable or self._excess or self._start < self._end or left or self._is_over:
             self.close()
             return
         self._is_over = True
         self._transport.set_protocol(self._inner)
-        _GIVEN_BACK.add(self._inner)
         self._connection.release()
 
     def _may_have_more(self) -> bool:
-        return self._transport.get_extra_info("ssl_object") is not None or _is_readable(self._transport)
+        return self._transport.get_extra_info("ssl_object") is not None or is_readable(self._transport)
 
     async def _wait(self) -> None:
         """Wait until something happens on the connection.

@@ -41,8 +41,7 @@ def answer_assets(action: str, call: Call, store: AssetStore, *, fails: bool) ->
             case "CreateAssetGroup":
                 _only(fields, ("model", "Name"))
                 _model(fields, ("volc-asset",))
-                group = store.create_group(call.account, _name(fields))
-                store.billed[DEFAULT_MODEL] += 1
+                group = store.create_group(call.account, _name(fields), DEFAULT_MODEL)
                 return json_answer(200, {"Id": group.id})
             case "CreateAsset":
                 return json_answer(200, {"Id": _create(fields, file, call, store, fails=fails).id})
@@ -81,9 +80,8 @@ def _create(fields: dict[str, Any], file: bytes | None, call: Call, store: Asset
             check_file(kind, file)
         except BadFile as exc:
             raise _bad(str(exc)) from exc
-    store.billed[model] += 1
     digest, size = (hashlib.sha256(file).hexdigest(), len(file)) if file is not None else ("", 0)
-    return store.create(call.account, group.id, name, kind, url=url, sha256=digest, size=size, fails=fails)
+    return store.create(call.account, group.id, name, kind, url=url, sha256=digest, size=size, fails=fails, model=model)
 
 
 def _from_url(value: Any, kind: Kind) -> tuple[str, bytes | None]:

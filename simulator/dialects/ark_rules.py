@@ -99,14 +99,10 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
     resolution = _choice(given, "resolution", rules.resolutions, "720p")
     ratio = _choice(given, "ratio", (*RATIOS, "adaptive"), "adaptive")
     output_format = _choice(given, "output_format", rules.output_formats or ("mp4",), "mp4")
-    for name in ("generate_audio", "watermark", "return_last_frame", "draft"):
-        if not isinstance(given.get(name, False), bool):
-            raise invalid(name, "must be a boolean")
+    _check_flags(given)
     if given.get("draft"):
         check_draft(given, resolution, rules.upstream, has_drafts=rules.drafts)
-    duration = _integer(given, "duration", rules.default_s)
-    if duration != AUTO_S and not MIN_S <= duration <= rules.longest_s:
-        raise invalid("duration", f"must be an integer in [{MIN_S}, {rules.longest_s}] or {AUTO_S}")
+    duration = _duration(given, rules)
     seed = _integer(given, "seed", -1)
     if not -1 <= seed <= MAX_SEED:
         raise invalid("seed", f"must be an integer in [-1, {MAX_SEED}]")
@@ -139,6 +135,19 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
             "draft": bool(given.get("draft")),
         },
     )
+
+
+def _check_flags(given: Mapping[str, Any]) -> None:
+    for name in ("generate_audio", "watermark", "return_last_frame", "draft"):
+        if not isinstance(given.get(name, False), bool):
+            raise invalid(name, "must be a boolean")
+
+
+def _duration(given: Mapping[str, Any], rules: ModelRules) -> int:
+    duration = _integer(given, "duration", rules.default_s)
+    if duration != AUTO_S and not MIN_S <= duration <= rules.longest_s:
+        raise invalid("duration", f"must be an integer in [{MIN_S}, {rules.longest_s}] or {AUTO_S}")
+    return duration
 
 
 def check_task(task_type: str, content: Content, ratio: str, duration: int) -> None:

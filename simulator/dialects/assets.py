@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from simulator.dialects.base import random_id
 
@@ -48,8 +48,14 @@ class Asset:
 class AssetStore:
     """The assets of all accounts; each account sees its own only."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        seconds: float = 1.0,
+        note: Callable[[Mapping[str, Any]], None] = lambda record: None,
+    ) -> None:
         self.clock = clock
+        self._note = note
         self.seconds = seconds
         """Time from creation to Active or Failed."""
         self.groups: dict[str, Group] = {}
@@ -65,20 +71,48 @@ class AssetStore:
             self._owners[account] = next(self._numbers)
         return self._owners[account]
 
-    def create_group(self, account: str, name: str) -> Group:
+    def create_group(self, account: str, name: str, model: str) -> Group:
+        """Make a group, billed as that model."""
         group = Group(self._id("group"), account, name, self.clock())
-        self.groups[group.id] = group
+        self._keep(group, model)
+        self._note({"model": model, "group": asdict(group)})
         return group
 
     def create(
-        self, account: str, group_id: str, name: str, kind: Kind, *, url: str, sha256: str, size: int, fails: bool
+        self,
+        account: str,
+        group_id: str,
+        name: str,
+        kind: Kind,
+        *,
+        url: str,
+        sha256: str,
+        size: int,
+        fails: bool,
+        model: str,
     ) -> Asset:
+        """Make an asset, billed as that model."""
         now = self.clock()
         asset = Asset(
             self._id("asset"), account, group_id, name, kind, url, sha256, size, now, now + self.seconds, fails
         )
-        self.assets[asset.id] = asset
+        self._keep(asset, model)
+        self._note({"model": model, "asset": asdict(asset)})
         return asset
+
+    def restore(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Take what an earlier run had noted, in its order."""
+        for record in records:
+            made = Group(**record["group"]) if "group" in record else Asset(**record["asset"])
+            self._keep(made, record["model"])
+
+    def _keep(self, made: Group | Asset, model: str) -> None:
+        self.owner(made.account)
+        if isinstance(made, Group):
+            self.groups[made.id] = made
+        else:
+            self.assets[made.id] = made
+        self.billed[model] += 1
 
     def refusal_reason(self, account: str, asset_id: str, kind: str, *, strict: bool) -> str | None:
         """Why a generation may not use an asset; None when it may. Unknown ids pass unless `strict`."""

@@ -44,9 +44,10 @@ class Simulator:
             OSError: the port is taken.
             BadRule: the fault file contains an invalid rule.
         """
-        restored = self._world.journal.load(self._world.engine.seed)
-        for task in restored:
+        kept = self._world.journal.load(self._world.engine.seed)
+        for task in kept.tasks:
             self._world.engine.restore(task)
+        self._world.assets.restore(kept.assets)
         self._control.arm()
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.5)
@@ -55,7 +56,7 @@ class Simulator:
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        for task in restored:
+        for task in kept.tasks:
             if task.phase(self._world.engine.clock()) not in TERMINAL:
                 self._gateway.watch(task, self._options.public_url or self.url)
 

@@ -43,7 +43,7 @@ def make_world(options: SimulatorOptions) -> World:
         saved = journal.saved_seed()
         seed = saved if saved is not None else secrets.randbits(32)
     engine = Engine(seed, timing_of(options), options.clock)
-    assets = AssetStore(engine.clock, options.asset_seconds)
+    assets = AssetStore(engine.clock, options.asset_seconds, journal.note_assets)
     ledger = Ledger(engine, assets)
     faults = FaultRules(seed)
     webhook_signer = WebhookSigner(seed, options.webhook_secret)

@@ -1,14 +1,25 @@
-"""Created tasks in a file, one line each, so that they survive a kill and a restart of the simulator."""
+"""Created tasks and assets in a file, one line each, so that they survive a kill and a restart of the simulator."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
 from simulator.tasks.task import Fate, Order, Task
+
+_OF_ASSETS = "of_assets"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What earlier runs left: their tasks, and what the store of assets noted, in its order."""
+
+    tasks: tuple[Task, ...] = ()
+    assets: tuple[Mapping[str, Any], ...] = ()
 
 
 class Journal:
@@ -27,24 +38,29 @@ class Journal:
             first = file.readline()
         return int(orjson.loads(first)["seed"]) if first.endswith(b"\n") else None
 
-    def load(self, seed: int) -> list[Task]:
-        """Read the tasks of earlier runs and open the file for appending. An incomplete last line is dropped."""
+    def load(self, seed: int) -> Kept:
+        """Read what earlier runs left and open the file for appending. An incomplete last line is dropped."""
         if self._path is None:
-            return []
+            return Kept()
         tasks: dict[str, Task] = {}
+        assets: list[Mapping[str, Any]] = []
         whole = 0
         if self._path.exists():
             data = self._path.read_bytes()
             whole = data.rfind(b"\n") + 1
             for line in data[:whole].splitlines():
-                _apply(orjson.loads(line), tasks)
+                record = orjson.loads(line)
+                if _OF_ASSETS in record:
+                    assets.append(record[_OF_ASSETS])
+                else:
+                    _apply(record, tasks)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("ab", buffering=0)
         self._file.truncate(whole)
         self._header = {"seed": seed}
         if not whole:
             self._write(self._header)
-        return list(tasks.values())
+        return Kept(tuple(tasks.values()), tuple(assets))
 
     def created(self, task: Task) -> None:
         if self._file is not None:
@@ -56,6 +72,10 @@ class Journal:
         """Record that the task was cancelled or deleted."""
         if self._file is not None:
             self._write({"id": task.id, "cancelled_at": task.cancelled_at, "deleted": task.deleted})
+
+    def note_assets(self, record: Mapping[str, Any]) -> None:
+        """Record what the store of assets needs to make a group or an asset again."""
+        self._write({_OF_ASSETS: record})
 
     def clear(self) -> None:
         if self._file is not None:

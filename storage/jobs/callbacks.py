@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.claims import NEXT_CLAIM
 from storage.jobs.walks import of_task
 from storage.jsonb import dumps
 from storage.leases import Claimed
@@ -66,7 +67,8 @@ WITH called AS MATERIALIZED (
            OR (a.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
       AND {_holder("c.account", "%(task_id)s::text")} IS NULL
 ), hurried AS (
-    UPDATE jobs j SET due_at = now()
+    -- The lease ends: what its holder saw before the call must not put the job off again.
+    UPDATE jobs j SET due_at = now(), claim = {NEXT_CLAIM}
     FROM called c
     WHERE j.id = c.job_id AND j.attempt = c.number AND j.due_at > now()
       AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))

@@ -194,7 +194,7 @@ def _store(conn: Connection, jobs: Sequence[NewJob], views: FreshViews | None) -
 
 
 def _make_views(conn: Connection, views: FreshViews, chunk: Sequence[NewJob]) -> None:
-    """Make the views of a chunk that was sent as far as it fitted into the socket, and send the rest meanwhile."""
+    """Make the views of a chunk that was sent as far as it fitted into the socket, and send the rest in between."""
     for start in range(0, len(chunk), _BETWEEN_SENDS):
         conn.pgconn.flush()
         views.make(chunk[start : start + _BETWEEN_SENDS])

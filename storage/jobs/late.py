@@ -22,6 +22,9 @@ from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 
+Notes = Mapping[tuple[UUID, int], str]
+"""By job and number of the attempt: what is known of its task, such as that it was cancelled in time."""
+
 _WAITING = (JobState.QUEUED, JobState.UNCONFIRMED)
 
 
@@ -62,12 +65,12 @@ SELECT n.job_id, j.state, j.state, n.reason, n.detail FROM noted n JOIN jobs j O
 """
 
 
-def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping[UUID, str] | None = None) -> set[UUID]:
+def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Notes | None = None) -> set[UUID]:
     """Process stored acceptances of these jobs: a waiting job continues with its accepted attempt; an acceptance that
     its job does not use is noted as surplus, once.
 
-    `notes`, by job, are added to the events of surplus tasks, such as that they were cancelled in time. Returns the
-    jobs whose POST is in flight: they are left unchanged, because the outcome of that POST decides.
+    `notes` are added to the events of surplus tasks. Returns the jobs whose POST is in flight: they are left unchanged,
+    because the outcome of that POST decides.
     """
     if not job_ids:
         return set()
@@ -80,7 +83,7 @@ def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping
     surplus: list[dict[str, Any]] = []
     submitting: set[UUID] = set()
     for item in unused:
-        state, note = JobState(item.state), (notes or {}).get(item.job_id, "")
+        state, note = JobState(item.state), (notes or {}).get((item.job_id, item.number), "")
         if state in _WAITING and item.job_id not in adopting:
             adopting[item.job_id] = item
         elif state is JobState.SUBMITTING:
@@ -103,10 +106,10 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, reason text, detail j
 """
 
 
-def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Mapping[UUID, str]) -> None:
+def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Notes) -> None:
     """Note second tasks of attempts that already have one: the gateway executed one POST twice."""
     if found:
-        rows = [_double_charge(item, notes.get(item.job_id, ""), item.story) for item in found]
+        rows = [_double_charge(item, notes.get((item.job_id, item.number), ""), item.story) for item in found]
         conn.execute(_NOTE_SECOND, {"rows": dumps(rows)})
 
 

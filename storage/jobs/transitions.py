@@ -142,8 +142,8 @@ WITH requested AS (
 UPDATE jobs j SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
                 -- In submitting, due_at is the end of the lease, which reveals a lost POST.
                 due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END,
-                -- A poll that began before the request must not write any more.
-                claim = CASE WHEN state = 'generating' THEN {NEXT_CLAIM} ELSE claim END
+                -- A poll or a look that began before the request must not write any more. In submitting it is a POST.
+                claim = CASE WHEN state = 'submitting' THEN claim ELSE {NEXT_CLAIM} END
 WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
 RETURNING id, state
 )

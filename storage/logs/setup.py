@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from typing import Literal
 
 from storage.logs.formats import ConsoleLines, JsonLines
@@ -21,7 +22,15 @@ def set_up_logging(log_format: Literal["console", "json"], level: int | str | No
     handler.setFormatter(JsonLines() if log_format == "json" else ConsoleLines())
     logging.basicConfig(level=level or logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    warnings.formatwarning = _on_one_line
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Each failed attempt to connect; what asked for the connection says so.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def _on_one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as one line; Celery's about root has six."""
+    return f"{category.__name__}: {' '.join(str(message).split())} ({filename}:{lineno})"

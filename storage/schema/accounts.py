@@ -65,7 +65,7 @@ class AccountKey(SQLModel, table=True):
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     account: str = Field(sa_column=Column(Text, nullable=False))
-    # See `storage.accounts.sealing`.
+    # See `storage.sealing`.
     sealed: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     # When another key replaced it.

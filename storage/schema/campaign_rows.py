@@ -135,6 +135,8 @@ class CampaignOperation(SQLModel, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     campaign_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("campaigns.id"), nullable=False))
     verb: str = Field(sa_column=Column(Text, nullable=False))
+    # Of the choice of rows and what was to be done with them; null: a program before 0055 began it.
+    asked_hash: str | None = Field(default=None, sa_column=Column(Text))
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     actor: str | None = Field(default=None, sa_column=Column(Text))
     # What it did, as its caller was answered.

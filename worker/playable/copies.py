@@ -130,6 +130,9 @@ async def _renew(runtime: Runtime, wanted: WantedCopy, task: asyncio.Task[Any]) 
         except DatabaseUnavailable as exc:
             log.warning("playable.not_renewed job_id=%s error=%s", wanted.job_id, exc)
             continue
+        except Exception:  # without renewals, another worker would make the same copy
+            log.exception("playable.not_renewed job_id=%s", wanted.job_id)
+            continue
         if not held:
             log.warning("playable.lease_lost job_id=%s", wanted.job_id)
             task.cancel()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from seedance.boot_clock import boottime_s
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, Unavailable, without_frames
 from seedance.gateways.base import TaskReport
@@ -22,7 +23,7 @@ from worker.polling.cancelling import ask_to_cancel, decide_cancel
 from worker.polling.decisions import decide_poll
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
-from worker.runtime import Runtime, boottime_s
+from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.poll")
 

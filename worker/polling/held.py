@@ -19,6 +19,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from seedance.account import Account
+from seedance.boot_clock import boottime_s
 from seedance.client import GatewayClient
 from storage.database import DatabaseUnavailable
 from storage.jobs.reasons import Reason
@@ -28,7 +29,7 @@ from worker.polling.ask import Polled, Task, ask
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.polling.write import give_back, write
-from worker.runtime import Part, Runtime, boottime_s
+from worker.runtime import Part, Runtime
 
 log = logging.getLogger("reelq.poll")
 

@@ -203,8 +203,8 @@ def _write_decisions(conn: Connection, settings: Settings, held: Sequence[Doubt]
     grace_s = settings.unconfirmed_grace_seconds
     waiting = {d.id for d in held if not by_policy or d.age_s >= grace_s}  # otherwise the policy will decide
     held_now = _newly_held(conn, [item.id for item in later if item.reason is Reason.HELD and item.id in waiting])
-    transitions.postpone(conn, later)
-    if held_now:
+    written = transitions.postpone(conn, later)
+    if held_now := [job_id for job_id in held_now if job_id in written]:
         jobs = queries.jobs_of_any_tenant(conn, held_now).values()
         outbox.tell_held(conn, {job.id: job_document(job) for job in jobs})
 

@@ -19,6 +19,7 @@ from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.admission.queue.queue_memory import QueueMemory
+from storage.broker import NO_EFFECT
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
 from storage.jobs.due_work import due_work, has_queue
@@ -38,6 +39,7 @@ from worker.scheduling.batches import (
     SLOW_S,
     TRANSFER_BATCH,
     Limit,
+    copies_a_message,
     messages,
     mixed_messages,
     polls_to_claim,
@@ -55,7 +57,7 @@ log = logging.getLogger("reelq.dispatch")
 LOOK_BACK = "look_back"
 ALL = frozenset(Due)
 IDLE_S = 1.0
-"""While nothing is queued, limits are learned and breakers are closed as often as this."""
+"""While nothing is queued, limits are learned, breakers are closed and the broker is tried with a write as often."""
 LONG_S = 0.005
 """A claim that takes as long is worth a thread for another one beside it."""
 MODELS_EVERY_S = 1.0
@@ -88,7 +90,7 @@ class Dispatcher:
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
         self._memory = QueueMemory()
-        self._granted_at = self._recovered_at = -math.inf
+        self._granted_at = self._recovered_at = self._written_at = -math.inf
         self._has_queue = False
         """Whether any job was queued at the last look."""
         self._is_slow = False
@@ -100,6 +102,8 @@ class Dispatcher:
         self._database = database
         self._connection: Any = None
         self._producer: Any = None
+        self.copiers = 0
+        """How many workers copy videos; 0: not known."""
         self.awaited: set[str] = set()
         """The queues for which the last claim found less than it could have taken. Only for these is a hint worth a
         round: of the others, a tick finds more at any time."""
@@ -202,8 +206,12 @@ class Dispatcher:
             pipe = self._channel().client.pipeline(transaction=False)
             for queue in MAX_WAITING:
                 pipe.llen(queue)
-            lengths = pipe.execute()
+            if (now := time.monotonic()) >= self._written_at + IDLE_S:  # a read-only broker still counts
+                pipe.execute_command(*NO_EFFECT)
+                self._written_at = now
+            lengths = pipe.execute()[: len(MAX_WAITING)]
         except (RedisError, OSError) as exc:
+            self._written_at = -math.inf
             self.close()
             raise BrokerError(str(exc)) from exc
         return room({queue: int(length) for queue, length in zip(MAX_WAITING, lengths, strict=True)})
@@ -219,8 +227,8 @@ class Dispatcher:
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit.jobs, lease_s) if limit.jobs else []
             self._note(Due.TRANSFER, len(others), limit)
-            yield from _transfers(urgent)
-            yield from _transfers(others)
+            yield from _transfers(urgent, self.copiers)
+            yield from _transfers(others, self.copiers)
         if free["transfer"] and due.playable_copies:
             copies = claim_copies(conn, self._settings.playable_copies_at_once, lease_s)
             yield from _batches("playable", "transfer", copies, 1)
@@ -345,8 +353,8 @@ def _count_lateness(conn: Connection, polls: Sequence[Claimed]) -> None:
     measures.write(conn)
 
 
-def _transfers(claimed: Sequence[Claimed]) -> Iterator[Batch]:
-    for items in mixed_messages(claimed, TRANSFER_BATCH):
+def _transfers(claimed: Sequence[Claimed], copiers: int) -> Iterator[Batch]:
+    for items in mixed_messages(claimed, copies_a_message(len(claimed), copiers)):
         accounts = sorted({item.account for item in items})
         yield Batch("transfer", "transfer", accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts", items)
 

@@ -22,10 +22,10 @@ BLOCK_S = 10
 """How long the broker waits for a hint before it answers that there is none, which shows that the connection works."""
 AGAIN_S = 5.0
 """After a failure, how long until the broker is asked again."""
-LEAST_ANSWER_S = 0.1
-"""A broker that has just answered has at least this long for its next answer, although the wait is over."""
 REFUSED_AGAIN_S = 60.0
 """The same if the broker refuses a command: its configuration must change first."""
+LEAST_ANSWER_S = 0.1
+"""A broker that has just answered has at least this long for its next answer, although the wait is over."""
 PAUSE_S = 0.02
 """The least time between two looks at the hints."""
 SHARE, CREDIT_S = 0.1, 0.05

@@ -27,6 +27,7 @@ from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
 from storage.outages import Outage
 from storage.revisions import too_old
 from storage.settings import Settings, load_settings
+from storage.waking.hints import Due
 from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
@@ -40,6 +41,8 @@ from worker.scheduling.stopping import stop_by_signals
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
+SEEN_S = 10.0
+"""A worker that was not seen for as long is gone: its heartbeats are three seconds apart."""
 DATABASE_CONNECTIONS = 3
 ADVICE = "new work waits until it answers; `reelq doctor` says what to do"
 LIMITS = replace(PROMPT, lock_s=2.0)
@@ -170,12 +173,14 @@ class DueScheduler(Scheduler):
                 raise
             except Exception:  # the other tasks go on, and so do claims
                 log.exception("tick.task_failed")
+        self._database_outage.works()  # whatever the broker does
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:
                 heartbeats.beat(conn, "scheduler", self._instance)
                 self._restores.advance(conn)
                 self.dispatcher.live.refresh(conn)
+                self.dispatcher.copiers = heartbeats.count_fresh(conn, Due.TRANSFER, SEEN_S)
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()
         self.dispatcher.run(self._restores.may_submit)

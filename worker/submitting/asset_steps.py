@@ -14,6 +14,7 @@ from typing import Any
 
 from seedance.asset_client import AssetClient, Source, not_offered
 from seedance.assets import DEFAULT_GROUP, AssetStatus, ListedAsset, asset_name
+from seedance.boot_clock import boottime_s
 from seedance.client import GatewayClient
 from seedance.errors import (
     AccountProblem,
@@ -31,7 +32,7 @@ from seedance.request import Modality
 from storage import assets
 from storage.assets import AssetRow, asset_key
 from storage.bucket.requests import MAX_LINK_S
-from worker.runtime import Runtime, boottime_s
+from worker.runtime import Runtime
 from worker.submitting.inputs import InlineSlots, read_object
 
 log = logging.getLogger("reelq.assets")

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from seedance.boot_clock import boottime_s
 from seedance.client import GatewayClient
 from seedance.errors import NotTried
 from seedance.gateways.base import AttemptOptions
@@ -26,7 +27,7 @@ from storage.metrics.measures import Measures
 from worker.decisions import Decision, draft_expired, fail
 from worker.journal import Journal
 from worker.polling.plan import PollPlan
-from worker.runtime import Runtime, boottime_s
+from worker.runtime import Runtime
 from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit
 from worker.submitting.earlier import settle_earlier

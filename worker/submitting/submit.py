@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from seedance.boot_clock import boottime_s
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotTried, OutcomeUnknown, without_frames
 from seedance.gateways.base import Submitted
@@ -34,7 +35,7 @@ from worker.failpoints import failpoint
 from worker.journal import Journal
 from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
-from worker.runtime import Runtime, boottime_s
+from worker.runtime import Runtime
 from worker.submitting.assets import bring_assets, sort_by_assets
 from worker.submitting.begin import Ready, begin
 from worker.submitting.circuit_breaker import Outcome, report

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 0882dbfb23538cd17657120a1f09ec798f22d92aee493d2e5f9f94936493603e
+// Types: 1ae8e73c4409e3d47a80772f6373ab61222cdbbf346a91e93897c98522169b4c
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

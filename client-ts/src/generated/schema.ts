@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 0882dbfb23538cd17657120a1f09ec798f22d92aee493d2e5f9f94936493603e
+// Types: 1ae8e73c4409e3d47a80772f6373ab61222cdbbf346a91e93897c98522169b4c
 
 export interface components {
     schemas: {
@@ -2958,12 +2958,16 @@ export interface components {
              */
             all?: boolean;
             /**
+             * @description Ids of the chosen rows that a dry run showed as `acting`: no other row takes part, whatever has changed since. A repetition of the operation need not have them.
+             */
+            agreed?: string[] | null;
+            /**
              * @description Say what would be done and what it costs; do nothing.
              * @default false
              */
             dry_run?: boolean;
             /**
-             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             * @description An id of your own, or the header `Idempotency-Key`: the same request with the same id does nothing, and gets the same answer; another request with it is refused.
              */
             operation?: string | null;
             /**
@@ -3881,12 +3885,16 @@ export interface components {
              */
             all?: boolean;
             /**
+             * @description Ids of the chosen rows that a dry run showed as `acting`: no other row takes part, whatever has changed since. A repetition of the operation need not have them.
+             */
+            agreed?: string[] | null;
+            /**
              * @description Say what would be done and what it costs; do nothing.
              * @default false
              */
             dry_run?: boolean;
             /**
-             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             * @description An id of your own, or the header `Idempotency-Key`: the same request with the same id does nothing, and gets the same answer; another request with it is refused.
              */
             operation?: string | null;
             /**
@@ -3945,12 +3953,16 @@ export interface components {
              */
             all?: boolean;
             /**
+             * @description Ids of the chosen rows that a dry run showed as `acting`: no other row takes part, whatever has changed since. A repetition of the operation need not have them.
+             */
+            agreed?: string[] | null;
+            /**
              * @description Say what would be done and what it costs; do nothing.
              * @default false
              */
             dry_run?: boolean;
             /**
-             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             * @description An id of your own, or the header `Idempotency-Key`: the same request with the same id does nothing, and gets the same answer; another request with it is refused.
              */
             operation?: string | null;
         };
@@ -4013,12 +4025,16 @@ export interface components {
              */
             all?: boolean;
             /**
+             * @description Ids of the chosen rows that a dry run showed as `acting`: no other row takes part, whatever has changed since. A repetition of the operation need not have them.
+             */
+            agreed?: string[] | null;
+            /**
              * @description Say what would be done and what it costs; do nothing.
              * @default false
              */
             dry_run?: boolean;
             /**
-             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             * @description An id of your own, or the header `Idempotency-Key`: the same request with the same id does nothing, and gets the same answer; another request with it is refused.
              */
             operation?: string | null;
             /**
@@ -4953,7 +4969,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4978,7 +4994,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5003,7 +5019,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5028,7 +5044,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5053,7 +5069,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5078,7 +5094,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5103,7 +5119,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                /** @description The same as `operation` in the body: the same request with the same key does nothing, and gets the same answer; another request with it is refused. */
                 "Idempotency-Key"?: string;
             };
             path: {

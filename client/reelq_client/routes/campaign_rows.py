@@ -26,7 +26,7 @@ _LONG_S = 600.0
 @dataclass(frozen=True)
 class Choice:
     """Which rows a decision is about: those that match everything that is given. `rows`: numbers as a spreadsheet
-    counts, such as "2-10,14"."""
+    counts, such as "2-10,14". `agreed`: ids of those that a dry run showed as `acting`, which alone take part."""
 
     rows: str | None = None
     keys: Sequence[str] = ()
@@ -35,12 +35,16 @@ class Choice:
     reviews: Sequence[Review] = ()
     reasons: Sequence[str] = ()
     all: bool = False
+    agreed: Sequence[UUID | str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What is given, as the API takes it."""
         lists = {"keys": self.keys, "ids": [str(item) for item in self.ids], "states": self.states}
         lists |= {"reviews": self.reviews, "reasons": self.reasons}
-        return given(rows=self.rows, all=self.all or None) | {name: [*item] for name, item in lists.items() if item}
+        agreed = None if self.agreed is None else [str(item) for item in self.agreed]
+        return given(rows=self.rows, all=self.all or None, agreed=agreed) | {
+            name: [*item] for name, item in lists.items() if item
+        }
 
 
 EVERY_ROW = Choice(all=True)
@@ -48,7 +52,7 @@ EVERY_ROW = Choice(all=True)
 
 class RowRoutes:
     """The rows of campaigns. Each decision is carried out once, also if its answer is lost and it is sent again;
-    `operation` is an id of your own for it."""
+    `operation` is an id of your own for it, which is refused with another choice or other values."""
 
     @call
     def status(self, name: str) -> Flow[CampaignOverview]:

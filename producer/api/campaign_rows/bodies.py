@@ -43,14 +43,22 @@ class RowChoice(BaseModel):
     reviews: Annotated[list[Review], Field(max_length=len(Review), description="Rows with any of these reviews.")] = []
     reasons: Annotated[list[Reason], Field(max_length=len(Reason), description="Rows with any of these reasons.")] = []
     all_rows: Annotated[StrictBool, Field(alias="all", description="Every row.")] = False
+    agreed: Annotated[
+        list[UUID] | None,
+        Field(
+            max_length=MAX_NAMED,
+            description="Ids of the chosen rows that a dry run showed as `acting`: no other row takes part, whatever "
+            "has changed since. A repetition of the operation need not have them.",
+        ),
+    ] = None
     dry_run: Annotated[StrictBool, Field(description="Say what would be done and what it costs; do nothing.")] = False
     operation: Annotated[
         StrictStr | None,
         Field(
             min_length=1,
             max_length=MAX_OPERATION_CHARS,
-            description="An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets "
-            "the same answer.",
+            description="An id of your own, or the header `Idempotency-Key`: the same request with the same id does "
+            "nothing, and gets the same answer; another request with it is refused.",
         ),
     ] = None
 
@@ -68,6 +76,7 @@ class RowChoice(BaseModel):
             reasons=self.reasons,
             ids=self.ids,
             all_rows=self.all_rows,
+            agreed=self.agreed,
         )
 
 

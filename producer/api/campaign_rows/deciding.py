@@ -164,7 +164,7 @@ class _Deciding:
         def work() -> RowDecision:
             counted = principal_of(request).jobs_per_minute is not None and verb in _MAKING
             if operation is not None and (body.dry_run or counted):
-                before = carried_out(producer, name, verb, operation)
+                before = carried_out(producer, name, verb, choice, terms, operation)
                 if before is not None:
                     return as_decision(dict(before.document), dry_run=body.dry_run, repeated=True)
             if body.dry_run:

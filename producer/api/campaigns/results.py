@@ -19,8 +19,8 @@ from producer.campaigns.results.posters import with_posters, without_posters
 from producer.campaigns.results.results import Result, Results
 from producer.campaigns.results.sharing import share_url
 from producer.campaigns.results.tables import as_csv, as_jsonl
+from producer.campaigns.results.wall import POSTER_FORM, as_wall, content_security_policy
 from producer.campaigns.results.wall import POSTER_PX as WALL_PX
-from producer.campaigns.results.wall import as_wall, content_security_policy
 from producer.campaigns.results.workbook import POSTER_PX, write_workbook
 from producer.campaigns.status import campaign_status
 from producer.http import bodies
@@ -139,7 +139,9 @@ def _sheet_route(router: APIRouter, service: Service) -> None:
         wanted = RowFilter(states=states or None, reviews=reviews or None)
         results, links = await _results_for(service, request, name, wanted, link_seconds)
         languages = {code: catalogue(code) for code in LANGUAGES}
-        pieces = as_wall(name, with_posters(results, service.objects, WALL_PX), languages, links, language=language)
+        pieces = as_wall(
+            name, with_posters(results, service.objects, WALL_PX, POSTER_FORM), languages, links, language=language
+        )
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(f'{name}.html', safe='')}",
             "Content-Security-Policy": content_security_policy(),

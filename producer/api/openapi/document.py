@@ -77,7 +77,8 @@ OPERATION_KEY = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_OPERATION_CHARS},
-    "description": "The same as `operation` in the body: the same key again does nothing, and gets the same answer.",
+    "description": "The same as `operation` in the body: the same request with the same key does nothing, and gets the "
+    "same answer; another request with it is refused.",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -13,6 +15,7 @@ from producer.campaigns.decisions.decide import decide
 from producer.campaigns.decisions.decision import Act, Decision, Done, Left
 from producer.campaigns.decisions.verdicts import Terms, Verb, Why
 from producer.campaigns.status import campaign_status, pause_campaign
+from producer.errors import OperationConflict
 from producer.intake.intake import as_new_job
 from producer.operator_actions.job_actions import what_cancelling_does
 from seedance.problems import InvalidInput, Problem
@@ -75,18 +78,20 @@ def carry_out(
 
     Raises:
         CampaignNotFound: the tenant has no such campaign.
-        InvalidInput: a field to set is not valid, the operation was something else, or a file was removed a moment ago.
+        InvalidInput: a field to set is not valid, or a file was removed a moment ago.
+        OperationConflict: the operation was something else.
         PurseExhausted: the jobs cost more than a purse still has.
         DatabaseUnavailable: the database does not answer; the same operation can be repeated safely.
     """
     terms = terms or Terms(datetime.now(UTC))
-    operation = _checked(operation)
+    operation, asked = _checked(operation), _hash_of(choice, terms)
+    choice = choice.narrowed()
     with acting(decider.actor), decider.database.begin() as conn:
         limit(conn, BULK)
         campaign_id = campaign_status(conn, decider.tenant, campaign).id
-        known = operations.begin(conn, decider.tenant, operation, campaign_id, verb)
+        known = operations.begin(conn, decider.tenant, operation, campaign_id, verb, asked)
         if known is not None:
-            return _as_before(known, operation, campaign_id, verb)
+            return _as_before(known, operation, campaign_id, verb, asked)
         ensure_campaign(conn, decider.tenant, campaign)  # it is open again, and no enqueue adds rows beside this
         chosen = [row.id for row in stream_rows(conn, campaign_id, choice.wanted)]
         lock_rows(conn, campaign_id, chosen)
@@ -100,17 +105,22 @@ def carry_out(
         return done
 
 
-def carried_out(decider: Decides, campaign: str, verb: Verb, operation: str) -> Done | None:
+def carried_out(
+    decider: Decides, campaign: str, verb: Verb, choice: Choice, terms: Terms | None, operation: str
+) -> Done | None:
     """What an operation did when it was carried out; None: it was not.
 
     Raises:
         CampaignNotFound: the tenant has no such campaign.
-        InvalidInput: the operation was something else, or its id is not valid.
+        InvalidInput: its id is not valid.
+        OperationConflict: the operation was something else.
     """
     with decider.database.begin() as conn:
         campaign_id = campaign_status(conn, decider.tenant, campaign).id
         known = operations.find(conn, decider.tenant, _checked(operation))
-    return None if known is None else _as_before(known, operation, campaign_id, verb)
+    if known is None:
+        return None
+    return _as_before(known, operation, campaign_id, verb, _hash_of(choice, terms or Terms(datetime.now(UTC))))
 
 
 def _checked(operation: str | None) -> str:
@@ -121,11 +131,26 @@ def _checked(operation: str | None) -> str:
     return operation
 
 
-def _as_before(known: operations.Known, operation: str, campaign_id: UUID, verb: Verb) -> Done:
+def _hash_of(choice: Choice, terms: Terms) -> str:
+    """What makes an operation the same: the choice of rows as it was given, and what is done with them."""
+    wanted = {name: value and sorted(value) for name, value in asdict(choice.wanted).items()}
+    asked = wanted | {
+        "comment": terms.comment,
+        "discard": terms.discard,
+        "fields": dict(terms.fields),
+        "whole": terms.whole,
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _as_before(known: operations.Known, operation: str, campaign_id: UUID, verb: Verb, asked: str) -> Done:
     if (known.campaign_id, known.verb) != (campaign_id, verb):
         of = "" if known.campaign_id == campaign_id else " of another campaign"
-        message = f"{operation} was another operation: {known.verb}{of}; use another id"
-        raise InvalidInput([Problem("operation", message)])
+        raise OperationConflict(f"{operation} was another operation: {known.verb}{of}; use another id")
+    if known.asked_hash not in {None, asked}:
+        raise OperationConflict(
+            f"{operation} was another operation: {verb} of other rows, or with other values; use another id"
+        )
     document = known.result or {}
     return Done(operation, int(document.get("done", 0)), int(document.get("asked", 0)), True, {}, document)
 

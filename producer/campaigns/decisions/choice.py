@@ -23,10 +23,16 @@ _RANGE = re.compile(r"(\d{1,10})(?:\s*[-–:]\s*(\d{1,10}))?")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen rows. `names_rows`: they were named one by one, so each of them is expected to take part."""
+    """The chosen rows. `names_rows`: they were named one by one, so each of them is expected to take part. `agreed`:
+    ids of those that a preview showed, which alone take part; None: all that are chosen when the decision is made."""
 
     wanted: RowFilter
     names_rows: bool = False
+    agreed: Sequence[UUID] | None = None
+
+    def narrowed(self) -> Choice:
+        """The rows that were agreed to, or else the choice as it is."""
+        return self if self.agreed is None else Choice(RowFilter(ids=self.agreed))
 
 
 EVERY_ROW = Choice(RowFilter())
@@ -43,12 +49,13 @@ def choose(
     reasons: Iterable[str] = (),
     ids: Iterable[UUID] = (),
     all_rows: bool = False,
+    agreed: Sequence[UUID] | None = None,
 ) -> Choice | None:
-    """Parse a choice: `rows` such as "2-10,14", as a spreadsheet counts; keys; filters, which rows must all match; ids.
-    None: nothing is chosen.
+    """Parse a choice: `rows` such as "2-10,14", as a spreadsheet counts; keys; filters, which rows must all match; ids;
+    `agreed` as in `Choice`. None: nothing is chosen.
 
     Raises:
-        InvalidInput: it cannot be read, or all rows are chosen together with some of them.
+        InvalidInput: it cannot be read, all rows are chosen together with some of them, or `agreed` stands alone.
     """
     named, by, one_by_one = list(keys), (list(states), list(reviews), list(reasons)), list(ids)
     if max(len(named), len(by[2]), len(one_by_one)) > MAX_NAMED:
@@ -56,6 +63,8 @@ def choose(
     if all_rows and (rows is not None or named or one_by_one):
         raise InvalidInput([Problem("all", "cannot be combined with rows, keys or ids")])
     if not all_rows and rows is None and not named and not one_by_one and not any(by):
+        if agreed is not None:
+            raise InvalidInput([Problem("agreed", "is for chosen rows; choose them too, or all of them")])
         return None
     wanted = RowFilter(
         states=[_one_of("state", text, JobState) for text in by[0]] or None,
@@ -65,7 +74,7 @@ def choose(
         keys=named or None,
         ids=one_by_one or None,
     )
-    return Choice(wanted, rows is not None or bool(named or one_by_one))
+    return Choice(wanted, rows is not None or bool(named or one_by_one), agreed)
 
 
 def read_ranges(text: str) -> Sequence[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -212,8 +212,3 @@ def _changes(origin: JobView, verdict: Verdict) -> dict[str, Any]:
     if verdict.no_sound:
         changes["audio"] = False
     return changes
-
-
-def only(choice: Choice, decision: Decision) -> Choice:
-    """The choice without rows that take no part in a decision: what was agreed to."""
-    return replace(choice, wanted=RowFilter(ids=[act.row.id for act in decision.acts]), names_rows=False)

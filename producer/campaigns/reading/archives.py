@@ -30,7 +30,9 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
-            raise whole_file(name, "is damaged: the workbook is incomplete") from exc
+            raise whole_file(
+                name, "is damaged: the workbook is incomplete; open it in a spreadsheet and save it again"
+            ) from exc
         self._members = {item.filename.replace("\\", "/").lower(): item for item in self._zip.infolist()}
         if len(self._members) > _MAX_MEMBERS or sum(i.file_size for i in self._members.values()) > MAX_UNPACKED_BYTES:
             raise self._too_large()

@@ -18,8 +18,15 @@ from seedance.request import AUTO_DURATION, MAX_REFERENCES, Ratio
 MEDIA_LISTS: Final = frozenset(MAX_REFERENCES)
 _MEDIA = frozenset({"first_frame", "last_frame"})
 _LOWERCASE = frozenset({"model", "output_format", "task_type"})
-_TRUE = frozenset(["true", "yes", "y", "on", "1", "是", "有", "开", "開", "真", "对", "對", "√", "✓", "✔"])
-_FALSE = frozenset(["false", "no", "n", "off", "0", "否", "无", "無", "关", "關", "假", "错", "錯", "×", "✗", "✘"])
+# Also what spreadsheets of other languages write into CSV for TRUE and FALSE.
+_TRUE = frozenset({
+    "true", "yes", "y", "on", "1", "是", "有", "开", "開", "真", "对", "對", "√", "✓", "✔", "wahr", "vrai", "verdadero",
+    "verdadeiro", "vero", "waar", "prawda", "истина", "ja", "oui", "sí", "si", "sim", "sì", "tak", "да",
+})  # fmt: skip
+_FALSE = frozenset({
+    "false", "no", "n", "off", "0", "否", "无", "無", "关", "關", "假", "错", "錯", "×", "✗", "✘", "falsch", "faux",
+    "falso", "onwaar", "fałsz", "ложь", "nein", "non", "não", "nee", "nie", "нет",
+})  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "tier": {"标准": "standard", "標準": "standard", "快速": "fast", "迷你": "mini"},
     "ratio": {"自适应": "adaptive", "自適應": "adaptive"},

@@ -41,7 +41,7 @@ class Xls:
         if "EncryptedPackage".encode("utf-16-le") in content:
             raise whole_file(name, "is protected by a password; save it without one")
         if has_endless_chain(content):
-            raise whole_file(name, "is damaged: the workbook is incomplete")
+            raise whole_file(name, "is damaged: the workbook is incomplete; open it in a spreadsheet and save it again")
         try:
             # Without formatting_info, xlrd shows neither merged cells nor hidden rows.
             self._book = xlrd.open_workbook(

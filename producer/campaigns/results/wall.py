@@ -21,6 +21,7 @@ from storage.campaigns.reviews import Review
 from storage.jobs.states import TERMINAL, JobState
 
 POSTER_PX: Final = 360
+POSTER_FORM: Final = "WEBP"
 _PROMPT_CHARS: Final = 600
 Languages = Mapping[str, Words]
 """The texts of each language, by its code; `en` and `zh`."""
@@ -102,8 +103,9 @@ def _card(result: Result, poster: Poster | None, languages: Languages, links: Li
     whole = str(request.get("prompt") or "")
     prompt = escape(whole[:_PROMPT_CHARS])
     title = " · ".join(part for part in (row.key or f"#{row.number}", row.label) if part)
-    cells = " ".join(str(cell) for cell in result.cells if isinstance(cell, str | int | float))
-    text = escape(f"{title} {whole} {cells}"[: 4 * _PROMPT_CHARS].lower())
+    texts = (str(cell) for cell in result.cells if isinstance(cell, str | int | float))
+    cells = " ".join(text for text in texts if text not in whole)
+    text = escape(f"{whole[_PROMPT_CHARS:]} {cells}".strip()[: 3 * _PROMPT_CHARS])
     facts = [str(request[name]) for name in ("ratio", "resolution", "tier") if request.get(name)]
     if isinstance(seconds := request.get("duration"), int) and seconds > 0:
         facts.append(f"{seconds} s")
@@ -115,7 +117,7 @@ def _card(result: Result, poster: Poster | None, languages: Languages, links: Li
     return f"""<article data-state="{row.state}" data-review="{row.review}" data-text="{text}">
 {_frame(result, poster, languages, links, title)}
 <div class="words"><h2><span>{escape(title)}</span><small>{row.number}</small></h2>
-<p class="prompt" title="{prompt}">{prompt}</p>{_problem(result, languages)}
+<p class="prompt">{prompt}</p>{_problem(result, languages)}
 <ul>{chips}</ul></div>
 </article>
 """
@@ -136,7 +138,7 @@ def _frame(result: Result, poster: Poster | None, languages: Languages, links: L
         return f'<div class="frame"><span {_both(languages, "wall", "no_video")}></span></div>'
     picture: str | None = None
     if poster is not None:
-        picture = f"data:image/jpeg;base64,{base64.b64encode(poster.jpeg).decode()}"
+        picture = f"data:image/webp;base64,{base64.b64encode(poster.picture).decode()}"
     elif result.has_poster:
         picture = links.poster(result)
     image = "" if picture is None else f'<img loading="lazy" src="{escape(picture)}" alt="">'

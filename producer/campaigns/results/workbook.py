@@ -106,7 +106,7 @@ class _Writer:
             for place, column in enumerate(BESIDE, own):
                 if column == "poster" and poster is not None:
                     picture = {
-                        "image_data": io.BytesIO(poster.jpeg),
+                        "image_data": io.BytesIO(poster.picture),
                         "x_offset": 4,
                         "y_offset": 4,
                         "object_position": 1,

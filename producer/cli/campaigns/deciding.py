@@ -16,14 +16,13 @@ from producer.cli.doors.preview import Preview
 from producer.cli.doors.rows import open_rows
 from producer.cli.shared.choices import DryRun, Operation
 from producer.cli.shared.confirmation import confirm, on_terminal
-from producer.cli.shared.exit_codes import SOME_FAILED
+from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
 from producer.cli.shared.formatting import clean
 from producer.cli.shared.money import amount, span
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
-from storage.campaigns.rows import RowFilter
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _DONE = {
@@ -65,7 +64,7 @@ def run_decision(
     """Show what will be done with rows of a campaign, ask where a person sits and `asks` says so, and do it."""
     terms = Terms(datetime.now(UTC), comment, discard, fields or {}, whole)
     door = open_rows(ctx, how.data_dir, how.tenant)
-    if how.as_json and not how.dry_run:  # nothing is shown before, and nobody is asked
+    if how.as_json and not how.dry_run:  # it shows nothing before, and asks nothing
         done, _ = door.carry_out(name, verb, choice, terms, how.operation)
         _end(how, done)
         return
@@ -93,7 +92,7 @@ def run_decision(
 
 
 def _agreed(choice: Choice, preview: Preview) -> Choice:
-    """The choice without rows that take no part: what was shown, and agreed to.
+    """The choice, of which only the rows that take part are carried out: what was shown, and agreed to.
 
     Raises:
         InvalidInput: from elsewhere, more rows take part than one decision can name.
@@ -102,7 +101,7 @@ def _agreed(choice: Choice, preview: Preview) -> Choice:
     if acts > named:
         message = f"chooses {acts:,} rows; at most {named:,} can be decided about at once from elsewhere"
         raise InvalidInput([Problem("--rows", f"{message}, so choose some of them, or use --json, which shows none")])
-    return replace(choice, wanted=RowFilter(ids=preview.acting), names_rows=False)
+    return replace(choice, agreed=preview.acting)
 
 
 def _show_again(name: str, verb: Verb, how: DecisionOptions, before: Mapping[str, Any]) -> None:
@@ -119,9 +118,11 @@ def _say_refused(document: Mapping[str, Any]) -> None:
 
 def _end(how: DecisionOptions, *documents: Mapping[str, Any]) -> None:
     """Print the first document, if that is wanted. The exit code says whether one of them leaves rows out that were
-    chosen."""
+    chosen, or no chosen row exists."""
     if how.as_json:
         print_json(dict(documents[0]))
+    if all(document["missing"] and not document["rows"] for document in documents):
+        raise typer.Exit(BAD_INPUT)
     if any(document["refused"] or document["missing"] for document in documents):
         raise typer.Exit(SOME_FAILED)
 
@@ -169,6 +170,8 @@ def _said(name: str, verb: Verb, done: Mapping[str, Any], *, known: bool, whole:
     operation, what = done["operation"], f"{plural(done['done'], 'row')} {_DONE[verb]}"
     if known:
         return clean(f"{name}: operation {operation} was carried out before ({what}); nothing was done now")
+    if not done["done"] and not whole:
+        return clean(f"{name}: nothing was done")
     are = "is" if done["asked"] == 1 else "are"
     asked = f"; {done['asked']} of them {are} being cancelled by the gateway" if done["asked"] else ""
     return clean(f"{name}{' continues' if whole else ''}: {what}{asked} (operation {operation})")

@@ -35,7 +35,7 @@ def document_lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str] 
 
 def _lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str]) -> Iterator[str]:
     wrong = plan["rows"] - plan["good"]
-    yield f"{file}: {plural(plan['rows'], 'row')}, {plan['good']} good" + (f", {wrong} bad" if wrong else "")
+    yield f"{file}: {plural(plan['rows'], 'row')}, {plan['good']:,} good" + (f", {wrong:,} bad" if wrong else "")
     yield from bad_lines(plan["bad"])
     yield from (f"  note       {note}" for note in plan["notes"])
     for rows in plan["duplicates"][:_SHOWN_ROWS]:
@@ -44,7 +44,7 @@ def _lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str]) -> Iter
         yield f"  twice      … and {len(plan['duplicates']) - _SHOWN_ROWS} more requests that several rows make"
     yield f"  columns    {', '.join(plan['columns']['used']) or 'none'}"
     media = plan["media"]
-    if media["fetched"] is not None:
+    if media["fetched"] or media["unusable"]:
         unusable = f", {media['unusable']} cannot be used" if media["unusable"] else ""
         yield f"  media      {plural(media['fetched'], 'file')} fetched{unusable}"
     if plan["known"]:
@@ -52,7 +52,7 @@ def _lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str]) -> Iter
     yield from edit_lines(plan["edited"], plan["campaign"])
     proofs = plan["proofs"]
     if proofs is None:
-        yield f"  videos     {_new(plan)}"
+        yield f"  videos     {_new(plan):,}"
     else:
         yield f"  proofs     {kinds_text(proofs)}"
     yield from _money(plan)

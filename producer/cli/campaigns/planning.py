@@ -27,7 +27,7 @@ from storage.revisions import check_schema
 from storage.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.campaigns.planning.plan import Plan
+    from producer.campaigns.planning.plan import Plan, Stored
 
 
 @dataclass(slots=True)
@@ -83,14 +83,18 @@ class Source:
             self.options = self.options.remembering(controls.reading_of(conn, self.tenant, self.name))
             self.proof = same_way(self.name, controls.proof_of(conn, self.tenant, self.name), self.proof)
 
-    def plan(self, conn: Connection | None, checked: Checked, report: Report, terms: Terms) -> Plan:
-        """The plan of checked rows; `conn` None: without what the database knows."""
-        # Imported here: a run without questions makes no plan.
-        from producer.campaigns.planning.plan import make_plan, read_stored
+    def read_stored(self, conn: Connection, checked: Checked) -> Stored:
+        """What the database knows about the campaign. A plan of it is made after the transaction: that of a large sheet
+        takes longer than a transaction may idle."""
+        # Imported here, as below: a run without questions makes no plan.
+        from producer.campaigns.planning.plan import read_stored
 
-        stored = None
-        if conn is not None:
-            stored = read_stored(conn, self.settings, self.tenant, self.name, checked)
+        return read_stored(conn, self.settings, self.tenant, self.name, checked)
+
+    def plan(self, stored: Stored | None, checked: Checked, report: Report, terms: Terms) -> Plan:
+        """The plan of checked rows; `stored` None: without what the database knows."""
+        from producer.campaigns.planning.plan import make_plan
+
         if self.errors_to is not None and checked.bad:
             write_errors(self.file, self.options, checked.bad, self.errors_to)
             say(f"the bad rows are in {self.errors_to}, each with its reason")
@@ -112,7 +116,8 @@ def make_whole_plan(source: Source, terms: Terms) -> Plan:
     checked, report = source.check()
     if problem is None:
         with _current(source.settings) as conn:
-            return source.plan(conn, checked, report, terms)
+            stored = source.read_stored(conn, checked)
+        return source.plan(stored, checked, report, terms)
     report.notes.append(
         f"planned without the database: learnt limits, the campaign and its known rows do not count ({problem})"
     )

@@ -14,6 +14,7 @@ from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.report import Report
 from producer.campaigns.run_report import run_report
 from producer.campaigns.storing import source_of
+from producer.cli.campaigns.bad_rows import BadRows, skipped_lines
 from producer.cli.campaigns.plan_text import plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.campaigns.run_rows_here import RunRowsHere
@@ -30,14 +31,20 @@ from producer.cli.shared.pace_options import RunOptions
 from producer.cli.shared.producers import open_producer
 from producer.cli.shared.sheets import CampaignFile, SheetOptions
 from producer.client import Producer
-from producer.errors import InvalidRows
 from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.tenants.tenants import DEFAULT_TENANT
 
-_SHOWN_BAD = 1_000
+Fetch = Annotated[
+    bool | None,
+    typer.Option(
+        "--fetch/--no-fetch",
+        help="Fetch the media that rows name by URL; by default where a person is asked.",
+        show_default=False,
+    ),
+]
 
 
 @spread
@@ -58,14 +65,7 @@ def run(
         bool, typer.Option("--paused", help="Enqueue everything; submit nothing before `reelq campaign resume`.")
     ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Enqueue the good rows although some are bad.")] = False,
-    fetch: Annotated[
-        bool | None,
-        typer.Option(
-            "--fetch/--no-fetch",
-            help="Fetch the media that rows name by URL; by default where a person is asked.",
-            show_default=False,
-        ),
-    ] = None,
+    fetch: Fetch = None,
     wait: Wait = False,
     yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,
@@ -93,7 +93,7 @@ def run(
         remember_if_possible(source)
         read = source.check()  # before the database is needed: what is wrong with the file is said first
         if read[0].bad and not skip_bad and not asked and sheet.write_errors is None:
-            raise _bad_rows(read[0])
+            raise BadRows(read[0].bad, file.name)
         with open_producer(ctx, data_dir, tenant) as producer:
             checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
             skipped = checked.rows - checked.good if skip_bad else None
@@ -140,13 +140,14 @@ def _agreed(
     """The rows to enqueue, after a person who sits there has seen the plan and agreed.
 
     Raises:
-        InvalidRows: some rows are bad, and they are not to be skipped.
+        BadRows: some rows are bad, and they are not to be skipped.
         Abort: the person says no.
     """
     plan = None
     if asked or source.errors_to is not None:
         with producer.database.begin() as conn:
-            plan = source.plan(conn, checked, report, terms)
+            stored = source.read_stored(conn, checked)
+        plan = source.plan(stored, checked, report, terms)
     if plan is not None and asked:
         for line in plan_lines(plan, source.file.name):
             say(line)
@@ -154,19 +155,15 @@ def _agreed(
         for note in (*report.notes, *notes_on_duplicates(checked.jobs)):
             say(note)
     if checked.bad and not skip_bad:
-        raise _bad_rows(checked)
+        raise BadRows(checked.bad, source.file.name)
     if checked.bad and not asked:
-        for row in checked.bad[:_SHOWN_BAD]:
-            say(f"skipped {row}")
+        for line in skipped_lines(checked.bad, source.file.name):
+            say(line)
     if not checked.jobs:
         raise InvalidInput([Problem("", "no row is left to enqueue")], source.file.name)
     if plan is not None and asked:
         confirm(f"Enqueue {plural(len(plan.jobs), 'video')} as {source.name}?", yes=False)
     return checked
-
-
-def _bad_rows(checked: Checked) -> InvalidRows:
-    return InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
 
 
 def _uploading(done: int, total: int) -> None:

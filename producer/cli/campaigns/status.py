@@ -14,6 +14,7 @@ from producer.cli.shared.formatting import clean, counts_line, one_line
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json
+from producer.web.language import LANGUAGES, catalogue
 from producer.wording import plural
 from storage.campaigns.reviews import Review
 from storage.jobs.states import JobState
@@ -61,9 +62,11 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield from _group(group)
     if len(reasons) > _SHOWN_GROUPS:
         yield f"  … and {len(reasons) - _SHOWN_GROUPS} more reasons; --json lists all"
+    words = catalogue(LANGUAGES[0])
     for decision in found["decisions"][:_SHOWN_DECISIONS]:
+        what = words.word("decision", str(decision["what"]).removeprefix("campaign."))
         who = decision["actor"] or "the system"
-        yield f"  {decision['at'].astimezone():%Y-%m-%d %H:%M:%S} {decision['what']} by {who}"
+        yield f"  {decision['at'].astimezone():%Y-%m-%d %H:%M:%S} {what} by {who}"
 
 
 def _group(group: Mapping[str, Any]) -> Iterator[str]:

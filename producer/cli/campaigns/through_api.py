@@ -15,6 +15,7 @@ from reelq_client.models.campaigns import StoredCampaign
 from producer.campaigns.files import opened
 from producer.campaigns.planning.written_errors import check_target, write_errors
 from producer.campaigns.reading.options import ReadingOptions
+from producer.cli.campaigns.bad_rows import BadRows, skipped_lines
 from producer.cli.campaigns.plan_text import document_lines
 from producer.cli.campaigns.run_rows_there import RunRowsThere
 from producer.cli.campaigns.stored_text import result_of, stored_lines
@@ -24,7 +25,7 @@ from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.output import say
 from producer.cli.shared.pace_options import RunOptions
 from producer.cli.shared.sheets import SheetOptions
-from producer.errors import BadRow, CellError, InvalidRows
+from producer.errors import BadRow, CellError
 from producer.intake.recipients import BY_TENANT, NO_ONE
 from producer.intake.start import Start
 from producer.intake.terms import Terms
@@ -33,7 +34,6 @@ from seedance.problems import InvalidInput, Problem
 
 BODY = "body"
 """What the API calls the sheet in its errors."""
-_SHOWN_BAD = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,14 @@ def _agree(plan: Mapping[str, Any], sheet: SentSheet, name: str, how: How) -> No
     """Show a plan to the person who sits there, and ask.
 
     Raises:
-        InvalidRows: some rows are bad, and they are not to be skipped.
+        BadRows: some rows are bad, and they are not to be skipped.
         Abort: the person says no.
     """
     if how.asked:
         for line in document_lines(plan, sheet.file.name):
             say(line)
     if plan["bad"] and not how.skip_bad:
-        raise InvalidRows(_bad_rows(plan["bad"], sheet.file.name))
+        raise BadRows(_bad_rows(plan["bad"], sheet.file.name), sheet.file.name)
     if how.asked and plan["jobs"]:
         confirm(f"Enqueue {plural(plan['jobs'], 'video')} as {name}?", yes=False)
 
@@ -124,7 +124,7 @@ def run_there(
     """Enqueue the rows, and with `wait` see them through; returns the result as JSON, and whether all is well.
 
     Raises:
-        InvalidRows: some rows are bad, and they are not to be skipped; nothing is stored.
+        BadRows: some rows are bad, and they are not to be skipped; nothing is stored.
         Abort: the person says no.
     """
     if how.asked or sheet.errors_to is not None:
@@ -145,8 +145,9 @@ def run_there(
     if not how.asked:
         for note in stored.reading:
             say(of_file(note, sheet.file))
-        for row in _bad_rows([cell.model_dump() for cell in stored.skipped], sheet.file.name)[:_SHOWN_BAD]:
-            say(f"skipped {row}")
+        skipped_rows = _bad_rows([cell.model_dump() for cell in stored.skipped], sheet.file.name)
+        for line in skipped_lines(skipped_rows, sheet.file.name):
+            say(line)
     done, rows, ids = stored.model_dump(include=set(StoredCampaign.model_fields)), RunRowsThere(reelq, name), stored.ids
     for line in stored_lines(done, name, start, None if how.wait else rows.held()):
         say(line)
@@ -171,7 +172,8 @@ def _named(file: Path) -> Iterator[None]:
             rows.setdefault(item.where or "", []).append(Problem(item.field, item.message))
         if exc.code != "invalid_request" or not any(rows):
             raise
-        raise InvalidRows([InvalidInput(problems, of_file(where, file)) for where, problems in rows.items()]) from exc
+        found = [InvalidInput(problems, of_file(where, file)) for where, problems in rows.items()]
+        raise BadRows(found, file.name, cut=bool(exc.problem.truncated)) from exc
 
 
 def of_file(text: str, file: Path) -> str:

@@ -55,7 +55,11 @@ class Door(Protocol):
         ...
 
     def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
-        """The jobs about which a person must decide."""
+        """The jobs about which a person must decide.
+
+        Raises:
+            InvalidInput, CampaignNotFound: there are none, and no account or campaign has that name.
+        """
         ...
 
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:

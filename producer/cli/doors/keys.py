@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import typer
 
 from producer.cli.doors.choice import api_client
+from producer.cli.doors.here.names import check_tenant
 from producer.cli.shared.access import settings_of
 from producer.operator_actions.tenants import create_key, purse_of_key, revoke_key, rotate_key, set_purse
 from seedance.problems import InvalidInput, Problem
@@ -76,7 +77,10 @@ class _Database:
 
     def list(self, tenant: str | None) -> Sequence[ApiKey]:
         with connect(self._url) as conn:
-            return keys.list_keys(conn, tenant)
+            found = keys.list_keys(conn, tenant)
+            if not found:
+                check_tenant(conn, tenant)
+            return found
 
     def revoke(self, key: str) -> str:
         with connect(self._url) as conn:

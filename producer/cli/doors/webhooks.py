@@ -13,6 +13,7 @@ import typer
 from pydantic import TypeAdapter
 
 from producer.cli.doors.choice import api_client
+from producer.cli.doors.here.names import check_tenant
 from producer.cli.shared.access import job_id_of, settings_of, the_job
 from producer.operator_actions import webhooks
 from storage.database import connect
@@ -96,7 +97,10 @@ class _Database:
 
     def endpoints(self) -> Sequence[Endpoint]:
         with connect(self._url) as conn:
-            return list_endpoints(conn, self._tenant)
+            found = list_endpoints(conn, self._tenant)
+            if not found:
+                check_tenant(conn, self._tenant)
+            return found
 
     def add(self, url: str, events: Sequence[str]) -> tuple[Endpoint, str]:
         with connect(self._url) as conn:

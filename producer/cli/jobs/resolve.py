@@ -12,6 +12,7 @@ from producer.cli.doors.door import Action
 from producer.cli.jobs.actions import each
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes
+from producer.cli.shared.output import say
 from producer.wording import plural
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.records import JobView
@@ -65,6 +66,8 @@ def resolve(
             found = door.job_ids(ids)
         else:
             found = door.unconfirmed(campaign, account)
+            if not found:
+                say("no unconfirmed jobs")
             if found and resubmit:
                 confirm(_again(len(found)), yes)
             elif found and abandon:

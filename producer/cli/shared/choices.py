@@ -34,7 +34,11 @@ Reasons = Annotated[
 AllRows = Annotated[bool, typer.Option("--all", help="Every row of the campaign.")]
 Operation = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="The id of this operation; the same id again does nothing.", show_default=False),
+    typer.Option(
+        metavar="ID",
+        help="The id of this operation: the same command with it again does nothing, another one is refused.",
+        show_default=False,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
 Comment = Annotated[str | None, typer.Option(help="Why, for the others who look at it.", show_default=False)]

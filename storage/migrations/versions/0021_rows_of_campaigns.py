@@ -1,6 +1,6 @@
 """rows of campaigns, their versions and reviews, and the sheets that they come from
 
-The rows of campaigns that exist already are made when they are first read; see `storage.campaigns.rows.complete`.
+The rows of campaigns that exist already are made when they are first read; see `storage.campaigns.completion`.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def test_a_campaign_says_who_decided_what(run: Run, tmp_path: Path) -> None:
     found = json.loads(run("campaign", "status", "spring", "--json")[1])["decisions"]
     assert [item["what"] for item in found][:2] == ["campaign.resumed", "campaign.paused"]
     assert all(item["actor"].startswith("command line ") for item in found)
-    assert "campaign.paused by command line " in run("campaign", "status", "spring")[1]
+    assert " Paused by command line " in run("campaign", "status", "spring")[1]
     lines = [json.loads(line) for line in run("campaign", "export", "spring")[1].splitlines()]
     assert [line["request"]["prompt"] for line in lines] == ["a", "b"]
     for line in lines:

@@ -46,6 +46,36 @@ def test_reading_commands_say_the_same(run: Run, away: dict[str, str], producer:
     )
 
 
+def test_a_list_of_something_that_does_not_exist_says_so(run: Run, away: dict[str, str], producer: Producer) -> None:
+    """Seen: an empty list, or nothing at all, and exit code 0."""
+    producer.enqueue_many([{"prompt": "a lamp"}], campaign="spring")
+    both(run, away, "jobs", "list", "--campaign", "spring", "--state", "failed")
+    assert run("jobs", "list", "--campaign", "spring", "--state", "failed", "--json", **away)[:2] == (0, "[]\n")
+    for arguments, said in (
+        (("jobs", "list", "--campaign", "autumn"), "there is no campaign 'autumn'"),
+        (("jobs", "list", "--campaign", "autumn", "--json"), "there is no campaign 'autumn'"),
+        (("jobs", "resolve", "--campaign", "autumn", "--abandon"), "there is no campaign 'autumn'"),
+        (("jobs", "resolve", "--account", "nope", "--abandon"), "account: 'nope' is not configured; there is main"),
+        (("assets", "list", "--account", "nope"), "account: 'nope' is not configured; there is main"),
+        (("assets", "list", "--account", "nope", "--remote"), "account: 'nope' is not configured; there is main"),
+        (("models", "list", "--account", "nope"), "account: 'nope' is not configured; there is main"),
+    ):
+        assert both(run, away, *arguments) == (2, ""), arguments
+        assert said in run(*arguments, **away)[2], arguments
+    for command in (
+        ("jobs", "list"),
+        ("jobs", "list", "--campaign", "spring"),
+        ("campaign", "list", "--json"),
+        ("keys", "list"),
+        ("webhooks", "list"),
+        ("assets", "list", "--uploads"),
+    ):
+        code, out, err = run(*command, "--tenant", "nope", here=True)
+        assert (code, out) == (2, "") and "--tenant: there is no tenant 'nope'; see `reelq tenants list`" in err
+    for how in ({"here": True}, away):
+        assert run("jobs", "resolve", "--all", "--abandon", **how) == (0, "", "no unconfirmed jobs\n")
+
+
 def test_deciding_commands_work(run: Run, away: dict[str, str], producer: Producer) -> None:
     code, out, err = run("submit", "a red fox", "--duration", "5", "--tag", "x", **away)
     assert (code, err) == (0, "")

@@ -175,6 +175,12 @@ def test_an_operation_is_carried_out_once_through_both_doors(
     assert run(*reroll, **away)[2] == f"lamps-1: {said}\n"
     local, remote = (json.loads(run(*reroll, "--json", **how)[1]) for how in ({"here": True}, away))
     assert remote == local and remote["jobs"] == first["jobs"]
+    conflict = "operation: op-1 was another operation: reroll of other rows, or with other values; use another id"
+    for how in (HERE, away):
+        for more in ((), ("--json",)):
+            code, out, err = run("campaign", "reroll", "lamps-1", "--rows", "3", "--operation", "op-1", *more, **how)
+            assert (code, out, conflict in err) == (2, "", True), (how, more, err)
+    assert len(json.loads(run(*reroll, "--json", **away)[1])["jobs"]) == 2
     # Another tenant's campaign of that name is another one.
     with producer.database.begin() as conn:
         key, _ = create_key(conn, "acme", "laptop", ["read", "enqueue"], None)

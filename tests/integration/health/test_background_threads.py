@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from producer.client import Producer
 from producer.http.events import EventHub
+from producer.http.service import FOLLOW_S
 from storage.accounts import changes
 from storage.actors import acting
 from storage.bucket.requests import StoreUnavailable
@@ -60,7 +62,9 @@ def test_an_api_follows_accounts_after_a_row_that_it_cannot_read(
             fields = {"gateway": "anyfast"}
             changes.add_account(conn, configured, "later", fields, {"api_key": "sk-secret-of-later"})
             conn.execute("UPDATE accounts SET settings = jsonb_build_array(settings)")
-        wait_for("it says so", lambda: "accounts.not_read" in caplog.text)
+        wait_for("it says so", lambda: "accounts.unavailable" in caplog.text)
+        time.sleep(3 * FOLLOW_S)
+        assert caplog.text.count("accounts.unavailable") == 1, "one line, not one for each attempt"
         with connect(settings.require_database_url()) as conn:
             conn.execute("UPDATE accounts SET settings = settings -> 0")
 
@@ -141,6 +145,21 @@ def test_leases_are_renewed_after_a_renewal_was_refused(settings: Settings, capl
                     conn.execute("DROP TRIGGER refuse ON jobs")
                 wait_for("both are renewed", later)
         renewal.cancel()
+
+
+def test_work_goes_on_in_the_calling_thread_where_no_other_can_be_started(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: a batch of copies kept its places in the line, so that after some of them the worker copied nothing."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ran: list[threading.Thread] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        runtime.in_background("transfer", lambda: ran.append(threading.current_thread()))
+    assert ran == [threading.current_thread()]
 
 
 def test_those_who_wait_for_events_get_them_after_a_page_could_not_be_read(

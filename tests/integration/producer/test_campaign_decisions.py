@@ -99,6 +99,11 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
     [first, *_] = events_of(world, done["jobs"][0]["job_id"])
     assert first["detail"] == {"operation": "friday", "what": "retry", "row": 4} and first["actor"]
 
+    for options in (("--rows", "9"), ("--key", "L-9")):
+        code, _, err = run.text("reroll", NAME, *options, "--yes")
+        assert (code, err.splitlines()[-1]) == (2, "lamps: nothing was done"), err
+        assert "  missing    " in err and "enqueued" not in err
+
     code, nothing, _ = run("retry", NAME, "--rows", "2")
     assert (code, nothing["done"], nothing["idle"][0]["code"]) == (0, 0, "not_failed")
     write_sheet("a lamp", "a friendly robot", "a fox", "a band", seed=7)

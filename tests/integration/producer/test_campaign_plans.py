@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from producer import Producer
+from producer.campaigns.planning.plan import make_plan
 from producer.operator_actions.standstill import standstill_of
 from storage.admission.circuit_breaker import Cause
 from storage.settings import Settings
@@ -149,6 +151,39 @@ def test_bad_rows_can_be_skipped_and_written_down(run: Run) -> None:
     code, out, err = run("campaign", "run", "a.csv", "--name", "a", "--skip-bad", "--json")
     assert (code, json.loads(out)["created"], json.loads(out)["skipped"]) == (0, 2, 1)
     assert "skipped a.csv row 3: duration: must be" in err
+
+
+def test_a_plan_is_made_outside_of_a_transaction(run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: on a busy machine, the plan of 50,000 rows ended with "idle-in-transaction timeout"."""
+    waiting: list[int] = []
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        with psycopg.connect(settings.require_database_url()) as conn:
+            found = conn.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+            ).fetchone()
+        waiting.append(0 if found is None else found[0])
+        return make_plan(*arguments, **options)
+
+    monkeypatch.setattr("producer.campaigns.planning.plan.make_plan", watched)
+    monkeypatch.setattr("producer.cli.campaigns.run.on_terminal", lambda: True)
+    monkeypatch.setattr("producer.cli.campaigns.run.confirm", lambda question, yes: None)
+    assert run("campaign", "plan", "products.csv", *MAPPED)[0] == 0
+    assert run("campaign", "run", "products.csv", *MAPPED, "--name", "planned")[0] == 0
+    assert waiting == [0, 0]
+
+
+@pytest.mark.parametrize("way", [(), ("--skip-bad",)])
+def test_many_bad_rows_are_a_few_lines_and_where_all_are(run: Run, way: tuple[str, ...]) -> None:
+    """Seen: a line for each of 1,000 rows, where no person sits at a terminal."""
+    rows = [f"shot {number},{3 if number else 5}" for number in range(1_001)]
+    Path("a.csv").write_text("\n".join(["prompt,duration", *rows, ""]))
+    code, _, err = run("campaign", "run", "a.csv", "--name", "many", *way)
+    assert code == (0 if way else 2)
+    lines = [line for line in err.splitlines() if "bad row" in line or "a.csv row" in line]
+    assert len(lines) == 21 and "a.csv row 3: duration: must be" in lines[0]
+    assert "980 other bad rows" in lines[-1] and "`reelq campaign plan a.csv` groups all bad rows" in lines[-1]
+    assert way or "nothing was enqueued" in lines[-1]
 
 
 def test_what_init_writes_runs_as_it_is(run: Run) -> None:

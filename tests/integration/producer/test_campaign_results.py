@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import httpx
 import openpyxl
 import pytest
+from playwright.sync_api import sync_playwright
 
 from producer import Producer
 from storage.bucket.objects import Objects
@@ -26,6 +29,7 @@ from tests.integration.api.api_server import bring
 from tests.integration.producer.command_line import CommandLine, Run
 from tests.unit.producer.test_contact_sheet import RED
 
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 SHEET = "SKU,prompt,ratio,价格\n0012,a red lamp,16:9,=1+1\n0013,a blue lamp,9:16,5\n0014,a bad lamp,1:1,\n"
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 80_000  # larger than one block of a download
 
@@ -161,7 +165,7 @@ def test_a_reroll_that_waits_leaves_the_earlier_video_in_every_result(campaign: 
     assert len(sheet._images) == 2
     assert run("campaign", "sheet", "lamps", "--to", "wall.html")[0] == 0
     page = Path("wall.html").read_text("utf-8")
-    assert (page.count("data:image/jpeg;base64,"), page.count("A new version is being made.")) == (2, 1)
+    assert (page.count("data:image/webp;base64,"), page.count("A new version is being made.")) == (2, 1)
 
     new = next(job for job in jobs_of(campaign) if str(job.id) == row["id"])
     bring(campaign, str(new.id), JobState.SUCCEEDED, object_key=f"videos/{new.id}.mp4", size_bytes=5)
@@ -226,7 +230,7 @@ def test_the_routes_give_the_same_files(campaign: Producer, api: httpx.Client) -
     lines = api.get("/v1/campaigns/lamps/export", params={"format": "jsonl"}).text.splitlines()
     assert [json.loads(line)["columns"]["SKU"] for line in lines] == ["0012", "0013", "0014"]
     wall = api.get("/v1/campaigns/lamps/sheet").text
-    assert wall.count("data:image/jpeg;base64,") == 2
+    assert wall.count("data:image/webp;base64,") == 2
     assert api.get("/v1/campaigns/none/export").status_code == 404
 
 
@@ -234,10 +238,35 @@ def test_a_page_of_all_videos_opens_from_disk(campaign: Producer, run: Run) -> N
     assert run("campaign", "sheet", "lamps", "--to", "wall.html", "--language", "zh")[0] == 0
     page = Path("wall.html").read_text("utf-8")
     assert '<html lang="zh">' in page
-    assert (page.count("<article"), page.count("data:image/jpeg;base64,")) == (3, 2)
+    assert (page.count("<article"), page.count("data:image/webp;base64,")) == (3, 2)
     assert "<script src" not in page
     assert "stylesheet" not in page
     assert run("campaign", "sheet", "lamps", "--to", "wall.pdf")[0] == 2
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install it, or set CHROMIUM to its path")
+def test_a_page_of_videos_offers_only_what_its_cards_have(campaign: Producer, run: Run, api: httpx.Client) -> None:
+    """Seen: a shared page, which shows finished videos alone, offered every state and review of a campaign."""
+    assert run("campaign", "sheet", "lamps", "--to", "wall.html")[0] == 0
+    shared = api.post("/v1/campaigns/lamps/shares", json={}).raise_for_status().json()["url"]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(Path("wall.html").resolve().as_uri())
+        offered = page.locator("#state option").evaluate_all("options => options.map(option => option.value)")
+        assert offered == ["", "succeeded", "failed"]
+        assert page.locator("#review").is_hidden(), "every row is open"
+        pictures = page.locator(".frame img").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
+        assert len(pictures) == 2 and all(pictures)
+        page.fill("#search", "0013 BLUE")
+        assert page.locator("#count").text_content() == "1 / 3"
+        assert page.locator("article:not([hidden]) .prompt").get_attribute("title") == "a blue lamp"
+        page.fill("#search", "5")  # in a column that the card does not show
+        assert page.locator("article:not([hidden]) h2 span").all_text_contents() == ["0013"]
+        page.goto(shared)
+        assert page.locator("article").count() == 2
+        assert page.locator("#state").is_hidden() and page.locator("#review").is_hidden()
+        browser.close()
 
 
 @pytest.mark.parametrize("column", ["idempotency_key", "own"])

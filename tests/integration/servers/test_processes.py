@@ -223,13 +223,20 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
 def test_a_failover_is_one_line_in_the_log_of_a_worker_and_so_is_its_end(running: Running) -> None:
     running.takes_messages()
     running.broker.do("REPLICAOF", "127.0.0.1", "1")
+    # It has nothing to send: a replica that answers is no broker either.
+    wait_for("the scheduler meets it", lambda: "broker.unavailable" in running.log("scheduler"))
     time.sleep(FAILOVER_S)
     running.broker.do("REPLICAOF", "NO", "ONE")
+    wait_for("the scheduler says that it is back", lambda: "broker.recovered" in running.log("scheduler"))
+    said = (running.directory / "scheduler.log").read_text()
+    assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
+    assert "read-only" in said or "read only" in said, said
     wait_for("the worker says that it is back", lambda: "broker.recovered" in running.log("worker"))
     said = (running.directory / "worker.log").read_text()
     assert said.count("broker.unavailable") == said.count("broker.recovered") == 1, said
     assert re.search(r"error=.?broker at 127\.0\.0\.1:\d+: .*`reelq doctor` says what to do", said), said
     assert not re.search(r"Traceback|Frequent restarts|CPendingDeprecationWarning|Couldn't ack", said), said
+    assert not re.search(r"absolutely not recommended!$", said, re.MULTILINE), "a warning of root is one line"
 
 
 def test_events_and_remote_control_come_back_soon_after_the_broker(running: Running) -> None:

@@ -74,6 +74,32 @@ def test_tasks_and_links_survive_a_kill(tmp_path: Path) -> None:
         assert client.http.get(moved).content == video, "a link from before the kill still works"
 
 
+def test_groups_and_assets_survive_a_kill_and_go_with_a_reset(tmp_path: Path) -> None:
+    """Seen: a restart kept the tasks and forgot the groups, so the next upload made its group again."""
+    arguments = ("--asset-seconds", "0.2", "--journal", str(tmp_path / "journal"))
+
+    def listed(client: Any) -> list[Any]:
+        bodies = [client.post(f"/volc/asset/List{what}", {}).json() for what in ("AssetGroups", "Assets")]
+        return [item for body in bodies for item in body["Items"]]
+
+    def billed(client: Any) -> Any:
+        return client.http.get("/_sim/ledger?summary=1").json()["asset_calls_billed"]
+
+    with process(tmp_path, *arguments) as (client, started):
+        group = client.post("/volc/asset/CreateAssetGroup", {"model": "volc-asset", "Name": "spring"}).json()
+        asset = {"model": "volc-asset", "GroupId": group["Id"], "Name": "hero", "AssetType": "Image"}
+        made = client.post("/volc/asset/CreateAsset", asset | {"URL": "https://media.example/hero.png"})
+        assert made.status_code == 200, made.text
+        wait_for("the asset", lambda: listed(client)[1]["Status"] == "Active")
+        before = (listed(client), billed(client))
+        started.kill()
+        started.wait(timeout=PATIENCE_S)
+    for reset in (True, False):
+        with process(tmp_path, *arguments) as (client, _):
+            assert (listed(client), billed(client)) == (before if reset else ([], {}))
+            client.http.post("/_sim/reset")
+
+
 def test_a_reset_restores_the_faults_of_the_file(tmp_path: Path) -> None:
     faults = tmp_path / "faults.toml"
     faults.write_text('[[rules]]\nkind = "rate_limit"\nfirst = 1\n')

@@ -207,6 +207,8 @@ def test_a_group_that_is_gone_at_the_gateway_is_made_again(
     world.submit_until(world.producer.enqueue("an hour later", first_frame=image(tmp_path, 2)))
     assert group() not in (None, old)
     assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "a group and a file"
+    world.submit_until(world.producer.enqueue("with the first file", first_frame=image(tmp_path)))
+    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 3}, "its asset was gone with the group"
 
 
 def test_a_key_that_may_make_no_assets_gets_links(make: Callable[..., World], tmp_path: Path) -> None:

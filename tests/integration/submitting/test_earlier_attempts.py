@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 
 from producer.operator_actions import job_actions
-from storage.jobs import attempts, callbacks, history
+from storage.jobs import attempts, callbacks, history, transitions
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome
+from storage.jobs.records import AttemptOutcome, Move
+from storage.jobs.states import JobState
 from storage.reporting.gauges import read_gauges
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -308,3 +309,22 @@ def test_one_post_that_was_executed_twice_is_reported(world: World, gateway: Dou
     assert event["detail"]["task_id"] == second
     [job] = world.jobs()
     assert job["gateway_task_id"] == tasks["a cat 0"]
+
+
+def test_each_surplus_task_has_the_note_of_its_own_attempt(world: World) -> None:
+    """Seen: of two tasks of one job that were looked at together, both were noted as cancelled in time."""
+    [job_id] = world.enqueue(1)
+    notes = {(job_id, 1): "it is billed", (job_id, 2): "it is not billed"}
+    with world.begin() as conn:
+        assert transitions.move(conn, [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED)])
+        for number in (1, 2):
+            conn.execute(
+                "INSERT INTO attempts (job_id, number, account, gateway, model, outcome, gateway_task_id, finished_at)"
+                " VALUES (%s, %s, 'main', 'ark', 'm', 'accepted', %s, now())",
+                [job_id, number, f"task-{number}"],
+            )
+        settle_acceptances(conn, [job_id], notes)
+        noted = [event["detail"] for event in history.events_of(conn, job_id) if event["reason"] == "accepted_late"]
+    assert {detail["attempt"]: detail["message"].rpartition("; ")[2] for detail in noted} == {
+        number: note for (_, number), note in notes.items()
+    }

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
@@ -19,7 +20,7 @@ from seedance import client as client_module
 from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
-from seedance.gateways.base import AttemptOptions, Submitted
+from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
 from tests.waiting import PATIENCE_S
@@ -227,6 +228,43 @@ def test_a_kept_connection_that_the_server_has_closed_is_not_used(monkeypatch: p
     assert connections == 2
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_late_second_answer_is_not_taken_for_that_of_the_next_post(
+    monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
+    """It would give the next job the task of another one. Not `seen`: it comes while other work keeps the loop busy."""
+    monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
+    posts = 0
+    was_read, was_sent = threading.Event(), threading.Event()
+
+    def say_more(sock: socket.socket) -> None:
+        was_read.wait()
+        with sock:
+            sock.sendall(ANSWER.replace(b"asyntask_1", b"asyntask_0"))
+        was_sent.set()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        while await read_request(reader):
+            posts += 1
+            if posts == 1:
+                own = writer.get_extra_info("socket").dup()
+                threading.Thread(target=say_more, args=(own,), daemon=True).start()
+            writer.write(ANSWER.replace(b"asyntask_1", b"asyntask_%d" % posts))
+            await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
+            was_read.set()
+            assert was_sent.wait(PATIENCE_S)
+            if seen:
+                await asyncio.sleep(0.1)
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_2")
+
+    asyncio.run(run())
+
+
 def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -369,6 +407,50 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
 
     asyncio.run(run())
     assert received == 1
+
+
+def test_a_connection_that_was_made_over_a_sleep_of_the_machine_carries_no_paid_post(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Time limits do not count the sleep; by its end, the job may have been decided about."""
+    clock = iter([0.0, 3600.0])
+    monkeypatch.setattr("seedance.network.sessions.boottime_s", lambda: next(clock))
+    received = b""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        received += await reader.read(1)
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            with pytest.raises(NotSent, match="stopped"):
+                await client.submit(REQUEST, AttemptOptions())
+
+    asyncio.run(run())
+    assert received == b""
+
+
+def test_nothing_more_of_a_post_arrives_after_its_time_limit() -> None:
+    """The kernel holds what a busy server has not taken yet. A task that it begins so late may have been proven not to
+    exist, and its job sent again."""
+    received = 0
+
+    async def run() -> None:
+        nonlocal received
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listening.setblocking(False)
+            async with client_for(listening.getsockname()[1], timeout_s=1.0) as client:
+                with pytest.raises(OutcomeUnknown):
+                    await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 300_000}))
+            busy, _ = listening.accept()
+            with busy, contextlib.suppress(ConnectionResetError):
+                busy.settimeout(PATIENCE_S)
+                while data := busy.recv(2**16):
+                    received += len(data)
+
+    asyncio.run(run())
+    assert received < 300_000
 
 
 def test_a_documented_refusal_is_a_refusal() -> None:

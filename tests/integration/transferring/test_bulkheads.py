@@ -152,6 +152,30 @@ def test_a_download_that_drips_is_given_up(settings: Settings, monkeypatch: pyte
         assert transfer(runtime, job_id)["state"] == "succeeded"
 
 
+def test_videos_are_copied_and_leave_the_line_where_no_thread_can_be_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full line would stop all copies of the process for good."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "reelq-transfer":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    files = Files({"/v.mp4": a_video()})
+    with files.running() as url, running_runtime(settings, url, poster=False) as runtime:
+        monkeypatch.setattr(runtime.part(CopyResources).capacity.line, "_most", 2)
+        ids = [generated(settings, f"{url}/v.mp4") for _ in range(4)]
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            with runtime.database.begin() as conn:
+                claimed = claims.claim_transfers(conn, 2, runtime.settings.lease_seconds)
+            start_transfer(runtime, [(item.id, item.claim) for item in claimed])
+        monkeypatch.undo()
+        assert stored(runtime, ids) == 4
+
+
 # --- the store ---
 
 

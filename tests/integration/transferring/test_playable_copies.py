@@ -26,6 +26,7 @@ from storage.bucket.keys import key_beside, playable_key
 from storage.jobs.playable_copies import claim_copies, demand_of, want_copies
 from storage.jobs.transitions import mark_deleted
 from storage.settings import Settings
+from tests.integration.health.test_background_threads import refused
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
 from tests.waiting import PATIENCE_S, wait_for
 from worker.playable import copies, copy_process, maker
@@ -228,6 +229,42 @@ def test_a_stopping_worker_gives_up_its_copy_and_releases_it(runtime: Runtime, b
     assert encoders() == [] and row_of(runtime, job_id)["playable_key"] is None
     assert copy(runtime) == 1, "it is due at once"
     assert row_of(runtime, job_id)["playable_key"] is not None
+
+
+def test_a_lease_is_renewed_after_a_renewal_was_refused(
+    settings: Settings, base: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seen: it was not renewed any more, and another worker made the same copy beside this one."""
+    short = {"lease_seconds": 1.0, "submit_timeout_seconds": 0.5, "query_timeout_seconds": 0.5}
+    with running_runtime(settings.model_copy(update=short), base) as runtime:
+        job_id = generated(runtime.settings, f"{base}/mov")
+        transfer(runtime, job_id)
+        wanted(runtime, job_id)
+        turn = runtime.part(PlayableCopies).turn
+        runtime.start(turn.acquire()).result(PATIENCE_S)
+        thread = threading.Thread(target=copy, args=(runtime,))
+        with refused(settings, "playable_copies"):
+            with runtime.database.begin() as conn:
+                conn.execute("ALTER TABLE playable_copies DISABLE TRIGGER refuse")
+            thread.start()
+            wait_for("it is leased", lambda: leased(runtime))
+            with runtime.database.begin() as conn:
+                conn.execute("ALTER TABLE playable_copies ENABLE TRIGGER refuse")
+            wait_for("it says so", lambda: "playable.not_renewed" in caplog.text)
+            wait_for("the lease has ended", lambda: not leased(runtime))
+        wait_for("it is renewed", lambda: leased(runtime))
+        runtime.start(_release(turn)).result(PATIENCE_S)
+        thread.join(PATIENCE_S)
+        assert row_of(runtime, job_id)["playable_key"] is not None
+
+
+def leased(runtime: Runtime) -> bool:
+    with runtime.database.begin() as conn:
+        return conn.execute("SELECT FROM playable_copies WHERE leased AND due_at > now()").fetchone() is not None
+
+
+async def _release(turn: asyncio.Lock) -> None:
+    turn.release()
 
 
 def test_an_encoder_stops_when_its_worker_has_ended(tmp_path: Path) -> None:

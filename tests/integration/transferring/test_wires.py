@@ -19,7 +19,7 @@ from yarl import URL
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, read_outbound
-from seedance.network.sessions import NotConnected, open_session
+from seedance.network.sessions import NotConnected, open_connector, open_session
 from tests.certificates import make_certificates
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
@@ -193,6 +193,39 @@ def test_a_refusal_that_comes_before_the_body_was_sent_is_read(closes: bool) -> 
             response.close()
             assert await get(session, url) == (200, b"good")
         assert len(server.heads) == 2, "the server still waits for the rest of the body on the first one"
+
+    asyncio.run(run())
+
+
+def test_a_connection_with_the_rest_of_an_answered_request_is_not_used_again() -> None:
+    """The other side does not take it, so the next request would never arrive, or be lost with the connection."""
+
+    def small(address: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return made
+
+    async def refuse(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        await writer.drain()
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        server = Server(refuse, GOOD)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listener = await asyncio.start_server(server.serve, sock=listening)
+            connector = open_connector(DIRECT, socket_factory=small)
+            async with open_session(DIRECT, connector) as session, asyncio.timeout(30):
+                url = URL(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+                body = bytes(60_000)  # asyncio holds that much without asking to pause
+                response = await direct.request(session, "POST", url, {"Content-Length": "60000"}, lambda: [body])
+                assert (response.status, await response.read(100)) == (403, b"no")
+                assert await get(session, url) == (200, b"good")
+            listener.close()
+            await server.end()
+        assert len(server.heads) == 2
 
     asyncio.run(run())
 

@@ -35,14 +35,16 @@ def job(**fields: Any) -> str:
     return json.dumps({"prompt": "a cat"} | fields) + "\n"
 
 
+DOC = "{}: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .ods, .yaml or .yml"
 # A file's name, its content, and what is said about it: {} stands for the file's path.
 REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", "", "{}: holds no jobs"),
     ("a.jsonl", "\n \r\n", "{}: holds no jobs"),
     ("a.csv", "", "{}: holds no jobs"),
     ("a.csv", "prompt,duration\n", "{}: holds no jobs"),
-    ("a.doc", GOOD, "{}: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .ods, .yaml or .yml"),
+    ("a.doc", GOOD, DOC),
     ("a", GOOD, "{}: must end in .jsonl"),
+    ("a.numbers", GOOD, DOC.replace("yml", "yml; in Numbers, export it to Excel or CSV")),
     ("a.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "{}: holds NUL bytes: it is not a text file"),
     ("a.jsonl", b"ab\0cd\n", "{}: holds NUL bytes: it is not a text file"),
     ("a.csv", b"prompt\n\xff\xfe\n", "{}: is not UTF-8 (line 2, byte 1), and its encoding is unclear"),
@@ -55,8 +57,8 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", '{"prompt": "a", "seed": NaN}\n', "a.jsonl line 1: NaN is not JSON"),
     ("a.jsonl", '{"prompt": "a", "metadata": {"x": -Infinity}}\n', "a.jsonl line 1: -Infinity is not JSON"),
     ("a.jsonl", '{"prompt": "a", "metadata": {"x": 1e999}}\n', "a.jsonl line 1: metadata: holds inf"),
-    ("a.jsonl", "{}\n".replace("{}", "{ }"), "a.jsonl line 1: prompt: is required"),
-    ("a.jsonl", GOOD * 2 + job(prompt="  "), "a.jsonl line 3: prompt: is blank"),
+    ("a.jsonl", "{}\n".replace("{}", "{ }"), "a.jsonl line 1: prompt: is required; describe the video"),
+    ("a.jsonl", GOOD * 2 + job(prompt="  "), "a.jsonl line 3: prompt: is required; describe the video"),
     ("a.jsonl", job(promt="x"), "a.jsonl line 1: promt: is not a field we know"),
     ("a.jsonl", job(duration=3), "a.jsonl line 1: duration: must be 4 to 30 seconds, or -1 for automatic, not 3"),
     ("a.jsonl", job(duration=31), "a.jsonl line 1: duration: must be 4 to 30 seconds"),

@@ -21,11 +21,11 @@ for _ in range(40):
 
 # A change to a valid job, and the beginning of the error.
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"prompt": None}, "prompt: is required"),
-    ({"prompt": ""}, "prompt: is blank"),
-    ({"prompt": " \n\t "}, "prompt: is blank"),
-    ({"prompt": "\x1a"}, "prompt: is blank"),
-    ({"prompt": "\u200b\ufeff"}, "prompt: is blank"),
+    ({"prompt": None}, "prompt: is required; describe the video"),
+    ({"prompt": ""}, "prompt: is required; describe the video"),
+    ({"prompt": " \n\t "}, "prompt: is required; describe the video"),
+    ({"prompt": "\x1a"}, "prompt: is required; describe the video"),
+    ({"prompt": "\u200b\ufeff"}, "prompt: is required; describe the video"),
     ({"prompt": 5}, "prompt: must be text, not 5"),
     ({"prompt": "a\0b"}, "prompt: holds a NUL"),
     ({"prompt": "\ud800"}, "prompt: holds half of a surrogate pair"),
@@ -79,7 +79,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"a": "x" * MAX_METADATA_BYTES}}, "metadata: at most 64 KiB"),
     ({"metadata": DEEP}, "metadata: is nested more than 16 deep"),
     ({"gateway_options": {"a": NAN}}, "gateway_options: holds nan"),
-    ({"promt": "a cat"}, "promt: is not a field we know"),
+    ({"promt": "a cat"}, "promt: is not a field we know; did you mean prompt?"),
     ({"promt": None}, "promt: is not a field we know"),
 ]
 

@@ -88,8 +88,8 @@ BAD = [
     ({"seed": True}, "seed", "must be a whole number, not True"),
     ({"audio": "loud"}, "audio", "must be true or false, not 'loud'"),
     ({"colour": "red"}, "colour", "is not a field we know"),
-    ({"prompt": ""}, "prompt", "is blank; describe the video"),
-    ({"prompt": " \n\t"}, "prompt", "is blank; describe the video"),
+    ({"prompt": ""}, "prompt", "is required; describe the video"),
+    ({"prompt": " \n\t"}, "prompt", "is required; describe the video"),
     ({"prompt": 7}, "prompt", "must be text, not 7"),
     ({"prompt": "a\0b"}, "prompt", "holds a NUL character"),
     ({"prompt": "x" * 20_001}, "prompt", "at most 20000 characters"),
@@ -107,7 +107,7 @@ def test_one_wrong_field_gives_one_problem(fields: dict[str, Any], field: str, m
 def test_a_missing_prompt_is_reported() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_request({})
-    assert caught.value.problems == (Problem("prompt", "is required"),)
+    assert caught.value.problems == (Problem("prompt", "is required; describe the video"),)
 
 
 def test_every_wrong_field_is_reported_at_once() -> None:

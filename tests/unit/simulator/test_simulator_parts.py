@@ -15,7 +15,7 @@ from simulator.server.ledger import request_hash
 from simulator.store.ranges import wanted_range
 from simulator.store.signing import LinkSigner
 from simulator.tasks.engine import Engine
-from simulator.tasks.journal import Journal
+from simulator.tasks.journal import Journal, Kept
 from simulator.tasks.limits import AccountLimits, Limiter, Scope
 from simulator.tasks.task import Fate, Order, Phase, Task
 from simulator.tasks.timing import Timing
@@ -142,7 +142,7 @@ def test_a_create_that_a_models_rate_refuses_is_not_counted_for_the_account() ->
 def test_the_journal_restores_tasks_and_drops_an_incomplete_line(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    assert journal.saved_seed() is None and journal.load(9) == []
+    assert journal.saved_seed() is None and journal.load(9) == Kept()
     tasks = engine([5.0])
     one, two = (tasks.create("g", "a", ORDER, name, Fate("failed", "Code", "text")) for name in "xy")
     journal.created(one)
@@ -153,7 +153,7 @@ def test_the_journal_restores_tasks_and_drops_an_incomplete_line(tmp_path: Path)
     with path.open("ab") as file:
         file.write(b'{"id": "half')
     reopened = Journal(path)
-    assert reopened.saved_seed() == 9 and reopened.load(9) == [one, two]
+    assert reopened.saved_seed() == 9 and reopened.load(9).tasks == (one, two)
     reopened.created(one)
     assert path.read_bytes().count(b"\n") == 5 and b"half" not in path.read_bytes()
     reopened.clear()

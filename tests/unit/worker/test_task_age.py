@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from seedance.boot_clock import boottime_s
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.polling.ask import Task
-from worker.runtime import boottime_s
 
 READ = datetime(2026, 11, 29, tzinfo=UTC)
 

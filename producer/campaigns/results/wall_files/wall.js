@@ -19,12 +19,22 @@
     const shown = all.filter((article) => !article.hidden).length;
     one("count").textContent = `${shown} / ${all.length}`;
   };
+  // What is searched: the words on the card, and what has no room there.
+  const searched = new Map(all.map((article) => {
+    const words = ["h2", ".prompt"].map((part) => article.querySelector(part)?.textContent ?? "");
+    return [article, [...words, article.dataset.text].join(" ").toLowerCase()];
+  }));
+  const offer = (name) => {
+    const found = new Set(all.map((article) => article.dataset[name]));
+    for (const option of [...one(name).options]) if (option.value && !found.has(option.value)) option.remove();
+    one(name).hidden = found.size < 2;
+  };
   const filter = () => {
     const words = one("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const state = one("state").value;
     const review = one("review").value;
     for (const article of all) {
-      const text = article.dataset.text;
+      const text = searched.get(article);
       article.hidden = (state && article.dataset.state !== state) || (review && article.dataset.review !== review)
         || !words.every((word) => text.includes(word));
     }
@@ -58,6 +68,8 @@
     button.addEventListener("mouseleave", () => stop(button.parentElement));
     button.addEventListener("blur", () => stop(button.parentElement));
   }
+  for (const prompt of document.querySelectorAll("h2 + .prompt")) prompt.title = prompt.textContent;
+  for (const name of ["state", "review"]) offer(name);
   for (const name of ["search", "state", "review"]) one(name).addEventListener("input", filter);
   one("language").addEventListener("click", () => {
     const language = root.lang === "zh" ? "en" : "zh";

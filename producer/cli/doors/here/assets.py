@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
+from producer.cli.doors.here.names import check_tenant
 from producer.intake.asset_uploads import LocalAsset, Uploaded, account_for_assets, upload_all
 from producer.operator_actions.assets import known_assets
 from storage.database import Database, connect
@@ -23,7 +24,7 @@ class AssetsHere:
     def known(self, account: str | None) -> Sequence[Mapping[str, Any]]:
         """As `AssetsDoor`."""
         with connect(self._settings.require_database_url()) as conn:
-            return known_assets(conn, account)
+            return known_assets(conn, account, self._settings.accounts, others=True)
 
     def remote(self, account: str | None) -> Sequence[Mapping[str, Any]]:
         """As `AssetsDoor`."""
@@ -35,7 +36,10 @@ class AssetsHere:
     def files(self, limit: int) -> Sequence[Mapping[str, Any]]:
         """As `AssetsDoor`."""
         with connect(self._settings.require_database_url()) as conn:
-            return [asdict(view) | {"url": view.reference} for view in list_uploads(conn, self._tenant, limit=limit)]
+            found = list_uploads(conn, self._tenant, limit=limit)
+            if not found:
+                check_tenant(conn, self._tenant)
+        return [asdict(view) | {"url": view.reference} for view in found]
 
     def upload(
         self, files: Sequence[LocalAsset], account: str | None, group: str, timeout_s: float

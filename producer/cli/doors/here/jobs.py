@@ -15,6 +15,7 @@ from producer.campaigns.status import (
     pause_campaign,
 )
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.doors.here.names import check_campaign, check_tenant
 from producer.cli.shared.access import job_id_of
 from producer.client import Producer
 from producer.intake.terms import Terms
@@ -22,6 +23,7 @@ from producer.operator_actions import job_actions
 from producer.operator_actions.account_status import account_statuses
 from producer.operator_actions.playable import want_playable
 from producer.operator_actions.waiting import why_it_waits, with_obstacles
+from seedance.account import account_named
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
@@ -68,6 +70,10 @@ class DatabaseDoor:
         with self.producer.database.begin() as conn:
             wanted = JobFilter(self.producer.tenant, [JobState.UNCONFIRMED], campaign, account)
             held = queries.page_of_jobs(conn, wanted, limit=_MOST_AT_ONCE)
+            if not held:
+                check_campaign(conn, self.producer.tenant, campaign)
+                if account is not None:
+                    account_named(account, self.producer.settings.accounts)
         return [job.id for job in held]
 
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
@@ -137,6 +143,9 @@ class DatabaseDoor:
             found += page
             if len(page) < asked:
                 break
+        if not found:
+            with self.producer.database.begin() as conn:
+                check_tenant(conn, self.producer.tenant)
         return [campaign.as_dict() for campaign in found]
 
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from producer.cli.doors.here.names import check_campaign
 from producer.operator_actions.waiting import with_obstacles
 from storage.accounts.live import with_accounts
 from storage.database import connect
@@ -20,9 +21,12 @@ def jobs_here(
 
     Raises:
         DatabaseUnavailable: it does not answer or is not up to date.
+        InvalidInput, CampaignNotFound: there is no such tenant, or it has no such campaign.
     """
     wanted = JobFilter(tenant, None if state is None else [state], campaign)
     with connect(settings.require_database_url()) as conn:
         check_schema(conn)
         found = queries.page_of_jobs(conn, wanted, limit=limit)
+        if not found:
+            check_campaign(conn, tenant, campaign)
         return with_obstacles(conn, with_accounts(conn, settings).for_tenant(tenant), found)

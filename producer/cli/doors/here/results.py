@@ -13,8 +13,8 @@ from producer.campaigns.results.posters import with_posters, without_posters
 from producer.campaigns.results.results import Result, Results
 from producer.campaigns.results.sharing import share_url
 from producer.campaigns.results.tables import as_csv, as_jsonl
+from producer.campaigns.results.wall import POSTER_FORM, as_wall
 from producer.campaigns.results.wall import POSTER_PX as WALL_PX
-from producer.campaigns.results.wall import as_wall
 from producer.campaigns.results.workbook import POSTER_PX, write_workbook
 from producer.campaigns.status import campaign_status
 from producer.cli.campaigns.results.options import whole_file
@@ -73,7 +73,7 @@ class ResultsHere:
         languages = {code: catalogue(code) for code in LANGUAGES}
         links, results = self._links(wanted), self._results(wanted)
         with whole_file(to) as file:
-            illustrated = with_posters(results, self._objects, WALL_PX)
+            illustrated = with_posters(results, self._objects, WALL_PX, POSTER_FORM)
             for piece in as_wall(wanted.name, illustrated, languages, links, language=wanted.language):
                 file.write(piece.encode("utf-8", "replace"))
 

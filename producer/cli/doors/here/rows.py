@@ -28,7 +28,7 @@ class RowsHere:
         self, name: str, verb: Verb, choice: Choice, terms: Terms, operation: str
     ) -> Mapping[str, Any] | None:
         """As `RowsDoor`."""
-        before = carried_out(self._producer, name, verb, operation)
+        before = carried_out(self._producer, name, verb, choice, terms, operation)
         return None if before is None else before.document
 
     def preview(self, name: str, verb: Verb, choice: Choice, terms: Terms) -> Preview:

@@ -16,6 +16,7 @@ from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.doors.there.names import check_account, check_campaign
 from producer.cli.doors.there.pages import first_of
 from producer.cli.doors.there.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
@@ -68,8 +69,13 @@ class ApiDoor:
     def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
         """As `Door`."""
         with translated():
-            held = list(self._reelq.jobs.iterate(state="unconfirmed", campaign=campaign))
-        return [job.id for job in held if account is None or job.account == account]
+            found = self._reelq.jobs.iterate(state="unconfirmed", campaign=campaign)
+            held = [job.id for job in found if account is None or job.account == account]
+        if not held and campaign is not None:
+            check_campaign(self._reelq, campaign)
+        if not held and account is not None:
+            check_account(self._reelq, account)
+        return held
 
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
         """As `Door`."""

@@ -87,8 +87,9 @@ def _wanted(choice: Choice) -> reelq_client.Choice:
     some = cast(
         Any, {name: list(getattr(wanted, name) or ()) for name in ("keys", "ids", "states", "reviews", "reasons")}
     )
-    made = reelq_client.Choice(rows=",".join(ranges) or None, **some)
-    return made if made.as_json() else reelq_client.EVERY_ROW
+    rows = ",".join(ranges) or None
+    everyone = rows is None and not any(some.values())
+    return reelq_client.Choice(rows=rows, all=everyone, agreed=choice.agreed, **some)
 
 
 def _document(decided: RowDecision, without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -176,6 +176,7 @@ def test_a_decision_says_what_it_does_and_does_it_once(
     assert [row["versions"] for row in rows_of(api)] == [1, 2, 1]
     wrong = api.post(f"{LAMPS}/reroll", json={"rows": "2"}, headers={"Idempotency-Key": "again-1"})
     assert (wrong.status_code, "was another operation: retry" in wrong.text) == (422, True)
+    assert wrong.json()["code"] == "idempotency_conflict"
     both = api.post(f"{LAMPS}/retry", json={"operation": "x"}, headers={"Idempotency-Key": "y"})
     assert (both.status_code, both.json()["errors"][0]["field"]) == (422, "operation")
 
@@ -193,6 +194,44 @@ def test_a_decision_says_what_it_does_and_does_it_once(
     for verb in ("approve", "reject", "reroll", "retry", "cancel", "set"):
         body = {"all": True} | ({"fields": {"priority": 1}} if verb == "set" else {})
         assert other.post(f"{LAMPS}/{verb}", json=body).json()["code"] == "campaign_not_found", verb
+
+
+def test_an_id_that_comes_again_with_other_rows_or_values_is_refused(api: httpx.Client, producer: Producer) -> None:
+    """Seen: it was answered with what the id had done for the rows of the first time."""
+    stored = create(api)
+    bring(producer, stored[0]["job"]["id"], JobState.SUCCEEDED)
+    first = decide(api, "approve", "op", keys=["A-1", "A-2"], comment="sharp")
+    same = decide(api, "approve", "op", keys=["A-2", "A-1"], comment="sharp", agreed=[stored[0]["id"]])
+    assert (first["done"], same) == (1, first | {"repeated": True}), "the order of the keys is no other choice"
+    others: list[dict[str, Any]] = [
+        {"keys": ["A-2"], "comment": "sharp"},
+        {"keys": ["A-1", "A-2"]},
+        {"keys": ["A-1", "A-2"], "comment": "dull"},
+        {"keys": ["A-1", "A-2"], "comment": "sharp", "states": ["succeeded"]},
+        {"all": True, "dry_run": True},
+    ]
+    for body in others:
+        refused = api.post(f"{LAMPS}/approve", json=body, headers={"Idempotency-Key": "op"})
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "idempotency_conflict"), body
+        said = "op was another operation: approve of other rows, or with other values; use another id"
+        assert problem["detail"] == f"operation: {said}"
+    decide(api, "set", "op-2", all=True, fields={"priority": 9})
+    other = api.post(f"{LAMPS}/set", json={"all": True, "fields": {"priority": 1}, "operation": "op-2"})
+    assert (other.status_code, {row["job"]["priority"] for row in rows_of(api)[1:]}) == (422, {9})
+    with producer.database.begin() as conn:  # as an earlier release left it
+        conn.execute("UPDATE campaign_operations SET asked_hash = NULL")
+    assert decide(api, "approve", "op", all=True)["repeated"]
+
+
+def test_only_rows_that_a_dry_run_showed_take_part(api: httpx.Client) -> None:
+    stored = create(api)
+    shown = [row["id"] for row in decide(api, "cancel", all=True, dry_run=True)["acting"]]
+    done = decide(api, "cancel", "op", all=True, agreed=shown[:2])
+    assert (done["done"], [row["state"] for row in rows_of(api)]) == (2, ["cancelled", "cancelled", "queued"])
+    assert decide(api, "cancel", "op", all=True) == done | {"repeated": True}
+    alone = api.post(f"{LAMPS}/cancel", json={"agreed": [stored[2]["id"]]})
+    assert (alone.status_code, alone.json()["errors"][0]["field"]) == (422, "agreed"), "not the whole campaign"
 
 
 def test_a_paused_campaign_says_what_a_resume_would_submit_and_is_resumed_once_for_an_id(api: httpx.Client) -> None:

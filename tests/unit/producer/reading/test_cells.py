@@ -21,6 +21,7 @@ MEANT: list[tuple[str, Cell, Any]] = [
     ("duration", 5.0, 5), ("duration", "５", 5), ("duration", "自动", -1), ("duration", "long", "long"),
     ("duration", 5.5, 5.5), ("audio", "是", True), ("audio", "否", False), ("audio", "Yes", True), ("audio", 0, False),
     ("audio", "无声", False), ("audio", True, True), ("watermark", "√", True), ("tier", "快速", "fast"),
+    ("audio", "WAHR", True), ("audio", "FAUX", False), ("audio", "Sí", True), ("audio", "нет", False),
     ("tags", "春季，新品", ["春季", "新品"]), ("tags", "a|b, c", ["a", "b, c"]), ("tags", '["a, b"]', ["a, b"]),
     ("tags", "a、b；c", ["a", "b", "c"]),
     ("reference_images", "a.png, b.jpg", ["a.png", "b.jpg"]),

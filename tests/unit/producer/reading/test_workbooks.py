@@ -184,7 +184,7 @@ def test_an_endless_chain_of_sectors_is_reported_as_damage(tmp_path: Path) -> No
     struct.pack_into("<ii", data, 512 + table * 512, 1, 0)
     path = tmp_path / "a.xls"
     path.write_bytes(data)
-    assert error_of(path) == "a.xls: is damaged: the workbook is incomplete"
+    assert error_of(path) == "a.xls: is damaged: the workbook is incomplete; open it in a spreadsheet and save it again"
 
 
 def test_an_unknown_xml_encoding_is_reported_as_damage(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,21 @@ def root_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     root.setLevel(level)
     for name, before in quiet.items():
         logging.getLogger(name).setLevel(before)
+
+
+def test_a_warning_of_several_lines_is_one_line(
+    root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen: Celery's warning about superuser privileges stood on six lines, which no reader of logs puts together."""
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    setup.set_up_logging("console", "INFO")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.warn("run as root:\n\nuse --uid\n", RuntimeWarning, stacklevel=1)
+    [line] = capsys.readouterr().err.splitlines()
+    assert "RuntimeWarning: run as root: use --uid (" in line and "test_lines.py:" in line
 
 
 def test_the_settings_decide_form_and_level(root_logger: logging.Logger) -> None:

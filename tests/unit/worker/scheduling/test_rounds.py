@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from kombu.exceptions import OperationalError as BrokerError
+
+from storage.broker_url import parse_broker_url
+from storage.outages import Outage
 from worker.scheduling.hinted import Pace
 from worker.scheduling.scheduler import DueScheduler
 
@@ -49,6 +58,38 @@ def waited(rounds: int, hint_after: int, seconds: float) -> tuple[Dispatching, H
     scheduler._works = True
     scheduler._wait(seconds)
     return scheduler.dispatcher, scheduler._hints
+
+
+def test_a_database_is_back_although_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seen: `database.recovered` was said only once the broker was back, too."""
+    caplog.set_level(logging.INFO)
+    now = [100.0]
+    logger = logging.getLogger("reelq.test")
+    database, broker = (Outage(logger, name, "wait", lambda: now[0]) for name in ("database", "broker"))
+    monkeypatch.setattr("worker.scheduling.scheduler.due_tasks", lambda conn: [])
+    scheduler: Any = object.__new__(DueScheduler)
+    scheduler.settings = SimpleNamespace(require_broker=lambda: parse_broker_url("redis://127.0.0.1:1/0"))
+    scheduler._fit_at = scheduler._beaten_at = math.inf
+    scheduler._database_outage, scheduler._broker_outage = database, broker
+    scheduler._restores = SimpleNamespace(may_run=lambda: True, may_submit=None)
+    scheduler.database = SimpleNamespace(begin=nullcontext)
+    scheduler.dispatcher = SimpleNamespace(run=_refused)
+    database.fails("refused")
+    for _ in range(8):
+        now[0] += 1.0
+        with scheduler._going_on():
+            scheduler._round()
+    assert [line.partition(" ")[0] for line in caplog.messages] == [
+        "database.unavailable",
+        "broker.unavailable",
+        "database.recovered",
+    ]
+
+
+def _refused(*_: object) -> None:
+    raise BrokerError("refused")
 
 
 def test_rounds_follow_while_there_is_more_and_hints_are_heard_beside_them() -> None:

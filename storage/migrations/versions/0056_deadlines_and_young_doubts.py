@@ -6,11 +6,11 @@ from alembic import op
 
 from storage.large_indexes import create_statements
 
-revision = "0055"
-down_revision = "0054"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
-oldest_program = "0037"  # older programs look for deadlines by the new index
+oldest_program = "0037"  # they look for deadlines without an index, until they are replaced
 
 
 def upgrade() -> None:

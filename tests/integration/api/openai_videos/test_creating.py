@@ -106,7 +106,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"size": "16:9"}, "size", "WIDTHxHEIGHT"),
     ({"size": "1280x720", "extra_body": {"ratio": "1:1"}}, "ratio", "contradicts size"),
     ({"prompt": ""}, "prompt", "required"),
-    ({"prompt": " "}, "prompt", "blank"),
+    ({"prompt": " "}, "prompt", "is required"),
     ({"extra_body": {"images": ["https://a.example/b.png"]}}, "images", "reference_images"),
     ({"extra_body": {"audio": "perhaps"}}, "audio", "true or false"),
     ({"extra_body": {"prompt": ["a", "b"]}}, "prompt", "is repeated"),

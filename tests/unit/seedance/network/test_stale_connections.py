@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +15,7 @@ import pytest
 from yarl import URL
 
 from seedance.network import direct
+from seedance.network.sessions import Connector
 from tests.certificates import make_certificates
 from tests.waiting import PATIENCE_S
 
@@ -55,6 +56,8 @@ class Server:
 
     def close(self) -> None:
         self.ended.set()
+        with suppress(OSError):  # where it still waits for a connection
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
         self._socket.close()
 
@@ -77,7 +80,7 @@ def test_a_kept_connection_with_something_unread_is_not_used(
             wire.close()
 
     async def run() -> None:
-        connector = aiohttp.TCPConnector(ssl=False)
+        connector = Connector(ssl=False)
         async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(PATIENCE_S):
             assert await ask(session) == b"mine"
             server.go_on.set()

@@ -41,12 +41,18 @@ def is_readable(transport: asyncio.BaseTransport) -> bool:
     return bool(look.poll(0))
 
 
+def set_option(transport: asyncio.BaseTransport, option: int, value: int | bytes) -> None:
+    """Set an option of a connection's socket, unless the connection has ended: then it has none under TLS."""
+    connected: socket.socket | None = transport.get_extra_info("socket")
+    if connected is not None:
+        with suppress(OSError):  # it is closed
+            connected.setsockopt(socket.SOL_SOCKET, option, value)
+
+
 def forget_unsent(transport: asyncio.BaseTransport) -> None:
     """Let the kernel forget at the end of a connection what it has not sent: it would go on for minutes, and the other
     side would begin what counts as never begun by then."""
-    with suppress(OSError):  # the connection has ended
-        at_once = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    set_option(transport, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
 
 
 class Connector(aiohttp.TCPConnector):

@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import ssl
+import struct
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -323,6 +324,42 @@ def test_the_end_of_a_body_over_tls_is_kept_for_a_slow_reader(tmp_path: Path, sa
                     await asyncio.sleep(0.05)
                     received += await response.read_some()
                 assert received == body
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 1_000_000])
+def test_a_reset_over_tls_fails_as_one_and_gives_its_place_back(tmp_path: Path, sent: bytes) -> None:
+    """A TLS connection that has ended has no socket any more."""
+    certificates = make_certificates(tmp_path)
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        connected: socket.socket = writer.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def receive(session: aiohttp.ClientSession, url: URL) -> None:
+        response = await direct.request(session, "POST", url)
+        try:
+            while response.left:
+                await asyncio.sleep(0.5)
+                await response.receive(memoryview(bytearray(700_000)))
+        finally:
+            response.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(reset, "127.0.0.1", 0, ssl=certificates.server())
+        outbound = read_outbound({}, None, str(certificates.authority))
+        connector = open_connector(outbound, limit=1)
+        async with open_session(outbound, connector) as session, asyncio.timeout(30):
+            for _ in range(2):
+                with pytest.raises(aiohttp.ClientOSError):
+                    await receive(session, URL(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        server.close()
 
     asyncio.run(run())
 

@@ -49,6 +49,12 @@ def set_option(transport: asyncio.BaseTransport, option: int, value: int | bytes
             connected.setsockopt(socket.SOL_SOCKET, option, value)
 
 
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """The bytes that the kernel has not taken yet. Those that TLS has encrypted wait in the transport below it."""
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return transport.get_write_buffer_size() + (0 if below is None else unsent_bytes(below))
+
+
 def forget_unsent(transport: asyncio.BaseTransport) -> None:
     """Let the kernel forget at the end of a connection what it has not sent: it would go on for minutes, and the other
     side would begin what counts as never begun by then."""
@@ -102,11 +108,14 @@ class Connector(aiohttp.TCPConnector):
         return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        """As aiohttp's, but nothing more is sent on a connection whose request was given up."""
+        """As aiohttp's, but nothing more is sent on a connection whose request was given up, or was answered before the
+        other side had taken it: that one may hang up."""
         transport = protocol.transport
-        if should_close and isinstance(transport, asyncio.Transport) and not transport.is_closing():
-            forget_unsent(transport)
-            transport.abort()
+        if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            should_close = should_close or unsent_bytes(transport) > 0
+            if should_close:
+                forget_unsent(transport)
+                transport.abort()
         super()._release(key, protocol, should_close=should_close)
 
     async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:

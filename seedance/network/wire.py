@@ -319,9 +319,7 @@ class Wire(asyncio.BufferedProtocol):
                 await asyncio.sleep(0)  # the loop looks at the socket
                 await asyncio.sleep(0)  # the transport reads
         usable = self._head is not None and self._head.keeps and self._failure is None
-        # What is left to write is of a request that was answered before it was taken: the other side may hang up.
-        left = self._transport.get_write_buffer_size() > 0
-        if not usable or self._excess or self._start < self._end or left or self._is_over:
+        if not usable or self._excess or self._start < self._end or self._is_over:
             self.close()
             return
         self._is_over = True

@@ -41,12 +41,24 @@ def is_readable(transport: asyncio.BaseTransport) -> bool:
     return bool(look.poll(0))
 
 
+def set_option(transport: asyncio.BaseTransport, option: int, value: int | bytes) -> None:
+    """Set an option of a connection's socket, unless the connection has ended: then it has none under TLS."""
+    connected: socket.socket | None = transport.get_extra_info("socket")
+    if connected is not None:
+        with suppress(OSError):  # it is closed
+            connected.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """The bytes that the kernel has not taken yet. Those that TLS has encrypted wait in the transport below it."""
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return transport.get_write_buffer_size() + (0 if below is None else unsent_bytes(below))
+
+
 def forget_unsent(transport: asyncio.BaseTransport) -> None:
     """Let the kernel forget at the end of a connection what it has not sent: it would go on for minutes, and the other
     side would begin what counts as never begun by then."""
-    with suppress(OSError):  # the connection has ended
-        at_once = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    set_option(transport, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
 
 
 class Connector(aiohttp.TCPConnector):
@@ -96,11 +108,14 @@ class Connector(aiohttp.TCPConnector):
         return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        """As aiohttp's, but nothing more is sent on a connection whose request was given up."""
+        """As aiohttp's, but nothing more is sent on a connection whose request was given up, or was answered before the
+        other side had taken it: that one may hang up."""
         transport = protocol.transport
-        if should_close and isinstance(transport, asyncio.Transport) and not transport.is_closing():
-            forget_unsent(transport)
-            transport.abort()
+        if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            should_close = should_close or unsent_bytes(transport) > 0
+            if should_close:
+                forget_unsent(transport)
+                transport.abort()
         super()._release(key, protocol, should_close=should_close)
 
     async def _create_proxy_connection(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
-from seedance.network.sessions import forget_unsent, is_readable
+from seedance.network.sessions import forget_unsent, is_readable, set_option
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
@@ -245,9 +245,7 @@ class Wire(asyncio.BufferedProtocol):
             awaited = min(missing - TLS_BYTES, LEAST_AWAITED_BYTES)
         if awaited != self._awaited and sys.platform == "linux":  # others may await more than they have room for
             self._awaited = awaited
-            with suppress(OSError):
-                connected: socket.socket = self._transport.get_extra_info("socket")
-                connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, awaited)
+            set_option(self._transport, socket.SO_RCVLOWAT, awaited)
 
     async def _take_awaited(self) -> None:
         """Take what has come although more is awaited; from now on await half of what comes in such a time."""
@@ -321,9 +319,7 @@ class Wire(asyncio.BufferedProtocol):
                 await asyncio.sleep(0)  # the loop looks at the socket
                 await asyncio.sleep(0)  # the transport reads
         usable = self._head is not None and self._head.keeps and self._failure is None
-        # What is left to write is of a request that was answered before it was taken: the other side may hang up.
-        left = self._transport.get_write_buffer_size() > 0
-        if not usable or self._excess or self._start < self._end or left or self._is_over:
+        if not usable or self._excess or self._start < self._end or self._is_over:
             self.close()
             return
         self._is_over = True

@@ -22,8 +22,8 @@ from storage.logs.story import Story, stories_of
 
 log = logging.getLogger("reelq.jobs")
 
-Notes = Mapping[tuple[UUID, int], str]
-"""By job and number of the attempt: what is known of its task, such as that it was cancelled in time."""
+Notes = Mapping[tuple[UUID, str], str]
+"""By job and task: what is known of the task, such as that it was cancelled in time. An attempt may have two."""
 
 _WAITING = (JobState.QUEUED, JobState.UNCONFIRMED)
 
@@ -83,7 +83,7 @@ def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Notes |
     surplus: list[dict[str, Any]] = []
     submitting: set[UUID] = set()
     for item in unused:
-        state, note = JobState(item.state), (notes or {}).get((item.job_id, item.number), "")
+        state, note = JobState(item.state), (notes or {}).get((item.job_id, item.gateway_task_id), "")
         if state in _WAITING and item.job_id not in adopting:
             adopting[item.job_id] = item
         elif state is JobState.SUBMITTING:
@@ -109,7 +109,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, reason text, detail j
 def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Notes) -> None:
     """Note second tasks of attempts that already have one: the gateway executed one POST twice."""
     if found:
-        rows = [_double_charge(item, notes.get((item.job_id, item.number), ""), item.story) for item in found]
+        rows = [_double_charge(item, notes.get((item.job_id, item.task_id), ""), item.story) for item in found]
         conn.execute(_NOTE_SECOND, {"rows": dumps(rows)})
 
 

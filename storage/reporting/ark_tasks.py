@@ -27,8 +27,9 @@ LISTED_DAYS = 7
 """Ark lists tasks for this long. Ours can be read for as long as they are kept."""
 _USAGE = ("completion_tokens", "total_tokens", "tool_usage")
 _FACTS: LiteralString = "SELECT id, ark FROM jobs WHERE id = ANY(%(ids)s) AND ark IS NOT NULL"
-LISTED_TASKS = 3_000
-"""The newest of them are listed and counted, however many there are."""
+LISTED_TASKS = 10_000
+"""The newest of them are listed and counted, however many there are: as many as Ark lists. Fewer would be taken for all
+tasks, and those that are not among them for never created."""
 _OF_IDS: LiteralString = "AND (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s))"
 _LISTED: LiteralString = f"""
 WITH looked AS MATERIALIZED (

@@ -83,7 +83,7 @@ async def _look(client: GatewayClient, reported: Reported) -> LookedBack:
 
 def _write(runtime: Runtime, looked: Sequence[LookedBack]) -> None:
     confirmed = [item for item in looked if isinstance(item.result, TaskReport)]
-    notes = {(item.reported.job_id, item.reported.number): _note(item) for item in confirmed}
+    notes = {(item.reported.job_id, item.reported.task_id): _note(item) for item in confirmed}
     with runtime.database.begin() as conn:
         first = [item.reported for item in confirmed if item.reported.gateway_task_id is None]
         attempts.store_outcomes(

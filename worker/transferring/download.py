@@ -78,12 +78,30 @@ class _Pace:
         return chunk
 
 
+class _Memory:
+    """The slab that a download fills. After a break, the next response goes on in it: a new one for each would be much
+    more memory than there are bytes."""
+
+    def __init__(self, slabs: Slabs) -> None:
+        self._slabs = slabs
+        self._free = memoryview(b"")
+
+    def free(self, most: int) -> memoryview:
+        """What is left of the slab, or else a new one for up to `most` bytes."""
+        if not self._free:
+            self._free = self._slabs.take(most)
+        return self._free
+
+    def use(self, count: int) -> None:
+        """Note that the next `count` bytes were filled."""
+        self._free = self._free[count:]
+
+
 class _Body:
     """The bytes of one response, from `offset` of the file on; in slabs if their number is known."""
 
-    def __init__(self, response: Wire, slabs: Slabs, offset: int, pace: _Pace) -> None:
-        self._response, self._slabs, self._offset, self._pace = response, slabs, offset, pace
-        self._slab, self._used = memoryview(b""), 0
+    def __init__(self, response: Wire, memory: _Memory, offset: int, pace: _Pace) -> None:
+        self._response, self._memory, self._offset, self._pace = response, memory, offset, pace
 
     async def read(self) -> Chunk:
         """The next bytes, empty at the end.
@@ -96,12 +114,10 @@ class _Body:
         left = self._response.left
         if not left:
             return b""
-        if self._used == len(self._slab):
-            # A slab of two parts would be given back with the first.
-            most = min(left, PART_BYTES - self._offset % PART_BYTES)
-            self._slab, self._used = self._slabs.take(most), 0
-        filled = await self._pace.read(self._response.receive(self._slab[self._used :]))
-        self._used += len(filled)
+        # A slab of two parts would be given back with the first.
+        free = self._memory.free(min(left, PART_BYTES - self._offset % PART_BYTES))
+        filled = await self._pace.read(self._response.receive(free))
+        self._memory.use(len(filled))
         self._offset += len(filled)
         return filled
 
@@ -124,7 +140,7 @@ class VideoSource:
         self._url = url
         self._own = own
         self._within_s = within_s
-        self._slabs = slabs or Slabs()
+        self._memory = _Memory(slabs or Slabs())
         self.length: int | None = None
         self._encoding = ""
         self._offset = 0
@@ -235,7 +251,7 @@ class VideoSource:
     def _body(self) -> _Body:
         if self._response is None:
             raise DownloadFailed("the download is not open")
-        return _Body(self._response, self._slabs, self._offset, _Pace(self.length, self._within_s))
+        return _Body(self._response, self._memory, self._offset, _Pace(self.length, self._within_s))
 
     async def read(self, limit: int, within_s: float) -> bytes:
         """A small file as a whole.

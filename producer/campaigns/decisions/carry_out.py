@@ -60,9 +60,10 @@ def preview(decider: Decides, campaign: str, verb: Verb, choice: Choice, terms: 
         CampaignNotFound: the tenant has no such campaign.
         InvalidInput: a field to set is not valid.
     """
+    choice, terms = choice.narrowed(), terms or Terms(datetime.now(UTC))
     with decider.database.begin() as conn:
         limit(conn, BULK)
-        return decide(conn, decider.settings, decider.tenant, campaign, verb, choice, terms or Terms(datetime.now(UTC)))
+        return decide(conn, decider.settings, decider.tenant, campaign, verb, choice, terms)
 
 
 def carry_out(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from seedance.gateways.registry import DIALECTS
 from storage.database import Connection, connect
 from storage.jobs import queries
 from storage.jobs.queries import JobFilter, find_page
-from storage.reporting.ark_tasks import TaskFilter, list_tasks
+from storage.jobs.records import JobView
+from storage.reporting.ark_tasks import LISTED_TASKS, TaskFilter, list_tasks
 from storage.webhooks import messages
 from storage.webhooks.messages import MessageFilter, MessageState
 
@@ -54,6 +57,33 @@ def test_all_pages_together_have_every_job_once(
             assert len(found) == len(set(found)) == count
             assert found == sorted(found, reverse=True)
             assert pages <= count // 3 + 100 // (2 * looked_at) + 2
+
+
+def test_a_page_of_which_a_job_was_deleted_is_not_taken_for_the_last_one(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention deletes jobs while lists are read."""
+    with connect(postgres_url) as conn:
+        conn.execute(_JOBS)
+    read = queries.get_jobs
+
+    def read_late(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+        monkeypatch.setattr(queries, "get_jobs", read)
+        with connect(postgres_url) as other:
+            other.execute("DELETE FROM jobs WHERE id = %s", [ids[1]])
+        return read(conn, tenant, ids)
+
+    monkeypatch.setattr(queries, "get_jobs", read_late)
+    with connect(postgres_url) as conn:
+        found, _ = pages_of(conn, JobFilter("a"))
+    assert len(found) == len(set(found)) == 99
+
+
+def test_as_many_tasks_are_listed_as_by_ark() -> None:
+    """Its clients take a shorter list for a whole one, and what is not in it for never created."""
+    limits = DIALECTS["ark"].facts.list_limits
+    assert limits is not None
+    assert limits.max_tasks == LISTED_TASKS
 
 
 def test_tasks_of_ark_are_those_of_the_tenant(postgres_url: str) -> None:

@@ -311,10 +311,10 @@ def test_one_post_that_was_executed_twice_is_reported(world: World, gateway: Dou
     assert job["gateway_task_id"] == tasks["a cat 0"]
 
 
-def test_each_surplus_task_has_the_note_of_its_own_attempt(world: World) -> None:
+def test_each_surplus_task_has_its_own_note(world: World) -> None:
     """Seen: of two tasks of one job that were looked at together, both were noted as cancelled in time."""
     [job_id] = world.enqueue(1)
-    notes = {(job_id, 1): "it is billed", (job_id, 2): "it is not billed"}
+    notes = {(job_id, "task-1"): "it is billed", (job_id, "task-2"): "it is not billed"}
     with world.begin() as conn:
         assert transitions.move(conn, [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED)])
         for number in (1, 2):
@@ -325,6 +325,6 @@ def test_each_surplus_task_has_the_note_of_its_own_attempt(world: World) -> None
             )
         settle_acceptances(conn, [job_id], notes)
         noted = [event["detail"] for event in history.events_of(conn, job_id) if event["reason"] == "accepted_late"]
-    assert {detail["attempt"]: detail["message"].rpartition("; ")[2] for detail in noted} == {
-        number: note for (_, number), note in notes.items()
+    assert {detail["task_id"]: detail["message"].rpartition("; ")[2] for detail in noted} == {
+        task_id: note for (_, task_id), note in notes.items()
     }

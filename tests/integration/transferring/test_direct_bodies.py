@@ -21,7 +21,8 @@ from storage.bucket.requests import SignedRequest
 from tests.certificates import Certificates, make_certificates
 from tests.transfers import clean_up
 from tests.waiting import PATIENCE_S
-from worker.transferring import fetch
+from worker.retry import Backoff
+from worker.transferring import download, fetch
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, Fetcher
 from worker.transferring.part_buffer import MOST_WASTED_BYTES, SLAB_SIZES, PartBuffer, Slab, Slabs
@@ -266,6 +267,38 @@ def test_slabs_of_a_file_waste_little(least: int) -> None:
     assert all(2 * len(view) > size for view, size in zip(taken, sizes, strict=True))
     slabs.give(taken)
     assert slabs.take(least).obj is taken[0].obj
+
+
+def test_a_download_that_breaks_off_often_goes_on_in_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "DOWNLOAD_RESUME", Backoff(0.01, 0.01))
+    body, memory, content = FILES["/0"], set[int](), b""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        begin = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        response = web.StreamResponse(status=206 if begin else 200, headers={"ETag": '"one"'})
+        response.headers["Content-Range"] = f"bytes {begin}-{len(body) - 1}/{len(body)}"
+        response.content_length = len(body) - begin
+        await response.prepare(request)
+        await response.write(body[begin : begin + 1_200_000])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async def run() -> None:
+        nonlocal content
+        fetcher = Fetcher(allow_private=True)
+        async with serving(serve) as url:
+            source = VideoSource(fetcher, url + "/0")
+            await source.open()
+            async for chunk in source.chunks():
+                assert isinstance(chunk, memoryview)
+                memory.add(id(chunk.obj))
+                content += chunk
+            source.close()
+            await fetcher.close()
+
+    asyncio.run(run())
+    assert (content == body, len(memory)) == (True, 2), "of two and of one MiB"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others wake up for each packet")

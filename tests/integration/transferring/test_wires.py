@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import socket
-import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -197,7 +195,8 @@ def test_a_refusal_that_comes_before_the_body_was_sent_is_read(closes: bool) -> 
     asyncio.run(run())
 
 
-def test_a_connection_with_the_rest_of_an_answered_request_is_not_used_again() -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_with_the_rest_of_an_answered_request_is_not_used_again(tmp_path: Path, scheme: str) -> None:
     """The other side does not take it, so the next request would never arrive, or be lost with the connection."""
 
     def small(address: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
@@ -211,14 +210,18 @@ def test_a_connection_with_the_rest_of_an_answered_request_is_not_used_again() -
         await writer.drain()
         await asyncio.sleep(30)
 
+    certificates = make_certificates(tmp_path)
+    outbound = read_outbound({}, None, str(certificates.authority))
+
     async def run() -> None:
         server = Server(refuse, GOOD)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            listener = await asyncio.start_server(server.serve, sock=listening)
-            connector = open_connector(DIRECT, socket_factory=small)
-            async with open_session(DIRECT, connector) as session, asyncio.timeout(30):
-                url = URL(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            tls = certificates.server() if scheme == "https" else None
+            listener = await asyncio.start_server(server.serve, sock=listening, ssl=tls)
+            connector = open_connector(outbound, socket_factory=small)
+            async with open_session(outbound, connector) as session, asyncio.timeout(30):
+                url = URL(f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/")
                 body = bytes(60_000)  # asyncio holds that much without asking to pause
                 response = await direct.request(session, "POST", url, {"Content-Length": "60000"}, lambda: [body])
                 assert (response.status, await response.read(100)) == (403, b"no")
@@ -292,37 +295,6 @@ def test_a_response_is_read_after_its_server_has_closed_the_connection() -> None
             response = await direct.request(session, "GET", url)
             await asyncio.sleep(0.1)
             assert await response.read(100) == b"good"
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("says_goodbye", [False, True])
-def test_the_end_of_a_body_over_tls_is_kept_for_a_slow_reader(tmp_path: Path, says_goodbye: bool) -> None:
-    """asyncio forgets what it has decrypted when the connection ends."""
-    body, certificates = os.urandom(300_000), make_certificates(tmp_path)
-
-    def serve(listener: socket.socket) -> None:
-        accepted, _ = listener.accept()
-        with certificates.server().wrap_socket(accepted, server_side=True) as connection:
-            connection.recv(4096)
-            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            connection.setblocking(False)
-            if says_goodbye:
-                with suppress(ssl.SSLError):  # it does not wait for the other side's
-                    connection.unwrap()
-
-    async def run() -> None:
-        outbound = read_outbound({}, None, str(certificates.authority))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            serving = asyncio.create_task(asyncio.to_thread(serve, listener))
-            async with open_session(outbound) as session, asyncio.timeout(30):
-                url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")
-                response, received = await direct.request(session, "GET", url), b""
-                await serving
-                while response.left:
-                    await asyncio.sleep(0.05)
-                    received += await response.read_some()
-                assert received == body
 
     asyncio.run(run())
 

@@ -227,6 +227,7 @@ def test_an_id_that_comes_again_with_other_rows_or_values_is_refused(api: httpx.
 def test_only_rows_that_a_dry_run_showed_take_part(api: httpx.Client) -> None:
     stored = create(api)
     shown = [row["id"] for row in decide(api, "cancel", all=True, dry_run=True)["acting"]]
+    assert decide(api, "cancel", all=True, agreed=shown[:2], dry_run=True)["acts"] == 2
     done = decide(api, "cancel", "op", all=True, agreed=shown[:2])
     assert (done["done"], [row["state"] for row in rows_of(api)]) == (2, ["cancelled", "cancelled", "queued"])
     assert decide(api, "cancel", "op", all=True) == done | {"repeated": True}

@@ -82,6 +82,9 @@ _NO_LIMIT: LiteralString = "; SELECT set_config(name, '0', true) FROM pg_setting
 _IN_ORDER: LiteralString = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 )
+_IN_ANY_ORDER: LiteralString = (
+    "SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT; SET LOCAL enable_sort = DEFAULT"
+)
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
 # little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch. But a plan made for a small
 # table is kept while 100,000 rows come into it, until it has new statistics. So no such plan may read a table whole.
@@ -103,6 +106,14 @@ def read_in_order(conn: Connection) -> None:
     Without statistics, or with those of a table that was small, PostgreSQL would read and sort all rows.
     """
     conn.execute(_IN_ORDER, prepare=False)
+
+
+@contextmanager
+def reading_in_order(conn: Connection) -> Iterator[None]:
+    """The same for what runs inside; not in a transaction whose statements are planned once."""
+    read_in_order(conn)
+    yield
+    conn.execute(_IN_ANY_ORDER, prepare=False)  # not after an error: the rollback does it
 
 
 def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:

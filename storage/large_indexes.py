@@ -87,6 +87,13 @@ LARGE_INDEXES = (
     LargeIndex("0053", "campaign_rows_reviewed_idx", "campaign_rows", "(campaign_id, review) WHERE review <> 'open'"),
     LargeIndex("0053", "campaign_rows_proofs_idx", "campaign_rows", "(campaign_id) WHERE proof AND final IS NOT NULL"),
     LargeIndex("0053", "upload_uses_newest_idx", "upload_uses", "(upload_id, job_id)"),
+    LargeIndex(
+        "0056",
+        "jobs_queued_deadline_idx",
+        "jobs",
+        "(deadline_at) WHERE state = 'queued' AND deadline_at IS NOT NULL",
+    ),
+    LargeIndex("0056", "jobs_doubts_idx", "jobs", "(updated_at) WHERE state = 'unconfirmed'"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

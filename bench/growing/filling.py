@@ -14,7 +14,7 @@ from seedance.account import Account
 from seedance.gateways.registry import DIALECTS
 from seedance.lanes import model_of
 from storage.batches.batches import count_ended
-from storage.database import Connection, Database
+from storage.database import BULK, Connection, Database
 from storage.reporting.job_counts import merge_counts
 from storage.settings import Settings
 
@@ -174,7 +174,7 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
         "lane": _LANE,
         "models": [model_of(DIALECTS[gateway], _LANE) for gateway in GATEWAYS],
     }
-    with db.begin() as conn:
+    with db.begin(limits=BULK) as conn:
         conn.execute(_CAMPAIGNS, known)
         for sql in (_STATES, _TURNS):
             conn.execute(sql, known)
@@ -186,13 +186,13 @@ def fill(db: Database, sizes: Sizes, *, counted: bool = True) -> None:
         (_RECEIVERS, sizes.receivers),
     ):
         for first, last in _chunks(count):
-            with db.begin() as conn:
+            with db.begin(limits=BULK) as conn:
                 conn.execute(sql, {**known, "first": first, "last": last, "count": count})
-    with db.begin() as conn:
+    with db.begin(limits=BULK) as conn:
         for sql in (_SHEET, _UPLOADS, _BATCHES, _BREAKERS):  # breakers last: no acceptance closes them
             conn.execute(sql, {**known, "count": FILES_OF_A_TENANT * TENANTS})
     if counted:
-        with db.begin() as conn:
+        with db.begin(limits=BULK) as conn:
             while merge_counts(conn):  # as a scheduler does each second
                 pass
             while count_ended(conn):  # as an API process does

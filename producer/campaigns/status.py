@@ -13,12 +13,12 @@ from producer.intake.recipients import check_mail
 from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
 from storage import decisions
-from storage.admission.campaign_pace import FREE, Pace, pace_of
+from storage.admission.campaign_pace import FREE, Pace, paces_of
 from storage.admission.spending import budgets
 from storage.campaigns import controls
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
-from storage.campaigns.rows import count_states
+from storage.campaigns.rows import count_states_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import claims, queries, transitions
@@ -27,7 +27,7 @@ from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting import costs
 from storage.settings import Settings
-from storage.webhooks.recipients import recipients_of
+from storage.webhooks.recipients import recipients_of_campaigns
 
 _PAGE = 500
 
@@ -89,17 +89,19 @@ def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int
 
 
 def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
-    for row in rows:
-        complete(conn, row["id"])
-    found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
-    known = {item.campaign: item.as_dict() for item in found}
+    """In the same few statements for all of them."""
+    ids = [row["id"] for row in rows]
+    complete(conn, *ids)
+    known = {item.campaign: item.as_dict() for item in budgets.budgets_of(conn, tenant, ids)}
+    counts, sums = count_states_of(conn, ids), costs.costs_of_campaigns(conn, ids)
+    recipients, paces = recipients_of_campaigns(conn, tenant, ids), paces_of(conn, ids)
     return [
         CampaignStatus(
-            **{**row, "counts": count_states(conn, row["id"])},
-            costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
+            **{**row, "counts": counts.get(row["id"], {})},
+            costs=[item.as_dict() for item in sums.get(row["id"], ())],
             budget=known.get(row["name"]),
-            notify=recipients_of(conn, tenant, row["id"]),
-            pace=pace_of(conn, row["id"]),
+            notify=recipients.get(row["id"]),
+            pace=paces.get(row["id"], FREE),
         )
         for row in rows
     ]

@@ -18,7 +18,9 @@ UNCONFIRMED_SLOT_S = 120.0
 """How long an unconfirmed job takes a slot. Not for the whole grace period: a burst of lost answers would stop the
 account, and if those tasks do run, the gateway answers "too many" anyway."""
 
-# `state <> 'transferring'` repeats the index's own predicate, without which PostgreSQL does not use the index.
+# `state <> 'transferring'` repeats the index's own predicate, without which PostgreSQL does not use the index. Doubts
+# are read from the youngest on, in the order of an index that has them alone: after an outage or a restore very many
+# old ones wait for people.
 _IN_USE: LiteralString = """
 SELECT account, lane, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed,
        sum(starting)::bigint AS starting, sum(generating)::bigint AS generating
@@ -27,14 +29,19 @@ FROM (
     FROM slot_counts WHERE %(names)s::text[] IS NULL OR account = ANY(%(names)s::text[])
     GROUP BY account, lane
     UNION ALL
-    SELECT account, lane, count(*), count(*) FILTER (WHERE state = 'queued'),
-           count(*) FILTER (WHERE state <> 'unconfirmed'), 0
+    SELECT account, lane, count(*), count(*) FILTER (WHERE state = 'queued'), count(*), 0
     FROM jobs
     WHERE (%(names)s::text[] IS NULL OR account = ANY(%(names)s::text[]))
-      AND state IN ('queued', 'submitting', 'unconfirmed')
+      AND state IN ('queued', 'submitting')
       AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
       AND (state <> 'queued' OR due_at > now())
-      AND (state <> 'unconfirmed' OR updated_at > now() - make_interval(secs => %(young_s)s))
+    GROUP BY account, lane
+    UNION ALL
+    SELECT account, lane, count(*), 0, 0, 0 FROM (
+        SELECT account, lane FROM jobs
+        WHERE state = 'unconfirmed' AND updated_at > now() - make_interval(secs => %(young_s)s)
+        ORDER BY updated_at DESC OFFSET 0) young
+    WHERE %(names)s::text[] IS NULL OR account = ANY(%(names)s::text[])
     GROUP BY account, lane
 ) parts
 GROUP BY account, lane HAVING sum(in_flight) <> 0

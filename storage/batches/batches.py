@@ -66,7 +66,8 @@ class Line:
     error: dict[str, Any] | None = None
 
 
-# What is kept is right once the batch has ended, whatever retention deletes then. `exact`: count in any case.
+# What is kept is right once the batch has ended, whatever retention deletes then. `exact`: count in any case. Each job
+# by its id: PostgreSQL may join all jobs, for each batch.
 _VIEW: LiteralString = """
 SELECT b.id, b.tenant, b.actor, b.file_id, b.lines, b.window_s, b.metadata, b.state, b.errors, b.next_part,
        b.created_at, b.in_progress_at, b.cancelling_at, b.ended_at, b.expires_at, b.expires_at <= now() AS expired,
@@ -80,7 +81,8 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS stored, count(*) FILTER (WHERE j.state = 'succeeded') AS completed,
            count(*) FILTER (WHERE l.error IS NOT NULL OR j.state IN ('failed', 'cancelled')
                             OR (j.id IS NULL AND l.error IS NULL)) AS failed
-    FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id WHERE l.batch_id = b.id AND NOT k.kept) c
+    FROM batch_lines l LEFT JOIN LATERAL (SELECT id, state FROM jobs WHERE id = l.job_id OFFSET 0) j ON true
+    WHERE l.batch_id = b.id AND NOT k.kept) c
 """
 _GET: LiteralString = f"{_VIEW} WHERE b.id = %(id)s AND (%(tenant)s::text IS NULL OR b.tenant = %(tenant)s)"
 _LIST: LiteralString = f"""{_VIEW}

@@ -7,22 +7,23 @@ ids, so that a page of a large campaign waits for its own rows only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
 from storage.campaigns.versions import VersionKind, note_version
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.states import JobState
-from storage.jobs.walks import FIRST, LAST, OF_STATE, OLDEST_FIRST
+from storage.jobs.walks import FIRST, LAST, walk
 
 AT_ONCE = 1_000
 """Jobs of one piece: a tenth of a second of PostgreSQL."""
 SOON = 1_000
 """Rows that are made while a person or the scheduler waits for something else."""
 _LACKING: LiteralString = """
-SELECT coalesce((SELECT sum(n.jobs) FROM campaigns c JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
-                 WHERE c.id = %(campaign)s), 0)
-     - coalesce((SELECT sum(versions) FROM row_counts WHERE campaign_id = %(campaign)s), 0)
+SELECT c.id, coalesce((SELECT sum(jobs) FROM job_counts WHERE tenant = c.tenant AND campaign_id = c.id), 0)
+           - coalesce((SELECT sum(versions) FROM row_counts WHERE campaign_id = c.id), 0)
+FROM campaigns c WHERE c.id = ANY(%(campaigns)s)
 """
 # An enqueue holds the campaign's row until its jobs and rows are stored.
 _LOCK: LiteralString = "SELECT 1 FROM campaigns WHERE id = %(campaign)s FOR UPDATE SKIP LOCKED"
@@ -30,17 +31,14 @@ _UUID: LiteralString = "'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
 _LAST: LiteralString = """
 SELECT id FROM campaign_rows WHERE campaign_id = %(campaign)s ORDER BY number DESC, id DESC LIMIT 1
 """
-# The next jobs of each state by index, each looked up by its id, whatever the statistics say. Callers can write any
+# The next jobs of each state by index, each looked up by its id. Callers can write any
 # metadata, so what looks like a link counts only if it leads to an older job of the campaign.
+_WITHOUT_ROW: LiteralString = """
+      AND coalesce((SELECT false FROM campaign_rows r WHERE r.id = f.id), true)
+      AND coalesce((SELECT false FROM campaign_versions v WHERE v.job_id = f.id), true)"""
 _ADD_ROWS: LiteralString = f"""
 WITH missing AS MATERIALIZED (
-    SELECT p.* FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT j.id FROM jobs j
-        WHERE j.campaign_id = %(campaign)s AND {OF_STATE}
-          AND coalesce((SELECT false FROM campaign_rows r WHERE r.id = j.id), true)
-          AND coalesce((SELECT false FROM campaign_versions v WHERE v.job_id = j.id), true)
-        {OLDEST_FIRST} LIMIT %(limit)s) p
-    ORDER BY p.id LIMIT %(limit)s
+    {walk("campaign_id", "%(campaign)s", "ASC", _WITHOUT_ROW)}
 ), linked AS MATERIALIZED (
     SELECT m.id, m.draft_of IS NOT NULL OR m.metadata ? 'final_of_look' AS is_final,
            (SELECT o.id FROM jobs o WHERE o.campaign_id = %(campaign)s AND o.id < m.id AND o.id = coalesce(
@@ -62,16 +60,26 @@ SELECT id, origin, is_final FROM linked ORDER BY id
 
 def lacking_rows(conn: Connection, campaign_id: UUID) -> int:
     """How many jobs of a campaign have no row and are no version of one, by kept counts."""
-    row = conn.execute(_LACKING, {"campaign": campaign_id}).fetchone()
-    return 0 if row is None else max(int(row[0]), 0)
+    return _lacking(conn, [campaign_id]).get(campaign_id, 0)
 
 
-def complete(conn: Connection, campaign_id: UUID) -> None:
-    """Make the rows that a campaign lacks, unless it lacks more than `SOON`. Does nothing while another session stores
-    jobs of the campaign."""
-    if 0 < lacking_rows(conn, campaign_id) <= SOON:
-        while complete_next(conn, campaign_id) and lacking_rows(conn, campaign_id):
-            pass
+def _lacking(conn: Connection, campaign_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The same for each of these campaigns that lacks any."""
+    found = conn.execute(_LACKING, {"campaigns": list(campaign_ids)})
+    return {campaign: int(number) for campaign, number in found if number > 0}
+
+
+def complete(conn: Connection, *campaign_ids: UUID) -> None:
+    """Make the rows that these campaigns lack, in this order, but no more than `SOON` in total. Does nothing for a
+    campaign that lacks more, or while another session stores jobs of it."""
+    left = SOON
+    lacking = _lacking(conn, campaign_ids)
+    for campaign_id in campaign_ids:
+        number = lacking.get(campaign_id, 0)
+        if 0 < number <= left:
+            left -= number
+            while complete_next(conn, campaign_id) and lacking_rows(conn, campaign_id):
+                pass
 
 
 def complete_next(conn: Connection, campaign_id: UUID) -> int | None:
@@ -89,7 +97,9 @@ def complete_next(conn: Connection, campaign_id: UUID) -> int | None:
 def _add(conn: Connection, campaign_id: UUID, after: UUID) -> int:
     values = {"campaign": campaign_id, "states": list(JobState), "above": after, "below": LAST, "limit": AT_ONCE}
     noted = 0
-    for job_id, origin, is_final in conn.execute(_ADD_ROWS, values).fetchall():
+    with reading_in_order(conn):
+        added = conn.execute(_ADD_ROWS, values).fetchall()
+    for job_id, origin, is_final in added:
         kind = VersionKind.FINAL if is_final else VersionKind.RETRY
         if origin is None or note_version(conn, campaign_id, origin, job_id, kind):
             noted += 1

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from storage.campaigns.completion import complete
 from storage.campaigns.notices import announce_drafts, campaign_document
 from storage.campaigns.rows import count_states
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.states import LIVE, JobState
 from storage.webhooks.outbox import EventType, tell_campaign
 
@@ -44,7 +44,7 @@ SELECT c.id, c.tenant, c.name, c.created_at, c.settled_jobs,
                  FROM (SELECT state, sum(jobs)::bigint AS number FROM job_counts
                        WHERE tenant = c.tenant AND campaign_id = c.id GROUP BY state HAVING sum(jobs) <> 0) s),
                 '{{}}'::jsonb) AS counts
-FROM campaigns c WHERE c.id = ANY(%(ids)s) AND {_IDLE} ORDER BY c.id
+FROM campaigns c WHERE c.id = ANY(%(ids)s) AND {_IDLE}
 """  # noqa: S608 - as above
 _LIVE = sorted((str(state) for state in LIVE), key=lambda state: state != JobState.QUEUED)
 """Most campaigns that have not ended have queued jobs."""
@@ -57,11 +57,11 @@ def end_campaigns(conn: Connection, limit: int, *, mail: bool = False) -> list[E
 
     A campaign that gets more jobs ends again when those have ended. An enqueue that adds no jobs does not end it again.
     """
-    with conn.cursor(row_factory=dict_row) as cursor:
+    with reading_in_order(conn), conn.cursor(row_factory=dict_row) as cursor:
         ids = [row["id"] for row in cursor.execute(_LOCK, {"live": _LIVE, "limit": limit})]
         rows = cursor.execute(_ENDED, {"live": _LIVE, "ids": ids}).fetchall() if ids else []
     ended = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: ids.index(row["id"])):
         jobs = sum(row["counts"].values())
         conn.execute(_MARK, {"id": row["id"], "jobs": jobs})
         if jobs != row["settled_jobs"]:

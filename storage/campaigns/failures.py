@@ -48,7 +48,9 @@ WITH several AS MATERIALIZED (
     SELECT id, job_id, kept_job_id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
 ), of_several AS MATERIALIZED (
     SELECT id FROM several
-    UNION ALL SELECT v.job_id FROM several r JOIN campaign_versions v ON v.row_id = r.id
+    UNION ALL
+    SELECT v.job_id FROM several r
+    CROSS JOIN LATERAL (SELECT job_id FROM campaign_versions WHERE row_id = r.id OFFSET 0) v  -- each by its row
 ), lost AS MATERIALIZED (
     SELECT j.id, {_SAID} FROM jobs j
     WHERE j.campaign_id = %(campaign)s AND j.state IN ('failed', 'cancelled', 'unconfirmed') AND {_ENDED_BADLY}

@@ -7,6 +7,7 @@ newest has failed or was cancelled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
@@ -16,7 +17,7 @@ from psycopg.rows import dict_row
 
 from storage.campaigns.reviews import Review
 from storage.campaigns.sheet_rows import count_sheet_rows
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.queries import REASON
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
@@ -167,21 +168,28 @@ _PAGE: LiteralString = f"""
 ORDER BY r.number, r.id LIMIT %(limit)s
 """
 # From kept counts, because a campaign may have very many rows. The job of a row with one version has the row's id, so
-# all jobs but those of rows with several versions are counted as they are.
+# all jobs but those of rows with several versions are counted as they are. Those are looked up one by one: PostgreSQL
+# expects far more of them than there are, and would join all jobs.
 _STATES: LiteralString = f"""
 WITH several AS MATERIALIZED (
-    SELECT id, job_id, kept_job_id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
+    SELECT campaign_id, id, job_id, kept_job_id FROM campaign_rows
+    WHERE campaign_id = ANY(%(campaigns)s) AND job_id <> id
 ), parts AS (
-    SELECT n.state, sum(n.jobs) AS jobs FROM campaigns c
-    JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id WHERE c.id = %(campaign)s GROUP BY 1
+    SELECT c.id AS campaign_id, n.state, n.jobs FROM campaigns c CROSS JOIN LATERAL (
+        SELECT state, sum(jobs) AS jobs FROM job_counts WHERE tenant = c.tenant AND campaign_id = c.id GROUP BY state) n
+    WHERE c.id = ANY(%(campaigns)s)
     UNION ALL
-    SELECT j.state, -1 FROM several r JOIN jobs j ON j.id = r.id
+    SELECT r.campaign_id, j.state, -1 FROM several r
+    CROSS JOIN LATERAL (SELECT state FROM jobs WHERE id = r.id OFFSET 0) j
     UNION ALL
-    SELECT j.state, -1 FROM several r JOIN campaign_versions v ON v.row_id = r.id JOIN jobs j ON j.id = v.job_id
+    SELECT r.campaign_id, j.state, -1 FROM several r
+    CROSS JOIN LATERAL (SELECT job_id FROM campaign_versions WHERE row_id = r.id OFFSET 0) v
+    CROSS JOIN LATERAL (SELECT state FROM jobs WHERE id = v.job_id OFFSET 0) j
     UNION ALL
-    SELECT {STATE}, 1 FROM several r JOIN jobs j ON j.id = r.job_id
+    SELECT r.campaign_id, {STATE}, 1 FROM several r
+    CROSS JOIN LATERAL (SELECT state FROM jobs WHERE id = r.job_id OFFSET 0) j
 )
-SELECT state, sum(jobs)::bigint FROM parts GROUP BY 1 HAVING sum(jobs) > 0
+SELECT campaign_id, state, sum(jobs)::bigint FROM parts GROUP BY 1, 2 HAVING sum(jobs) > 0
 """  # noqa: S608 - put together from constants
 _REVIEWS: LiteralString = """
 SELECT review, sum(rows)::bigint FROM row_counts WHERE campaign_id = %(campaign)s GROUP BY 1 HAVING sum(rows) > 0
@@ -199,8 +207,11 @@ def find_rows(
     """Rows of a campaign in the order of their sheet; `after`: the `place` of the last row of the previous page."""
     number, row_id = after or _FIRST_PLACE
     values = wanted.as_parameters() | {"campaign": campaign_id, "number": number, "id": row_id, "limit": limit}
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return [_view(row) for row in cursor.execute(_PAGE.format(few=_few(conn, values)), values)]
+    few = _few(conn, values)
+    # In the order of the sheet, unless a choice has an index of its own.
+    walks = not few and wanted.ids is None and wanted.keys is None
+    with reading_in_order(conn) if walks else nullcontext(), conn.cursor(row_factory=dict_row) as cursor:
+        return [_view(row) for row in cursor.execute(_PAGE.format(few=few), values)]
 
 
 def last_place(conn: Connection, campaign_id: UUID) -> Place | None:
@@ -241,7 +252,15 @@ def _few(conn: Connection, values: Mapping[str, Any]) -> LiteralString:
 
 def count_states(conn: Connection, campaign_id: UUID) -> dict[str, int]:
     """How many rows of a campaign are in each state. A job that has no row yet counts as a row of its own."""
-    return dict(conn.execute(_STATES, {"campaign": campaign_id}).fetchall())
+    return count_states_of(conn, [campaign_id]).get(campaign_id, {})
+
+
+def count_states_of(conn: Connection, campaign_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """The same for each of these campaigns; campaigns without jobs are missing."""
+    found: dict[UUID, dict[str, int]] = {}
+    for campaign, state, number in conn.execute(_STATES, {"campaigns": list(campaign_ids)}):
+        found.setdefault(campaign, {})[state] = number
+    return found
 
 
 def count_rows(conn: Connection, campaign_id: UUID) -> RowCounts:

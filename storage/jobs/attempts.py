@@ -19,7 +19,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
 from storage.jobs.states import TRANSITIONS, JobState
 from storage.jobs.transitions import move
-from storage.jobs.walks import of_task
+from storage.jobs.walks import OF_TASKS, of_task
 from storage.jsonb import dumps
 from storage.logs.context import about
 from storage.logs.story import Story, stories_of
@@ -126,7 +126,8 @@ WHERE gateway_task_id IS NOT NULL AND (holder IS NOT NULL OR w.job_id IS NULL)
 _CONTRADICTED: LiteralString = """
 UPDATE attempts a SET reported_task_id = i.task_id, look_at = now()
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(tasks)s::text[]) AS i(job_id, number, task_id)
-WHERE a.job_id = i.job_id AND a.number = i.number AND a.outcome = 'accepted' AND a.gateway_task_id <> i.task_id
+WHERE a.job_id = ANY(%(ids)s) AND a.job_id = i.job_id AND a.number = i.number AND a.outcome = 'accepted'
+  AND a.gateway_task_id <> i.task_id
 """
 
 
@@ -182,7 +183,7 @@ def _held(wanted: Move, taken: Taken) -> Move:
 _LOCK_QUEUED: LiteralString = """
 SELECT j.id FROM jobs j
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
-WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
+WHERE j.id = ANY(%(ids)s) AND j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
 """
 # The outcome of an attempt that a person or the policy gave up is still open, and so is one that only a missing route
 # or a list ruled out. `look_at` is set if a callback named its task and the gateway was not queried about it yet.
@@ -272,10 +273,10 @@ def earlier_attempts(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Ea
         return {row.job_id: row for row in cursor.execute(_EARLIER, {"ids": list(job_ids)})}
 
 
+_HOLDER: LiteralString = f"SELECT a.job_id FROM {OF_TASKS} LIMIT 1"  # noqa: S608 - put together from constants
+
+
 def holder_of_task(conn: Connection, accounts: Sequence[str], task_id: str) -> UUID | None:
     """The job that a gateway's task belongs to; None: no attempt at these accounts is known to have it."""
-    row = conn.execute(
-        "SELECT job_id FROM attempts WHERE account = ANY(%(accounts)s) AND gateway_task_id = %(task_id)s LIMIT 1",
-        {"accounts": list(accounts), "task_id": task_id},
-    ).fetchone()
+    row = conn.execute(_HOLDER, {"accounts": list(accounts), "ids": [task_id]}).fetchone()
     return None if row is None else row[0]

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from storage.database import Connection
 from storage.jobs.claims import NEXT_CLAIM
+from storage.jobs.walks import of_task
 from storage.jsonb import dumps
 from storage.leases import Claimed
 from storage.logs.story import Story, story
@@ -40,6 +41,12 @@ def addressee(conn: Connection, gateway: str, token: str) -> tuple[str, str] | N
     return None if row is None else (row[0], row[1])
 
 
+def _holder(account: LiteralString, task: LiteralString, besides: LiteralString = "") -> LiteralString:
+    """The job of the attempt that is known to have a task; NULL: none is. `besides`: a condition on the attempt `o`.
+    Not EXISTS, for which PostgreSQL may read all attempts of the account."""
+    return f"(SELECT o.job_id FROM attempts o WHERE {besides} {of_task('o', account, task)})"  # noqa: S608 - from constants
+
+
 # The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
 _HINT: LiteralString = f"""
 WITH called AS MATERIALIZED (
@@ -58,8 +65,7 @@ WITH called AS MATERIALIZED (
       -- Keep the first one until the gateway has been queried about it.
       AND (a.reported_task_id IS NULL
            OR (a.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
-      AND NOT EXISTS (
-        SELECT FROM attempts o WHERE o.account = c.account AND o.gateway_task_id = %(task_id)s::text)
+      AND {_holder("c.account", "%(task_id)s::text")} IS NULL
 ), hurried AS (
     -- The lease ends: what its holder saw before the call must not put the job off again.
     UPDATE jobs j SET due_at = now(), claim = {NEXT_CLAIM}
@@ -102,9 +108,12 @@ def look_again(conn: Connection, job_ids: Sequence[UUID]) -> None:
 
 
 _REPORT: LiteralString = """
-UPDATE attempts a SET reported_task_id = i.task_id, look_at = now()
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text)
-WHERE a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text)
+)
+UPDATE attempts a SET reported_task_id = i.task_id, look_at = now() FROM input i
+WHERE a.job_id = ANY(ARRAY(SELECT job_id FROM input))
+  AND a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
   AND a.reported_task_id IS DISTINCT FROM i.task_id
 """
 
@@ -157,7 +166,8 @@ class Reported:
         return story(self.job_id, self.tenant, self.campaign, self.account, self.task_id, self.number)
 
 
-_REPORTED: LiteralString = """
+_OTHER_HOLDER = _holder("a.account", "a.reported_task_id", "(o.job_id, o.number) <> (a.job_id, a.number) AND")
+_REPORTED: LiteralString = f"""
 SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_task_id,
        j.finished_at IS NOT NULL
          OR (j.gateway_task_id IS NOT NULL
@@ -166,18 +176,14 @@ SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_t
        (SELECT name FROM campaigns c WHERE c.id = j.campaign_id) AS campaign
 FROM attempts a JOIN jobs j ON j.id = a.job_id
 JOIN unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number) ON a.job_id = i.id AND a.number = i.number
-WHERE a.job_id = ANY(%(ids)s) AND a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
-                    AND (o.job_id, o.number) <> (a.job_id, a.number))
-"""
+WHERE a.job_id = ANY(%(ids)s) AND a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL AND {_OTHER_HOLDER} IS NULL
+"""  # noqa: S608 - as above
 # What is another attempt's is not looked into.
-_DROP_KNOWN: LiteralString = """
+_DROP_KNOWN: LiteralString = f"""
 UPDATE attempts a SET look_at = NULL
 FROM unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number)
-WHERE a.job_id = ANY(%(ids)s) AND a.job_id = i.id AND a.number = i.number
-  AND EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
-                AND (o.job_id, o.number) <> (a.job_id, a.number))
-"""
+WHERE a.job_id = ANY(%(ids)s) AND a.job_id = i.id AND a.number = i.number AND {_OTHER_HOLDER} IS NOT NULL
+"""  # noqa: S608 - as above
 
 
 def reported(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Reported]:
@@ -189,9 +195,12 @@ def reported(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Repo
 
 
 _LOOKED: LiteralString = """
-UPDATE attempts a SET look_at = now() + make_interval(secs => i.again_in_s)
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text, again_in_s float8)
-WHERE a.job_id = i.job_id AND a.number = i.number AND a.reported_task_id = i.task_id
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text, again_in_s float8)
+)
+UPDATE attempts a SET look_at = now() + make_interval(secs => i.again_in_s) FROM input i
+WHERE a.job_id = ANY(ARRAY(SELECT job_id FROM input))
+  AND a.job_id = i.job_id AND a.number = i.number AND a.reported_task_id = i.task_id
 """
 
 

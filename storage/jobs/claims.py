@@ -7,7 +7,7 @@ from itertools import starmap
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
@@ -129,11 +129,23 @@ def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID
 
 # --- jobs at gateways ---
 
+# Leaps in the index of assigned jobs: PostgreSQL before 18 cannot skip over its first column.
+ACCOUNTS: LiteralString = """(WITH RECURSIVE names AS (
+    (SELECT account FROM jobs WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+     ORDER BY account LIMIT 1)
+    UNION ALL
+    SELECT n.account FROM names p CROSS JOIN LATERAL (
+        SELECT account FROM jobs WHERE due_at IS NOT NULL AND state <> 'transferring' AND account > p.account
+        ORDER BY account LIMIT 1) n
+) SELECT account FROM names)"""
+"""A part of a FROM: each `account` that has jobs, except jobs that are only copied."""
+
 DUE_POLLS = 2_000
 """With no more due polls than this, they are read once, and the limits of accounts are applied to what was read."""
 # PostgreSQL must read due polls in the order of their index, however many jobs are generating. `account <> ALL` would
 # tell it that hardly any is left, because most queued jobs have no account. With more due polls than `DUE_POLLS`, one
 # account could have all of the oldest: then those of each account with a limit are looked for, and those of the others.
+# What is locked is compared as expressions, so that no index fits but the place in the table.
 _CLAIM_POLLS: LiteralString = f"""
 WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
@@ -161,8 +173,8 @@ WITH limited AS MATERIALIZED (
     ORDER BY is_limited DESC, due_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
     SELECT ctid AS place, due_at FROM jobs
-    WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) AND state = 'generating' AND due_at <= now()
-    FOR UPDATE SKIP LOCKED
+    WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
+      AND state || '' = 'generating' AND due_at + interval '0 s' <= now() FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.ctid = due.place
@@ -172,12 +184,12 @@ RETURNING j.id, j.claim, j.account, least(date_part('epoch', now()) - date_part(
 
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_UNCONFIRMED: LiteralString = f"""
-WITH due AS (
-    SELECT id FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = {NEXT_CLAIM}, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
+FROM due WHERE j.ctid = due.place RETURNING j.id, j.claim, j.account
 """  # noqa: S608 - as above
 
 
@@ -252,17 +264,17 @@ FOR UPDATE SKIP LOCKED
 """
 
 
+# A range of states, in their order: only the index of cancellations has it.
 _CANCEL_WANTED: LiteralString = """
-SELECT id, claim FROM jobs WHERE state = 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
-LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT id, claim FROM jobs
+WHERE state >= 'queued' AND state <= 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
+ORDER BY state LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
-# The state is compared as an expression, so that no index of queued jobs fits: without statistics, PostgreSQL would
-# read all of them by one.
 _PAST_DEADLINE: LiteralString = """
 SELECT id, claim FROM jobs
-WHERE deadline_at <= now() AND due_at IS NOT NULL AND state || '' = 'queued'
+WHERE deadline_at <= now() AND state = 'queued'
 ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -276,19 +288,25 @@ ORDER BY draft_ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 def due(conn: Connection, state: JobState, limit: int) -> list[tuple[UUID, int]]:
     """Jobs (id, claim) of a state that are due; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_DUE, {"state": state, "limit": limit}).fetchall())
+    return _locked(conn, _DUE, {"state": state, "limit": limit})
 
 
 def cancel_wanted(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose cancellation was requested while they were being submitted; locked as in `due`."""
-    return cast(list[tuple[UUID, int]], conn.execute(_CANCEL_WANTED, {"limit": limit}).fetchall())
+    return _locked(conn, _CANCEL_WANTED, {"limit": limit})
 
 
 def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose deadline has passed; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_PAST_DEADLINE, {"limit": limit}).fetchall())
+    return _locked(conn, _PAST_DEADLINE, {"limit": limit})
 
 
 def dead_drafts(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued finals (id, claim) whose draft can be used no longer; locked until the transaction ends."""
-    return cast(list[tuple[UUID, int]], conn.execute(_DEAD_DRAFTS, {"limit": limit}).fetchall())
+    return _locked(conn, _DEAD_DRAFTS, {"limit": limit})
+
+
+def _locked(conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[tuple[UUID, int]]:
+    """Each by the one index that has its order: without statistics, PostgreSQL would read all queued jobs."""
+    with reading_in_order(conn):
+        return cast(list[tuple[UUID, int]], conn.execute(sql, parameters).fetchall())

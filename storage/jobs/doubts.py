@@ -11,7 +11,8 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
+from storage.jobs.walks import OF_TASKS
 from storage.jsonb import dumps
 
 Standing = Literal["doubt", "in_flight", "given_up"]
@@ -147,14 +148,13 @@ def accepted_between(
     return frozenset(row[0] for row in conn.execute(_ACCEPTED_SINCE, parameters))
 
 
-_KNOWN: LiteralString = """
-SELECT gateway_task_id, job_id FROM attempts WHERE account = ANY(%(accounts)s) AND gateway_task_id = ANY(%(ids)s)
-"""
+_KNOWN: LiteralString = f"SELECT a.gateway_task_id, a.job_id FROM {OF_TASKS}"  # noqa: S608 - put together from constants
 
 
 def holders(conn: Connection, accounts: Sequence[str], task_ids: Sequence[str]) -> dict[str, UUID]:
     """The job of each of these tasks; tasks that no attempt at these accounts has are missing."""
-    return dict(conn.execute(_KNOWN, {"accounts": list(accounts), "ids": list(task_ids)}).fetchall())
+    with reading_in_order(conn):
+        return dict(conn.execute(_KNOWN, {"accounts": list(accounts), "ids": list(task_ids)}).fetchall())
 
 
 def lock_tasks(conn: Connection, accounts: Sequence[str]) -> None:
@@ -169,22 +169,24 @@ def lock_tasks(conn: Connection, accounts: Sequence[str]) -> None:
 
 _OWNERS: LiteralString = f"""
 SELECT a.gateway_task_id, {_ATTEMPT}
-FROM attempts a JOIN jobs j ON j.id = a.job_id
-WHERE a.account = ANY(%(accounts)s) AND a.gateway_task_id = ANY(%(ids)s)
+FROM {OF_TASKS} JOIN jobs j ON j.id = a.job_id
 """  # noqa: S608 - put together from constants
 
 
 def owners(conn: Connection, accounts: Sequence[str], task_ids: Sequence[str]) -> dict[str, OpenAttempt]:
     """The attempts that have these tasks; tasks that no attempt at these accounts has are missing."""
     parameters = {"accounts": list(accounts), "ids": list(task_ids)}
-    with conn.cursor(row_factory=dict_row) as cursor:
+    with reading_in_order(conn), conn.cursor(row_factory=dict_row) as cursor:
         return {row.pop("gateway_task_id"): OpenAttempt(**row) for row in cursor.execute(_OWNERS, parameters)}
 
 
 _CANDIDATES: LiteralString = """
-UPDATE attempts a SET candidates = i.candidates
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, candidates jsonb)
-WHERE a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, candidates jsonb)
+)
+UPDATE attempts a SET candidates = i.candidates FROM input i
+WHERE a.job_id = ANY(ARRAY(SELECT job_id FROM input))
+  AND a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
 """
 
 

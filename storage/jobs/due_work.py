@@ -22,9 +22,10 @@ def _is_due(rows: LiteralString, column: LiteralString) -> LiteralString:
 
 _DUTIES: LiteralString = f"""
 SELECT {_is_due("jobs WHERE state = 'submitting'", "due_at")} AS lost_submits,
-       EXISTS (SELECT FROM jobs
-               WHERE state = 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL) AS cancelled,
-       {_is_due("jobs WHERE state = 'queued' AND due_at IS NOT NULL", "deadline_at")} AS past_deadline,
+       coalesce((SELECT state = 'queued' FROM jobs
+                 WHERE state >= 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
+                 ORDER BY state LIMIT 1), false) AS cancelled,
+       {_is_due("jobs WHERE state = 'queued'", "deadline_at")} AS past_deadline,
        {_is_due("jobs WHERE state = 'queued' AND draft_of IS NOT NULL", "draft_ends_at")} AS dead_drafts
 """  # noqa: S608 - as above
 _QUEUE: LiteralString = "SELECT true FROM jobs WHERE state = 'queued' ORDER BY priority DESC, tenant LIMIT 1"

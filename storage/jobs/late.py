@@ -46,7 +46,7 @@ class _Accepted:
 _UNUSED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.gateway, a.model, a.gateway_task_id, j.state, j.gateway_task_id AS job_task_id
 FROM jobs j JOIN attempts a ON a.job_id = j.id
-WHERE j.id = ANY(%(ids)s) AND a.outcome = 'accepted' AND NOT a.surplus
+WHERE j.id = ANY(%(ids)s) AND a.job_id = ANY(%(ids)s) AND a.outcome = 'accepted' AND NOT a.surplus
   AND (a.account, a.gateway_task_id) IS DISTINCT FROM (j.account, j.gateway_task_id)
 ORDER BY j.id, a.number DESC
 """
@@ -56,7 +56,8 @@ WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, reason text, detail jsonb)
 ), noted AS (
     UPDATE attempts a SET surplus = true FROM input i
-    WHERE a.job_id = i.job_id AND a.number = i.number AND NOT a.surplus
+    WHERE a.job_id = ANY(ARRAY(SELECT job_id FROM input))
+      AND a.job_id = i.job_id AND a.number = i.number AND NOT a.surplus
     RETURNING a.job_id, i.reason, i.detail
 )
 INSERT INTO job_events (job_id, source, target, reason, detail)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.records import JobView, request_of
 from storage.jobs.states import LIVE, JobState
-from storage.jobs.walks import FIRST, LAST, NEWEST_FIRST, OF_STATE, OLDEST_FIRST
+from storage.jobs.walks import FIRST, LAST, Order, walk
 
 # A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
 REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
@@ -142,52 +142,41 @@ class JobFilter:
         return asdict(self) | {"tags": list(self.tags), "states": list(dict.fromkeys(self.states or JobState))}
 
 
-# An index has the ids of each state of a tenant or a campaign in order, so a page reads as many rows of each state.
-_PAGE: LiteralString = f"""
-WHERE j.id = ANY(ARRAY(
-    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT f.id FROM jobs f WHERE {OF_STATE} {{of}} ORDER BY state {{order}}, id {{order}} LIMIT %(limit)s) p
-    ORDER BY p.id {{order}} LIMIT %(limit)s))
-ORDER BY j.id {{order}}
-"""  # noqa: S608 - put together from constants
 # By its own index, also with old statistics.
 _OF_KEY: LiteralString = """
-WHERE j.id = ANY(ARRAY(
-    SELECT f.id FROM (
-        SELECT * FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s OFFSET 0) f
-    WHERE f.state = ANY(%(states)s::text[]) {of} AND f.id > %(above)s AND f.id < %(below)s))
-ORDER BY j.id {order} LIMIT %(limit)s
+SELECT f.id FROM (SELECT * FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s OFFSET 0) f
+WHERE f.state = ANY(%(states)s::text[]) AND f.id > %(above)s AND f.id < %(below)s {conditions} LIMIT %(limit)s
 """
 # The newest of each state by index, of which the conditions are then checked: bounded, however few jobs meet them.
-_LOOK: LiteralString = f"""
-WITH looked AS MATERIALIZED (
-    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT f.id FROM jobs f WHERE {OF_STATE} {{whose}} {NEWEST_FIRST} LIMIT %(look)s) p
-    ORDER BY p.id DESC LIMIT %(look)s
-), hits AS (
+_LOOK: LiteralString = """
+WITH looked AS MATERIALIZED ({walk}), hits AS (
     SELECT f.id FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) f  -- each by its id
-    WHERE true {{conditions}} ORDER BY f.id DESC LIMIT %(limit)s
+    WHERE true {conditions} ORDER BY f.id DESC LIMIT %(limit)s
 )
-SELECT coalesce((SELECT array_agg(id) FROM hits), '{{{{}}}}'), (SELECT count(*) FROM looked),
+SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id LIMIT 1)
-"""  # noqa: S608 - as above
-LOOKED_AT, LOOKS = 5_000, 2
+"""
+LOOKED_AT, LOOKS = 2_500, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
-_OF_TENANT: LiteralString = "AND f.tenant = %(tenant)s"
-_OF_CAMPAIGN: LiteralString = (
-    "AND f.campaign_id = (SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
-)
+_CAMPAIGN: LiteralString = "(SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
+
+
+def _walk(
+    wanted: JobFilter, order: Order, conditions: LiteralString = "", *, limit: LiteralString = "%(limit)s"
+) -> LiteralString:
+    """A walk over the jobs of the wanted campaign, or else of the tenant."""
+    if wanted.campaign is None:
+        return walk("tenant", "%(tenant)s", order, conditions, limit=limit)
+    return walk("campaign_id", _CAMPAIGN, order, conditions, limit=limit)
 
 
 def _conditions(wanted: JobFilter) -> LiteralString:
     """The conditions that are not empty, for a job `f`."""
-    found = _OF_TENANT if wanted.campaign is None else _OF_CAMPAIGN
+    found: LiteralString = ""
     if wanted.account is not None:
         found += " AND f.account = %(account)s"
     if wanted.tags:
         found += " AND f.tags @> %(tags)s::text[] AND f.tags <> '{}'::text[]"
-    if wanted.idempotency_key is not None:
-        found += " AND f.idempotency_key = %(idempotency_key)s AND f.tenant = %(tenant)s"
     if wanted.created_after is not None:
         found += " AND f.created_at > %(created_after)s"
     if wanted.created_before is not None:
@@ -216,12 +205,13 @@ def find_page(conn: Connection, wanted: JobFilter, *, before: UUID | None = None
     if not wanted.is_narrow:
         found = page_of_jobs(conn, wanted, before=before, limit=limit + 1)
         return FoundJobs(found[:limit], found[limit - 1].id if len(found) > limit else None)
-    sql = _LOOK.format(whose=_OF_TENANT if wanted.campaign is None else _OF_CAMPAIGN, conditions=_conditions(wanted))
+    sql = _LOOK.format(walk=_walk(wanted, "DESC", limit="%(look)s"), conditions=_conditions(wanted))
     parameters = wanted.as_parameters() | {"look": LOOKED_AT, "limit": limit + 1}
     ids: list[UUID] = []
     place = before
     for _ in range(LOOKS):
-        row = conn.execute(sql, parameters | {"above": FIRST, "below": place or LAST}).fetchone()
+        with reading_in_order(conn):
+            row = conn.execute(sql, parameters | {"above": FIRST, "below": place or LAST}).fetchone()
         hits, looked, oldest = row if row is not None else ([], 0, None)
         ids += hits
         if len(ids) > limit:
@@ -240,12 +230,23 @@ def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = N
 
 
 def _page(
-    conn: Connection, wanted: JobFilter, order: LiteralString, limit: int, *, above: UUID = FIRST, below: UUID = LAST
+    conn: Connection, wanted: JobFilter, order: Order, limit: int, *, above: UUID = FIRST, below: UUID = LAST
 ) -> list[JobView]:
-    page = (_PAGE if wanted.idempotency_key is None else _OF_KEY).format(of=_conditions(wanted), order=order)
-    with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + page, wanted.as_parameters() | {"above": above, "below": below, "limit": limit})
-        return [_view(row) for row in cursor]
+    conditions = _conditions(wanted)
+    parameters = wanted.as_parameters() | {"above": above, "below": below, "limit": limit}
+    if wanted.idempotency_key is not None:
+        of_campaign: LiteralString = "" if wanted.campaign is None else f" AND f.campaign_id = {_CAMPAIGN}"
+        rows = conn.execute(_OF_KEY.format(conditions=conditions + of_campaign), parameters).fetchall()
+    elif wanted.tags:  # they have an index without an order
+        rows = conn.execute(_walk(wanted, order, conditions), parameters).fetchall()
+    else:
+        with reading_in_order(conn):
+            rows = conn.execute(_walk(wanted, order, conditions), parameters).fetchall()
+    known = get_jobs(conn, wanted.tenant, [row[0] for row in rows])
+    return [known[row[0]] for row in rows if row[0] in known]
+
+
+_LIVE: LiteralString = walk("campaign_id", "%(campaign)s", "ASC")
 
 
 def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
@@ -257,10 +258,5 @@ def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, 
         "below": LAST,
         "limit": limit,
     }
-    rows = conn.execute(
-        f"""SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-                SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND {OF_STATE} {OLDEST_FIRST} LIMIT %(limit)s) p
-            ORDER BY p.id LIMIT %(limit)s""",  # noqa: S608 - as above
-        parameters,
-    )
-    return [row[0] for row in rows]
+    with reading_in_order(conn):
+        return [row[0] for row in conn.execute(_LIVE, parameters).fetchall()]

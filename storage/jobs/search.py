@@ -11,43 +11,43 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.states import JobState
-from storage.jobs.walks import FIRST, LAST, NEWEST_FIRST, OF_STATE
+from storage.jobs.walks import FIRST, LAST, walk
 
-LOOKED_AT = 5_000
+LOOKED_AT = 4_000
 MIN_PREFIX = 4
 
-# Within each state the index is in the order of the ids: the newest of several states are found without a full sort.
-_OF_TENANT: LiteralString = f"""
-SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-    SELECT id FROM jobs WHERE tenant = %(tenant)s AND {OF_STATE} {NEWEST_FIRST} LIMIT %(look)s
-) p ORDER BY p.id DESC LIMIT %(look)s
-"""  # noqa: S608 - put together from constants
-_OF_CAMPAIGN: LiteralString = f"""
-SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-    SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND {OF_STATE} {NEWEST_FIRST} LIMIT %(look)s
-) p ORDER BY p.id DESC LIMIT %(look)s
-"""  # noqa: S608 - as above
 _WITH_TAG: LiteralString = """
 SELECT id FROM jobs
 WHERE tags @> ARRAY[%(tag)s::text] AND tags <> '{}'::text[] AND tenant = %(tenant)s AND state = ANY(%(states)s)
   AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s) AND id < %(below)s
 ORDER BY id DESC LIMIT %(look)s
 """
-_HITS: LiteralString = """
-), hits AS (
+
+
+def _hits(looked: LiteralString) -> LiteralString:
+    """The query for a page of hits among these jobs."""
+    return f"""
+WITH looked AS MATERIALIZED ({looked}), hits AS (
     SELECT j.id FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) j  -- each by its id
     WHERE j.tenant = %(tenant)s AND (%(account)s::text IS NULL OR j.account = %(account)s)
       AND (%(text)s::text IS NULL OR strpos(lower(j.request ->> 'prompt'), lower(%(text)s)) > 0)
     ORDER BY j.id DESC LIMIT %(limit)s
 )
-SELECT coalesce((SELECT array_agg(id ORDER BY id DESC) FROM hits), '{}'), (SELECT count(*) FROM looked),
+SELECT coalesce((SELECT array_agg(id ORDER BY id DESC) FROM hits), '{{}}'), (SELECT count(*) FROM looked),
        (SELECT id FROM looked ORDER BY id LIMIT 1)
-"""
-_BY_PREFIX: LiteralString = """
-SELECT id FROM jobs WHERE tenant = %(tenant)s AND id BETWEEN %(low)s AND %(high)s ORDER BY id DESC LIMIT %(limit)s
-"""
+"""  # noqa: S608 - put together from constants
+
+
+_HITS = {
+    True: _hits(walk("tenant", "%(tenant)s", "DESC", limit="%(look)s")),
+    False: _hits(walk("campaign_id", "%(campaign)s", "DESC", limit="%(look)s")),
+}
+"""By whether all jobs of the tenant are looked at."""
+_HITS_WITH_TAG = _hits(_WITH_TAG)
+# By the index of the tenant: in that of all ids, a tenant with few jobs has them among very many others.
+_BY_PREFIX = walk("tenant", "%(tenant)s", "DESC")
 _BY_KEY: LiteralString = "SELECT id FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = %(key)s"
 
 
@@ -93,9 +93,11 @@ def find(conn: Connection, wanted: Search, *, before: UUID | None = None, limit:
         "look": look,
         "limit": limit + 1,
     }
-    by_index = _OF_TENANT if wanted.campaign is None else _OF_CAMPAIGN
-    candidates = by_index if wanted.tag is None else _WITH_TAG
-    row = conn.execute("WITH looked AS MATERIALIZED (" + candidates + _HITS, parameters).fetchone()
+    if wanted.tag is None:
+        with reading_in_order(conn):
+            row = conn.execute(_HITS[wanted.campaign is None], parameters).fetchone()
+    else:  # tags have an index without an order
+        row = conn.execute(_HITS_WITH_TAG, parameters).fetchone()
     ids, looked, oldest = row if row is not None else ([], 0, None)
     if len(ids) > limit:
         return FoundJobs(ids[:limit], ids[limit - 1])
@@ -109,9 +111,16 @@ def by_id(conn: Connection, tenant: str, text: str, limit: int) -> list[UUID]:
     digits = text.strip().lower().replace("-", "")
     if not MIN_PREFIX <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
         return []
-    low, high = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    rows = conn.execute(_BY_PREFIX, {"tenant": tenant, "low": low, "high": high, "limit": limit})
-    return [row[0] for row in rows]
+    low, high = int(digits.ljust(32, "0"), 16), int(digits.ljust(32, "f"), 16)
+    parameters = {
+        "tenant": tenant,
+        "states": list(JobState),
+        "above": UUID(int=max(low - 1, FIRST.int)),
+        "below": UUID(int=min(high + 1, LAST.int)),
+        "limit": limit,
+    }
+    with reading_in_order(conn):
+        return [row[0] for row in conn.execute(_BY_PREFIX, parameters).fetchall()]
 
 
 def by_key(conn: Connection, tenant: str, key: str) -> UUID | None:

@@ -88,7 +88,8 @@ def select_work(*more: LiteralString, with_files: bool = False) -> LiteralString
     return f"""
 SELECT {", ".join([*(sources[name] for name in FIELDS), *more])}
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
-WHERE j.state = %(state)s AND (j.account IS NOT NULL OR j.state = 'transferring') AND j.due_at > now()
+WHERE j.id = ANY(%(ids)s) AND j.state = %(state)s AND (j.account IS NOT NULL OR j.state = 'transferring')
+  AND j.due_at > now()
 """  # noqa: S608 - put together from constants
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.journal import state
 from storage.journal.state import JournalState
 
@@ -53,20 +53,20 @@ class JournalView:
     lost: Sequence[Lost]
 
 
-# A bounded look: of each tenant the oldest.
+# A bounded look: of each tenant the oldest, by the one index that has the jobs of a state in order.
 _WAITING: LiteralString = """
 WITH tenants AS (
     SELECT tenant FROM job_counts WHERE state = 'queued' GROUP BY 1 HAVING sum(jobs) > 0
 ), looked AS (
     SELECT q.* FROM tenants t CROSS JOIN LATERAL (
-        SELECT price_currency, least_price FROM jobs WHERE tenant = t.tenant AND state = 'queued'
-        ORDER BY id LIMIT %(of_each)s) q
+        SELECT price_currency, least_price FROM jobs WHERE tenant = t.tenant AND state >= 'queued' AND state <= 'queued'
+        ORDER BY state, id LIMIT %(of_each)s) q
     LIMIT %(looked_at)s
 )
 SELECT price_currency AS currency, count(*) AS jobs, sum(least_price) AS cost FROM looked GROUP BY 1 ORDER BY 1
 """
 _QUEUED: LiteralString = "SELECT coalesce(sum(jobs), 0)::bigint FROM job_counts WHERE state = 'queued'"
-OF_EACH, LOOKED_AT = 2_000, 10_000
+OF_EACH, LOOKED_AT = 1_000, 5_000
 """Of how many queued jobs the cost is added up, of each tenant and of all."""
 _UNCONFIRMED: LiteralString = """
 SELECT count(*) FROM jobs j WHERE state = 'unconfirmed' AND EXISTS (
@@ -81,7 +81,7 @@ FROM lost_jobs ORDER BY job_id DESC LIMIT %(limit)s
 def journal_view(conn: Connection) -> JournalView:
     """The journal's state, and what a restore has left."""
     found = state.read_state(conn)
-    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+    with reading_in_order(conn), conn.cursor(row_factory=class_row(Waiting)) as cursor:
         waiting = cursor.execute(_WAITING, {"of_each": OF_EACH, "looked_at": LOOKED_AT}).fetchall()
     queued = conn.execute(_QUEUED).fetchone()
     row = conn.execute(_UNCONFIRMED).fetchone()

@@ -14,10 +14,10 @@ from uuid import UUID
 from seedance.models.ark_ids import ark_id
 from seedance.tokens import FRAMES_PER_SECOND
 from storage.ark_status import ArkStatus, ark_status, status_sql
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
-from storage.jobs.walks import LAST, NEWEST_FIRST, OF_STATE
+from storage.jobs.walks import LAST, walk
 
 Link = Callable[[UUID, str, str], str]
 """Makes a URL from a job's id, what the file is (video, last-frame), and its key."""
@@ -27,15 +27,12 @@ LISTED_DAYS = 7
 """Ark lists tasks for this long. Ours can be read for as long as they are kept."""
 _USAGE = ("completion_tokens", "total_tokens", "tool_usage")
 _FACTS: LiteralString = "SELECT id, ark FROM jobs WHERE id = ANY(%(ids)s) AND ark IS NOT NULL"
-LISTED_TASKS = 10_000
+LISTED_TASKS = 3_000
 """The newest of them are listed and counted, however many there are."""
+_OF_IDS: LiteralString = "AND (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s))"
 _LISTED: LiteralString = f"""
 WITH looked AS MATERIALIZED (
-    SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
-        SELECT id FROM jobs WHERE tenant = %(tenant)s AND {OF_STATE}
-          AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
-        {NEWEST_FIRST} LIMIT %(look)s) p
-    ORDER BY p.id DESC LIMIT %(look)s
+    {walk("tenant", "%(tenant)s", "DESC", _OF_IDS, limit="%(look)s")}
 )
 SELECT j.id, count(*) OVER () FROM looked l CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = l.id OFFSET 0) j
 WHERE j.tenant = %(tenant)s AND j.deleted_at IS NULL AND j.created_at > now() - make_interval(days => %(days)s)
@@ -78,10 +75,11 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
         "above": _first_id(conn),
         "below": LAST,
     }
-    rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()
-    if rows or not offset:
-        return [row[0] for row in rows], rows[0][1] if rows else 0
-    first = conn.execute(_LISTED, parameters | {"offset": 0, "limit": 1}).fetchone()  # beyond the last page
+    with reading_in_order(conn):
+        rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()
+        if rows or not offset:
+            return [row[0] for row in rows], rows[0][1] if rows else 0
+        first = conn.execute(_LISTED, parameters | {"offset": 0, "limit": 1}).fetchone()  # beyond the last page
     return [], 0 if first is None else first[1]
 
 

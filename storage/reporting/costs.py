@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, LiteralString
+from uuid import UUID
 
 from psycopg.rows import class_row
 
@@ -70,13 +72,14 @@ FROM parts GROUP BY 1 ORDER BY 1
 # Kept, because a campaign may have very many jobs.
 _KEPT: LiteralString = """
 WITH kept AS (
-    SELECT s.kind, s.labels[1] AS currency, s.labels[2] AS label, sum(s.jobs) AS jobs, sum(s.low) AS low,
-           sum(s.high) AS high, sum(s.amount) AS amount
-    FROM campaigns c JOIN campaign_sums s ON s.campaign_id = c.id AND s.kind IN ('estimated', 'reported')
-    WHERE c.tenant = %(tenant)s AND c.name = %(campaign)s
-    GROUP BY 1, 2, 3 HAVING sum(s.jobs) <> 0
+    SELECT c.id AS campaign, k.* FROM campaigns c CROSS JOIN LATERAL (
+        SELECT kind, labels[1] AS currency, labels[2] AS label, sum(jobs) AS jobs, sum(low) AS low, sum(high) AS high,
+               sum(amount) AS amount
+        FROM campaign_sums WHERE campaign_id = c.id AND kind IN ('estimated', 'reported')
+        GROUP BY 1, 2, 3 HAVING sum(jobs) <> 0) k
+    WHERE {of}
 )
-SELECT currency,
+SELECT campaign, currency,
        coalesce(sum(jobs) FILTER (WHERE kind = 'estimated'), 0)::bigint AS estimated_jobs,
        coalesce(sum(low) FILTER (WHERE kind = 'estimated'), 0) AS estimated_low,
        coalesce(sum(high) FILTER (WHERE kind = 'estimated'), 0) AS estimated_high,
@@ -86,14 +89,24 @@ SELECT currency,
        coalesce(sum(low) FILTER (WHERE label = 'compared'), 0) AS compared_low,
        coalesce(sum(high) FILTER (WHERE label = 'compared'), 0) AS compared_high,
        coalesce(sum(jobs) FILTER (WHERE label = 'list'), 0)::bigint AS by_list_price
-FROM kept GROUP BY currency ORDER BY currency
+FROM kept GROUP BY campaign, currency ORDER BY campaign, currency
 """
+_OF_NAME: LiteralString = _KEPT.format(of="c.tenant = %(tenant)s AND c.name = %(campaign)s")
+_OF_CAMPAIGNS: LiteralString = _KEPT.format(of="c.id = ANY(%(campaigns)s)")
 
 
 def campaign_costs(conn: Connection, tenant: str, campaign: str) -> list[CostSum]:
     """The sums of a campaign, one per currency; empty where no price is known."""
-    with conn.cursor(row_factory=class_row(CostSum)) as cursor:
-        return cursor.execute(_KEPT, {"tenant": tenant, "campaign": campaign}).fetchall()
+    rows = conn.execute(_OF_NAME, {"tenant": tenant, "campaign": campaign})
+    return [CostSum(*sums) for _, *sums in rows]
+
+
+def costs_of_campaigns(conn: Connection, campaign_ids: Sequence[UUID]) -> dict[UUID, list[CostSum]]:
+    """The same for each of these campaigns; campaigns without a known price are missing."""
+    found: dict[UUID, list[CostSum]] = {}
+    for campaign, *sums in conn.execute(_OF_CAMPAIGNS, {"campaigns": list(campaign_ids)}):
+        found.setdefault(campaign, []).append(CostSum(*sums))
+    return found
 
 
 def recent_costs(conn: Connection, tenant: str, seconds: float) -> list[CostSum]:

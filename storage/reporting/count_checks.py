@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import LiteralString
 
-from storage.database import Connection, read_in_order
+from storage.database import Connection, read_in_order, reading_in_order
 from storage.jobs.states import JobState
 
 TENANTS = 1_000
@@ -72,9 +72,12 @@ SELECT coalesce(sum(present), 0)::bigint, coalesce(bool_and(present = counted), 
 """
 _MESSAGES_LOOK: LiteralString = """
 SELECT bool_or(s.rows <> (coalesce(c.messages, 0) > 0)) FROM (
-    SELECT ARRAY['delivered'] AS states, EXISTS (SELECT FROM webhook_messages WHERE delivered_at IS NOT NULL) AS rows
-    UNION ALL SELECT ARRAY['dead'], EXISTS (SELECT FROM webhook_messages WHERE dead_at IS NOT NULL)
-    UNION ALL SELECT ARRAY['pending', 'retrying'], EXISTS (SELECT FROM webhook_messages WHERE due_at IS NOT NULL)) s
+    SELECT ARRAY['delivered'] AS states, coalesce((
+        SELECT true FROM webhook_messages WHERE delivered_at IS NOT NULL ORDER BY delivered_at LIMIT 1), false) AS rows
+    UNION ALL SELECT ARRAY['dead'], coalesce((
+        SELECT true FROM webhook_messages WHERE dead_at IS NOT NULL ORDER BY dead_at LIMIT 1), false)
+    UNION ALL SELECT ARRAY['pending', 'retrying'], coalesce((
+        SELECT true FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1), false)) s
 LEFT JOIN LATERAL (SELECT sum(messages) AS messages FROM message_counts WHERE state = ANY(s.states)) c ON true
 """
 
@@ -114,5 +117,6 @@ def many_are_uncounted(conn: Connection) -> bool:
 
 def look_at_messages(conn: Connection) -> bool:
     """Whether the counts of webhook messages are right at first sight."""
-    row = conn.execute(_MESSAGES_LOOK).fetchone()
+    with reading_in_order(conn):
+        row = conn.execute(_MESSAGES_LOOK).fetchone()
     return row is None or not row[0]

@@ -12,11 +12,12 @@ from psycopg.rows import class_row
 
 from storage.counted.campaigns import CURRENT_LABELS, ENDED_S
 from storage.counted.ended import PIECE_S
-from storage.database import Connection
+from storage.database import Connection, reading_in_order
 from storage.jobs import queries
 from storage.jobs.claims import HOST
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.jobs.walks import FIRST, LAST, walk
 from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
 
 SOON_S = 7200.0
@@ -24,9 +25,7 @@ SOON_S = 7200.0
 FEW = 2_000
 """Ended jobs of a campaign from which its chart is drawn: 4 ms of PostgreSQL. Of more, kept sums are read."""
 
-_HELD: LiteralString = """
-SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
-"""
+_HELD = walk("tenant", "%(tenant)s", "ASC")
 # Each kind by its own index, whose first part is the host: only what is urgent is read, not all that waits.
 _EXPIRING: LiteralString = f"""
 WITH RECURSIVE hosts AS (
@@ -127,12 +126,16 @@ def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[Jo
 
 def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Unconfirmed jobs, oldest first."""
-    return _views(conn, tenant, _HELD, {"tenant": tenant, "limit": limit})
+    parameters = {"tenant": tenant, "states": [JobState.UNCONFIRMED], "above": FIRST, "below": LAST, "limit": limit}
+    with reading_in_order(conn):
+        ids = [row[0] for row in conn.execute(_HELD, parameters)]
+    return _views(conn, tenant, ids)
 
 
 def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Videos not yet copied that raised an alarm or expire soon, most urgent first."""
-    return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+    rows = conn.execute(_EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+    return _views(conn, tenant, [row[0] for row in rows])
 
 
 def ending_links(conn: Connection, soon_s: float) -> tuple[int, float]:
@@ -142,8 +145,7 @@ def ending_links(conn: Connection, soon_s: float) -> tuple[int, float]:
     return (0, 0.0) if row is None else (row[0], row[1])
 
 
-def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:
-    ids = [row[0] for row in conn.execute(sql, parameters)]
+def _views(conn: Connection, tenant: str, ids: Sequence[UUID]) -> list[JobView]:
     found = queries.get_jobs(conn, tenant, ids)
     return [found[job_id] for job_id in ids if job_id in found]
 

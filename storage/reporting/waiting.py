@@ -10,22 +10,16 @@ from psycopg.rows import class_row
 
 from storage.counted.campaigns import WAITING_LABELS
 from storage.database import Connection
+from storage.jobs.claims import ACCOUNTS
 from storage.jobs.queries import REASON
 
 # Queued jobs that an account has been given a moment ago are counted, but do not wait. They are few and lie in each
 # account's part of an index.
 _WAITING: LiteralString = f"""
-WITH RECURSIVE accounts AS (
-    (SELECT account FROM jobs WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
-     ORDER BY account LIMIT 1)
-    UNION ALL
-    SELECT n.account FROM accounts a CROSS JOIN LATERAL (
-        SELECT account FROM jobs WHERE due_at IS NOT NULL AND state <> 'transferring' AND account > a.account
-        ORDER BY account LIMIT 1) n
-), queued AS (
+WITH queued AS (
     SELECT labels, jobs FROM campaign_sums WHERE campaign_id = %(campaign)s AND kind = 'waiting'
     UNION ALL
-    SELECT {WAITING_LABELS}, -1 FROM accounts a CROSS JOIN LATERAL (
+    SELECT {WAITING_LABELS}, -1 FROM {ACCOUNTS} a CROSS JOIN LATERAL (
         SELECT * FROM jobs WHERE account = a.account AND state = 'queued' AND due_at IS NOT NULL
         OFFSET 0) r  -- a barrier: the index of campaigns has very many rows of this state
     WHERE r.campaign_id = %(campaign)s

@@ -144,8 +144,13 @@ class Job(SQLModel, table=True):
         ),
         Index("jobs_alarms_idx", text(NEXT_ALARM_AT), postgresql_where=text(OPEN_ALARM)),
         Index("jobs_assigned_idx", "account", "state", "lane", postgresql_where=text(ASSIGNED)),
+        # The youngest doubts, which take a slot.
+        Index("jobs_doubts_idx", "updated_at", postgresql_where=text("state = 'unconfirmed'")),
+        # Of queued jobs alone: after an outage of the store, very many others are past their deadlines.
         Index(
-            "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
+            "jobs_queued_deadline_idx",
+            "deadline_at",
+            postgresql_where=text("state = 'queued' AND deadline_at IS NOT NULL"),
         ),
         Index(
             "jobs_cancel_request_idx",

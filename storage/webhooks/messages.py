@@ -110,7 +110,7 @@ SELECT coalesce((SELECT array_agg(id ORDER BY created_at DESC, id DESC) FROM hit
 FROM (SELECT) one LEFT JOIN (SELECT created_at, id FROM looked ORDER BY created_at, id LIMIT 1) l ON true
 """  # noqa: S608 - as above
 _BY_IDS: LiteralString = f"{_SELECT} WHERE m.id = ANY(%(ids)s) ORDER BY m.created_at DESC, m.id DESC"
-LOOKED_AT = 5_000
+LOOKED_AT = 1_000
 """How many messages a page of a narrow list looks at."""
 # Not a message that is being sent: the result of that attempt would be lost.
 _REPLAY: LiteralString = f"""

@@ -27,7 +27,7 @@ ON CONFLICT (tenant, campaign_id) DO UPDATE SET addresses = excluded.addresses
 """
 _UNSET: LiteralString = "DELETE FROM mail_recipients WHERE tenant = %(tenant)s AND campaign_id = %(campaign)s"
 _OWN: LiteralString = """
-SELECT addresses FROM mail_recipients WHERE tenant = %(tenant)s AND campaign_id = %(campaign)s
+SELECT campaign_id, addresses FROM mail_recipients WHERE tenant = %(tenant)s AND campaign_id = ANY(%(campaigns)s)
 """
 # The addresses for a campaign `m` (id, tenant): its own, or its tenant's.
 ADDRESSES: LiteralString = """
@@ -49,5 +49,10 @@ def set_recipients(conn: Connection, tenant: str, campaign_id: UUID | None, noti
 
 def recipients_of(conn: Connection, tenant: str, campaign_id: UUID | None) -> Sequence[str] | None:
     """The addresses that were set for a campaign, or (None) for a tenant; None: none were set."""
-    row = conn.execute(_OWN, {"tenant": tenant, "campaign": campaign_id or OF_TENANT}).fetchone()
-    return None if row is None else list(row[0])
+    scope = campaign_id or OF_TENANT
+    return recipients_of_campaigns(conn, tenant, [scope]).get(scope)
+
+
+def recipients_of_campaigns(conn: Connection, tenant: str, campaign_ids: Sequence[UUID]) -> dict[UUID, Sequence[str]]:
+    """The addresses that were set for each of these campaigns; those for which none were set are missing."""
+    return dict(conn.execute(_OWN, {"tenant": tenant, "campaigns": list(campaign_ids)}).fetchall())

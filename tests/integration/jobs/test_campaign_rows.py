@@ -127,7 +127,7 @@ def test_a_campaign_without_statistics_is_never_read_once_for_each_row(conn: Con
     for method in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"):
         conn.execute(f"SET LOCAL enable_{method} = off")
     values = RowFilter(states=[S.QUEUED]).as_parameters() | {"campaign": campaign_id, "limit": 500}
-    values |= {"number": -1, "id": UUID(int=0)}
+    values |= {"number": -1, "id": UUID(int=0), "campaigns": [campaign_id]}
     by_few = (rows._PAGE.format(few=few) for few in ("", rows._OF_STATES))
     for query in (rows._STATES, rows._COUNT.format(few=""), *by_few, failures._FOUND):
         plan = "\n".join(line for (line,) in conn.execute("EXPLAIN " + query, values))

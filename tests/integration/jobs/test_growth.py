@@ -10,6 +10,7 @@ import pytest
 
 from bench.growing.filling import fill, settings_of, settle_statistics
 from bench.growing.sizes import Sizes
+from producer.campaigns.status import campaign_page
 from seedance.account import Account
 from storage.admission import circuit_breaker, usage
 from storage.admission.grants import Grant
@@ -22,6 +23,7 @@ from storage.campaigns.reviews import Review
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
 from storage.jobs import claims, history, queries
+from storage.jobs.due_work import due_duties
 from storage.jobs.events.log import EventLog
 from storage.jobs.events.positions import Position
 from storage.jobs.expiry_alarms import raise_expiry_alarms
@@ -33,6 +35,7 @@ from storage.uploads.records import LOOKED_AT, list_uploads
 from storage.webhooks.delivery import WALK, Walk, claim_messages, sweep_messages
 from storage.webhooks.messages import message_counts
 from tests.claiming import claim_of
+from tests.integration.admission.test_side_by_side import CountingCursor
 from tests.servers import TestServers
 from worker.scheduling import maintenance
 from worker.scheduling.admission import claim_for
@@ -89,6 +92,40 @@ def claim(
         assert len(found) == wanted
 
     return run
+
+
+def _with_a_retry(conn: Connection) -> None:
+    """A row of the big campaign has a second version."""
+    row = conn.execute("SELECT id FROM campaign_rows WHERE campaign_id = %s LIMIT 1", [campaign_of(conn)]).fetchone()
+    assert row is not None
+    conn.execute(
+        """WITH other AS (SELECT id FROM jobs WHERE state = 'failed' ORDER BY id LIMIT 1), noted AS (
+               INSERT INTO campaign_versions (row_id, version, job_id, kind) SELECT %(row)s, 2, id, 'retry' FROM other)
+           UPDATE campaign_rows SET job_id = other.id, versions = 2 FROM other WHERE campaign_rows.id = %(row)s""",
+        {"row": row[0]},
+    )
+
+
+def _doubts(conn: Connection) -> None:
+    """A thousand old doubts, and one that is young."""
+    conn.execute(
+        """UPDATE jobs SET state = 'unconfirmed', updated_at = now() - interval '1 hour'
+           WHERE id IN (SELECT id FROM jobs WHERE state = 'transferring' LIMIT 1000)"""
+    )
+    conn.execute(
+        "UPDATE jobs SET updated_at = now() WHERE id = (SELECT id FROM jobs WHERE state = 'unconfirmed' LIMIT 1)"
+    )
+
+
+def _late(conn: Connection) -> None:
+    """All but the queued jobs are past their deadlines, and one of these."""
+    conn.execute(
+        "UPDATE jobs SET deadline_at = now() - interval '1 hour' WHERE state IN ('generating', 'transferring')"
+    )
+    conn.execute(
+        """UPDATE jobs SET deadline_at = now() - interval '1 hour'
+           WHERE id = (SELECT id FROM jobs WHERE state = 'queued' LIMIT 1)"""
+    )
 
 
 def _nothing_waits(conn: Connection) -> None:
@@ -167,6 +204,50 @@ def test_a_claim_of_what_came_back_reads_nothing_when_nothing_did(filled: Databa
         claim("uniall", Which.TRIED, wanted=0)(conn)
         assert _read_so_far(conn) - before <= 20
         conn.execute("ROLLBACK")
+
+
+def changed_and_read(db: Database, change: Callable[[Connection], None], run: Callable[[Connection], object]) -> int:
+    """How many rows of the large tables `run` reads after a change."""
+    with db.begin() as conn:
+        change(conn)
+        before = _read_so_far(conn)
+        run(conn)
+        count = _read_so_far(conn) - before
+        conn.execute("ROLLBACK")
+    return count
+
+
+def test_states_of_rows_of_which_one_has_several_versions_read_those(filled: Database) -> None:
+    """PostgreSQL expects nearly all rows to have several, and would join all jobs."""
+    in_campaign = SIZES.queued // 4  # it may read all rows of a small one
+    read = changed_and_read(filled, _with_a_retry, lambda conn: rows.count_states(conn, campaign_of(conn)))
+    assert read <= in_campaign + 20
+
+
+def test_slots_in_use_read_the_young_doubts(filled: Database) -> None:
+    assert changed_and_read(filled, _doubts, lambda conn: usage.slots_in_use(conn, 60.0, ["a1", "a2"])) <= 40
+
+
+def test_deadlines_read_the_queued_jobs_that_are_past_theirs(filled: Database) -> None:
+    def look(conn: Connection) -> None:
+        assert due_duties(conn).past_deadline
+        assert len(claims.past_deadline(conn, 500)) == 1
+
+    assert changed_and_read(filled, _late, look) <= 20
+
+
+def test_a_list_of_campaigns_takes_as_many_statements_as_one_of_them(filled: Database) -> None:
+    with filled.begin() as conn:
+        campaign_page(conn, "t1", None, 5)  # makes the rows that they lack
+        conn.cursor_factory = CountingCursor
+        counts = []
+        for limit in (1, 5):
+            before = CountingCursor.count
+            assert len(campaign_page(conn, "t1", None, limit)) == limit
+            counts.append(CountingCursor.count - before)
+        conn.cursor_factory = psycopg.Cursor
+        conn.execute("ROLLBACK")
+    assert counts == [7, 7]
 
 
 def test_what_an_account_cannot_serve_is_not_walked_again(filled: Database) -> None:

@@ -15,7 +15,7 @@ from storage.counted import ahead
 from storage.jobs import history, queries
 from storage.jobs.events import log
 from storage.jobs.events.positions import Position
-from storage.large_indexes import build_ahead
+from storage.large_indexes import build_ahead, create_statements
 from storage.upgrades import steps
 from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.jobs.test_jobs import a_job, enqueue
@@ -43,6 +43,13 @@ def upgrading(url: str) -> Iterator[list[BaseException]]:
     thread.join()
 
 
+def build_indexes_of_jobs(url: str) -> None:
+    """Their builds would wait for every writer, before any migration does."""
+    with psycopg.connect(url) as conn:
+        for statement in create_statements("0056"):
+            conn.execute(statement.encode())
+
+
 def waits_for_a_lock(conn: psycopg.Connection) -> bool:
     query = "SELECT FROM pg_locks l WHERE NOT granted AND locktype = 'relation' AND relation = 'jobs'::regclass"
     return conn.execute(query).fetchone() is not None
@@ -60,6 +67,7 @@ def wait_past_the_limits(conn: psycopg.Connection, statement: str, failures: lis
 def test_a_migration_that_waits_for_a_lock_lets_writers_pass(empty_postgres_url: str) -> None:
     url = empty_postgres_url
     migrate(url, "0039")
+    build_indexes_of_jobs(url)
     with psycopg.connect(url) as slow, psycopg.connect(url, autocommit=True) as writer:
         slow.execute(_JOB)  # a transaction that takes long, such as that of a backend
         with upgrading(url) as failures:
@@ -95,6 +103,7 @@ def test_time_limits_of_the_database_do_not_end_an_upgrade(
 ) -> None:
     url = empty_postgres_url
     migrate(url, "0040")
+    build_indexes_of_jobs(url)
     monkeypatch.setattr(ahead, "LOCK_S", 60)
     limits = ("transaction_timeout", "idle_in_transaction_session_timeout", "statement_timeout")
     without = " ".join(f"-c{name}=0" for name in limits)

@@ -266,7 +266,7 @@ class Wire(asyncio.BufferedProtocol):
             if self._left is not None:
                 return bytes(await self.receive(memoryview(bytearray(min(self._left, 64 * 1024)))))
             if self._start == self._end:
-                if self._failure is not None and self._chunks is None and isinstance(self._failure, _Ended):
+                if self._failure is not None and self._chunks is None and isinstance(self._failure, ConnectionEnded):
                     self._left = 0  # the end of the connection is that of the body
                     break
                 await self._wait()
@@ -390,7 +390,7 @@ class Wire(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """The other side sends no more."""
         self._take_rest()
-        self._fail(_Ended(self._ended_early().args[0]))
+        self._fail(ConnectionEnded(self._ended_early().args[0]))
 
     def _take_rest(self) -> None:
         """Take what a TLS connection has decrypted. At its end asyncio fills one buffer of ours, and forgets what is
@@ -411,7 +411,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        self._fail(aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc or _Ended("it was closed"))
+        failure = aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else exc
+        self._fail(failure or ConnectionEnded("it was closed"))
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -434,7 +435,7 @@ class Wire(asyncio.BufferedProtocol):
         return aiohttp.ClientPayloadError(f"{missing} bytes are missing")
 
 
-class _Ended(aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
+class ConnectionEnded(aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
     """The other side has ended the connection."""
 
 

@@ -127,6 +127,12 @@ OBSTACLES = frozenset(
 campaign is resumed."""
 
 
+OWN_WORDS = frozenset(
+    {Reason.ABANDONED, Reason.DEADLINE_EXCEEDED, Reason.DRAFT_EXPIRED, Reason.GENERATION_TIMEOUT, Reason.VIDEO_EXPIRED}
+)
+"""Error codes whose message is reelq's own: no gateway said it."""
+
+
 TRIED_BEFORE = (
     Reason.ACCOUNT_PROBLEM,
     Reason.INPUT_NOT_READY,

@@ -33,7 +33,7 @@ def simulator(ctx: typer.Context) -> None:
     """Run a simulated gateway. `reelq simulator --help` lists its options."""
     main = _optional("simulator.main", f"is not installed; run: {INSTALL_SIMULATOR}").main
     try:
-        code = main(ctx.args)
+        code = main(ctx.args, prog="reelq simulator")
     except SystemExit as exc:  # argparse's own way out
         code = exc.code if isinstance(exc.code, int) else 2
     raise typer.Exit(code)

@@ -304,6 +304,8 @@ def test_unconfirmed_jobs_are_resolved_by_filter(run: Run, producer: Producer) -
     assert len(run("jobs", "resolve", "--all", "--abandon", "--yes")[1].splitlines()) == 2
     states = [job["state"] for job in json.loads(run("jobs", "list", "--json")[1])]
     assert sorted(states) == ["failed", "failed", "queued"]
+    status = run("campaign", "status", "a")[1]
+    assert "             given up by hand; the gateway may have generated and billed it\n" in status, "its own words"
     for wrong in ((), ("--all", "--adopt", "t"), ("abc", "--all", "--abandon"), ("--all",)):
         assert run("jobs", "resolve", *wrong)[0] == 2
 

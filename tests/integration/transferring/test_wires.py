@@ -17,7 +17,7 @@ from yarl import URL
 from seedance.network import direct
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import DIRECT, read_outbound
-from seedance.network.sessions import NotConnected, open_connector, open_session
+from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
 from tests.certificates import make_certificates
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
@@ -145,8 +145,12 @@ def test_a_request_is_sent_again_once_if_its_connection_ended_before_a_response_
         async with asking(server) as (session, url):
             asked = direct.request(session, method, url, {"Content-Length": "3"}, lambda: [b"abc"])
             if tries == 1:
-                with pytest.raises(aiohttp.ServerDisconnectedError):
+                with pytest.raises(aiohttp.ServerDisconnectedError) as ended:
                     await asked
+                # People read it in the attempts of a held job.
+                assert failure_text(ended.value) == (
+                    "ConnectionEnded: the connection was closed before the end of the response"
+                )
             else:
                 (await asked).close()
                 assert server.body == b"abc"

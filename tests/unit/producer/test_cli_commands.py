@@ -217,7 +217,7 @@ def test_ctrl_c_and_a_closed_pipe_end_quietly(
 def test_help_is_printed(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     code, out, err = run(capsys, *arguments)
     assert code == (0 if arguments and arguments[-1].startswith("-") else 2)
-    assert "usage:" in (out + err).lower()
+    assert "usage: reelq" in (out + err).lower()
 
 
 def test_hints_are_not_added_twice(tmp_path: Path) -> None:

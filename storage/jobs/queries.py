@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -158,6 +158,8 @@ SELECT coalesce((SELECT array_agg(id) FROM hits), '{{}}'), (SELECT count(*) FROM
 """
 LOOKED_AT, LOOKS = 2_500, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
+_PAGE_READS = 5
+"""A page of which jobs were deleted in between is read again: a short one would be taken for the last one."""
 _CAMPAIGN: LiteralString = "(SELECT id FROM campaigns WHERE tenant = %(tenant)s AND name = %(campaign)s)"
 
 
@@ -232,8 +234,19 @@ def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = N
 def _page(
     conn: Connection, wanted: JobFilter, order: Order, limit: int, *, above: UUID = FIRST, below: UUID = LAST
 ) -> list[JobView]:
-    conditions = _conditions(wanted)
     parameters = wanted.as_parameters() | {"above": above, "below": below, "limit": limit}
+    found: list[JobView] = []
+    for _ in range(_PAGE_READS):
+        ids = _ids_of_page(conn, wanted, order, parameters)
+        known = get_jobs(conn, wanted.tenant, ids)
+        found = [known[job_id] for job_id in ids if job_id in known]
+        if len(found) == len(ids):
+            break
+    return found
+
+
+def _ids_of_page(conn: Connection, wanted: JobFilter, order: Order, parameters: Mapping[str, Any]) -> list[UUID]:
+    conditions = _conditions(wanted)
     if wanted.idempotency_key is not None:
         of_campaign: LiteralString = "" if wanted.campaign is None else f" AND f.campaign_id = {_CAMPAIGN}"
         rows = conn.execute(_OF_KEY.format(conditions=conditions + of_campaign), parameters).fetchall()
@@ -242,10 +255,7 @@ def _page(
     else:
         with reading_in_order(conn):
             rows = conn.execute(_walk(wanted, order, conditions), parameters).fetchall()
-    known = get_jobs(conn, wanted.tenant, [row[0] for row in rows])
-    if len(known) < len(rows):  # jobs were deleted in between; a short page would be taken for the last one
-        return _page(conn, wanted, order, limit, above=above, below=below)
-    return [known[row[0]] for row in rows]
+    return [row[0] for row in rows]
 
 
 _LIVE: LiteralString = walk("campaign_id", "%(campaign)s", "ASC")

@@ -1,7 +1,8 @@
 """The same jobs through reelq and its alternatives: speed, CPU, memory, polls, latency.
 
 Each contender submits to the same simulated gateway, polls until the video is ready and copies it to the same S3
-server. In each round every contender runs once, in sequence; the figures are medians of the rounds.
+server. In each round every contender runs once, one after the other, in every second round
+in the opposite order; the figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def _measured(
 def run_rounds(
     servers: Servers, remote: Gateway, rows: Sequence[Entry], rounds: int
 ) -> tuple[dict[str, list[Measured]], list[str]]:
-    """Run every contender once per round; one that fails is skipped in later rounds."""
+    """Run every contender once per round; one that fails is skipped in later rounds. Every second round has the
+    opposite order: a machine that becomes slower or faster is so for all of them alike."""
     runs: dict[str, list[Measured]] = {entry.name: [] for entry in rows}
     failed: dict[str, str] = {}
     began = time.monotonic()
@@ -149,7 +151,7 @@ def run_rounds(
         elapsed_s = time.monotonic() - began
         if number > 0 and elapsed_s * (number + 1) / number > ROUNDS_S:
             break
-        for entry in rows:
+        for entry in rows if number % 2 == 0 else reversed(rows):
             if entry.name in failed:
                 continue
             try:

@@ -60,9 +60,13 @@ def filled(servers: TestServers) -> Iterator[Database]:
         db.close()
 
 
-def rows_read(db: Database, run: Callable[[Connection], object]) -> int:
-    """How many rows of the large tables `run` reads."""
+def rows_read(
+    db: Database, run: Callable[[Connection], object], *, after: Callable[[Connection], object] | None = None
+) -> int:
+    """How many rows of the large tables `run` reads, `after` a change if one is given. Nothing of it stays."""
     with db.begin() as conn:
+        if after is not None:
+            after(conn)
         before = _read_so_far(conn)
         run(conn)
         count = _read_so_far(conn) - before
@@ -206,26 +210,15 @@ def test_a_claim_of_what_came_back_reads_nothing_when_nothing_did(filled: Databa
         conn.execute("ROLLBACK")
 
 
-def changed_and_read(db: Database, change: Callable[[Connection], None], run: Callable[[Connection], object]) -> int:
-    """How many rows of the large tables `run` reads after a change."""
-    with db.begin() as conn:
-        change(conn)
-        before = _read_so_far(conn)
-        run(conn)
-        count = _read_so_far(conn) - before
-        conn.execute("ROLLBACK")
-    return count
-
-
 def test_states_of_rows_of_which_one_has_several_versions_read_those(filled: Database) -> None:
     """PostgreSQL expects nearly all rows to have several, and would join all jobs."""
     in_campaign = SIZES.queued // 4  # it may read all rows of a small one
-    read = changed_and_read(filled, _with_a_retry, lambda conn: rows.count_states(conn, campaign_of(conn)))
+    read = rows_read(filled, lambda conn: rows.count_states(conn, campaign_of(conn)), after=_with_a_retry)
     assert read <= in_campaign + 20
 
 
 def test_slots_in_use_read_the_young_doubts(filled: Database) -> None:
-    assert changed_and_read(filled, _doubts, lambda conn: usage.slots_in_use(conn, 60.0, ["a1", "a2"])) <= 40
+    assert rows_read(filled, lambda conn: usage.slots_in_use(conn, 60.0, ["a1", "a2"]), after=_doubts) <= 40
 
 
 def test_deadlines_read_the_queued_jobs_that_are_past_theirs(filled: Database) -> None:
@@ -233,7 +226,7 @@ def test_deadlines_read_the_queued_jobs_that_are_past_theirs(filled: Database) -
         assert due_duties(conn).past_deadline
         assert len(claims.past_deadline(conn, 500)) == 1
 
-    assert changed_and_read(filled, _late, look) <= 20
+    assert rows_read(filled, look, after=_late) <= 20
 
 
 def test_a_list_of_campaigns_takes_as_many_statements_as_one_of_them(filled: Database) -> None:

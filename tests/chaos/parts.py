@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import spawn, stop, wait_ready
 from seedance.client import GatewayClient
 from storage.bucket.objects import Objects
-from storage.database import Connection, Database, DatabaseUnavailable, connect
+from storage.database import BULK, Connection, Database, DatabaseUnavailable, connect, limit
 from storage.jobs.queries import jobs_of_any_tenant
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
@@ -49,6 +49,7 @@ COMMANDS = {
 }
 LEASE_S = 3.0
 RESTART_S = 0.5
+_JUDGED_AGAIN = 5
 LARGE_BYTES = 9 * 2**20
 """Large enough for an upload in several parts."""
 
@@ -239,10 +240,7 @@ class Parts:
     def wait_final(self, ids: Sequence[UUID], timeout_s: float = PATIENCE_S) -> Counter[JobState]:
         """Wait until each of these jobs has ended or is held for a person."""
 
-        def rest() -> bool:
-            return all(job.state in TERMINAL or job.reason == Reason.HELD for job in self.jobs(ids))
-
-        self.wait_for("every job ended or held", rest, timeout_s)
+        self.wait_for("every job ended or held", lambda: _at_rest(self.jobs(ids)), timeout_s)
         return self.states(ids)
 
     def ledger(self, account: str = "small") -> dict[str, Any]:
@@ -262,14 +260,31 @@ class Parts:
             httpx.delete(f"{url}/_sim/faults", timeout=PATIENCE_S)
 
     def judge(self, ids: Sequence[UUID]) -> Verdict:
+        """Judge what one snapshot of the database says of these jobs, once all have ended or are held.
+
+        A held job still moves when a worker that was cut off comes back with the answer to its POST: then wait again.
+        """
+        for _ in range(_JUDGED_AGAIN):
+            with connect(self.settings.require_database_url()) as conn:
+                conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", prepare=False)
+                limit(conn, BULK)
+                jobs = list(jobs_of_any_tenant(conn, ids).values())
+                verdict = judge(conn, Objects(self.settings), ids, self._served_tasks(jobs))
+            if _at_rest(jobs):
+                break
+            with suppress(AssertionError):  # the verdict names the jobs that have not ended
+                self.wait_final(ids)
+        return verdict
+
+    def _served_tasks(self, jobs: Sequence[JobView]) -> list[dict[str, Any]]:
+        """The tasks of all gateways, with the hash of each video that one of these jobs has."""
         tasks = self.tasks()
         unserved = {task["id"] for task in tasks if task["sha256"] is None}
-        jobs = [job for job in self.jobs(ids) if job.state is JobState.SUCCEEDED and job.gateway_task_id in unserved]
-        if jobs:
-            asyncio.run(self._fetch_again(jobs))
+        again = [job for job in jobs if job.state is JobState.SUCCEEDED and job.gateway_task_id in unserved]
+        if again:
+            asyncio.run(self._fetch_again(again))
             tasks = self.tasks()
-        with connect(self.settings.require_database_url()) as conn:
-            return judge(conn, Objects(self.settings), ids, tasks)
+        return tasks
 
     def left_behind(self) -> list[str]:
         """Sweep the store as if enough time had passed, and report the multipart uploads that are left."""
@@ -293,6 +308,10 @@ class Parts:
                         report = await client.query(job.gateway_task_id or "")
                         assert report.video_url is not None, job.id
                         (await files.get(report.video_url)).raise_for_status()
+
+
+def _at_rest(jobs: Sequence[JobView]) -> bool:
+    return all(job.state in TERMINAL or job.reason == Reason.HELD for job in jobs)
 
 
 def _holds(condition: Callable[[], bool]) -> bool:

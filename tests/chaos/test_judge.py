@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from storage.bucket.objects import Objects
-from storage.database import connect
+from storage.database import Connection, connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
@@ -19,6 +19,7 @@ from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows
+from tests.chaos.parts import Parts
 from tests.chaos.promises import Verdict, judge
 from tests.claiming import claim_submits
 
@@ -33,24 +34,28 @@ def a_task(task_id: str = "task-1", status: str = "succeeded", sha256: str = SHA
 
 
 @pytest.fixture
-def job_id(settings: Settings) -> UUID:
-    """A job that was submitted and accepted as task-1."""
+def submitted_id(settings: Settings) -> UUID:
+    """A job whose POST is under way."""
     new = NewJob(new_job_id(), {"prompt": "a fox"}, "hash", ["anyfast"])
     with connect(settings.require_database_url()) as conn:
         enqueue_jobs(conn, [new])
         [claimed] = claim_submits(conn, "main", "anyfast", 1, 60.0)
         attempts.begin_attempts(conn, [_begin(claimed)], {new.id: Correlation()})
-        move = Move(
-            new.id,
-            (S.SUBMITTING,),
-            S.GENERATING,
-            Reason.ACCEPTED,
-            attempt=1,
-            patch={"gateway_task_id": "task-1"},
-            due_in_s=60,
-        )
-        attempts.finish_attempts(conn, [AttemptOutcome(new.id, 1, Reason.ACCEPTED, gateway_task_id="task-1")], [move])
     return new.id
+
+
+@pytest.fixture
+def job_id(settings: Settings, submitted_id: UUID) -> UUID:
+    """A job that was submitted and accepted as task-1."""
+    with connect(settings.require_database_url()) as conn:
+        accept(conn, submitted_id)
+    return submitted_id
+
+
+def accept(conn: Connection, job_id: UUID) -> None:
+    sources, patch = (S.SUBMITTING, S.UNCONFIRMED), {"gateway_task_id": "task-1"}
+    move = Move(job_id, sources, S.GENERATING, Reason.ACCEPTED, attempt=1, patch=patch, due_in_s=60)
+    attempts.finish_attempts(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id="task-1")], [move])
 
 
 def _begin(claimed: Claimed) -> Move:
@@ -113,6 +118,29 @@ def test_a_missing_event_is_detected(settings: Settings, job_id: UUID, tmp_path:
     with connect(settings.require_database_url()) as conn:
         conn.execute("DELETE FROM job_events WHERE target = 'transferring'")
     assert any("moved from transferring" in line for line in verdict_of(settings, job_id, a_task()).broken)
+
+
+class _CutOffWorkerComesBack(Parts):
+    """While the ledger is read, the worker that was cut off brings the answer to its POST."""
+
+    def tasks(self) -> list[dict[str, Any]]:
+        with connect(self.settings.require_database_url()) as conn:
+            for (job_id,) in conn.execute("SELECT id FROM jobs WHERE state = 'unconfirmed'").fetchall():
+                accept(conn, job_id)
+        return [a_task()]
+
+
+def test_a_held_job_that_moves_on_while_it_is_judged_breaks_no_promise(settings: Settings, submitted_id: UUID) -> None:
+    with connect(settings.require_database_url()) as conn:
+        unknown = AttemptOutcome(submitted_id, 1, Reason.OUTCOME_UNKNOWN)
+        move = Move(submitted_id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.OUTCOME_UNKNOWN, attempt=1, due_in_s=60)
+        attempts.finish_attempts(conn, [unknown], [move])
+        conn.execute("UPDATE jobs SET reason = 'held'")
+    verdict = _CutOffWorkerComesBack(Path(), settings, {}).judge([submitted_id])
+    verdict.check()
+    assert (verdict.held, verdict.lost) == (1, 0)
+    with connect(settings.require_database_url()) as conn:
+        assert conn.execute("SELECT state FROM jobs").fetchall() == [("generating",)]
 
 
 def test_secrets_are_found_in_logs_and_rows(settings: Settings, job_id: UUID, tmp_path: Path) -> None:

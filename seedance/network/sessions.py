@@ -28,6 +28,7 @@ from seedance.errors import redact
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import Outbound
 from seedance.network.proxies import Proxies
+from seedance.network.tls_records import has_part_of_record, watch_records
 
 
 class NotConnected(aiohttp.ClientConnectionError):
@@ -103,9 +104,12 @@ class Connector(aiohttp.TCPConnector):
             return False
         if inner not in self._used:
             self._used.add(inner)
+            watch_records(inner.transport)
             return inner.should_close
         transport = inner.transport
-        return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
+        if inner.should_close or transport is None or transport.is_closing():
+            return True
+        return is_readable(transport) or has_part_of_record(transport)
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """As aiohttp's, but nothing more is sent on a connection whose request was given up, or was answered before the

@@ -21,7 +21,7 @@ def lease_left_s(runtime: Runtime) -> float:
 
 
 def test_a_lease_that_is_almost_over_is_renewed_in_time(settings: Settings) -> None:
-    """Else the job is claimed again while its copy runs: one of the two is given up, and a fetch of its link with it."""
+    """Else the job is claimed again while its copy runs: one of the two is given up, and a fetch of its link."""
     files = Files({"/small.mp4": a_video()}, held_at=100)
     with (
         files.running() as base,

@@ -23,8 +23,8 @@ _MAX_USAGE_DEPTH = 3
 def read_json(body: bytes | str) -> Any:
     """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store.
 
-    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, and texts that are
-    not UTF-8, whose bytes become U+FFFD.
+    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, texts that are not
+    UTF-8, whose bytes become U+FFFD, and halves of characters, as of an emoji at which a prompt was cut: likewise.
     """
     try:
         data = orjson.loads(body)
@@ -38,11 +38,15 @@ def read_json(body: bytes | str) -> Any:
 
 
 _CONTROLS = dict.fromkeys(range(32), " ")
+_HEX = "[0-9a-fA-F]"
+# A whole pair, one half of a pair, or any other escape, so that the `u` after an escaped backslash begins none.
+_ESCAPES = re.compile(rf"\\(?:u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|(u[dD][89a-fA-F]{_HEX}{{2}})|.)")
 
 
 def _mended(body: bytes | str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    return text.removeprefix("\ufeff").translate(_CONTROLS)
+    text = text.removeprefix("\ufeff").translate(_CONTROLS)
+    return _ESCAPES.sub(lambda escape: r"\ufffd" if escape[1] else escape[0], text)
 
 
 def object_of(value: object) -> Mapping[str, Any]:

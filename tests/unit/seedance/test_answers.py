@@ -24,6 +24,8 @@ LINK = "https://tos.example.com/v.mp4?X-Tos-Date=20260501T110000Z&X-Tos-Expires=
         (rb'{"id":"cgt-1","m":"a fox \ud83d"}', {"id": "cgt-1", "m": "a fox \ufffd"}),
         (rb'{"id":"cgt-1","m":"\uDE00\ud83d\ud83d\ude00\\ud83d \n"}', {"id": "cgt-1", "m": "\ufffd\ufffd😀\\ud83d \n"}),
         (rb'{"id":"cgt-1","m":"\ud83"}', None),
+        (rb'{"id":"NaN","m":"\" -Infinity","n":[NaN,-Infinity]}', {"id": "NaN", "m": '" -Infinity', "n": [None, None]}),
+        (b'{"id":NaNs}', None),
         (b'{"id":"cgt-1"', None),
         (b'{"id":"cgt-1"}{"id":"cgt-2"}', None),
         (b'{"id":"a\\u0000"}', None),

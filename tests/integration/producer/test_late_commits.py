@@ -95,6 +95,10 @@ def _many(producer: Producer) -> object:
     return producer.enqueue_many([{"prompt": f"a fox {number}"} for number in range(3)])[0].id
 
 
+def _in_several_chunks(producer: Producer) -> object:
+    return producer.enqueue_many([{"prompt": f"a fox {number}"} for number in range(2_500)])[0].id
+
+
 def _in_a_campaign(producer: Producer) -> object:
     return producer.enqueue_many([{"prompt": "a fox"}], campaign="spring")[0].id
 
@@ -113,8 +117,8 @@ def _by_the_api(producer: Producer) -> object:
 
 @pytest.mark.parametrize(
     ("enqueue", "count"),
-    [(_alone, 1), (_many, 3), (_in_a_campaign, 1), (_by_the_api, 1)],
-    ids=["alone", "many", "in a campaign", "by the API"],
+    [(_alone, 1), (_many, 3), (_in_several_chunks, 2_500), (_in_a_campaign, 1), (_by_the_api, 1)],
+    ids=["alone", "many", "in several chunks", "in a campaign", "by the API"],
 )
 def test_jobs_whose_commit_was_slow_and_lost_its_connection_are_stored_once(
     settings: Settings, enqueue: Callable[[Producer], Any], count: int

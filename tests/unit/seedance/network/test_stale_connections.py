@@ -16,7 +16,7 @@ import pytest
 from yarl import URL
 
 from seedance.network import direct
-from seedance.network.sessions import Connector
+from seedance.network.sessions import Connector, NotConnected
 from tests.certificates import make_certificates
 from tests.waiting import PATIENCE_S
 
@@ -112,6 +112,15 @@ class _TlsInBytes:
             received += self._run(self._tls.read)
         self.connection.sendall(self.record(MINE))
 
+    def speak_first(self) -> None:
+        """Send a response together with the end of the handshake, as TLS 1.2 allows."""
+
+        def step() -> None:
+            self._tls.do_handshake()
+            self._tls.write(MINE)
+
+        self._run(step)
+
     def record(self, data: bytes) -> bytes:
         """The bytes as they are sent."""
         self._tls.write(data)
@@ -171,3 +180,28 @@ def test_a_kept_tls_connection_with_the_beginning_of_a_record_is_not_used(tmp_pa
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
         asyncio.run(run(URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")))
     assert len(requests) == 2
+
+
+def test_a_server_that_speaks_before_it_is_asked_is_connected_to_once(tmp_path: Path) -> None:
+    """Each new connection to it is as useless as the first one."""
+    tls, connections = make_certificates(tmp_path).server(), 0
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def serve(listener: socket.socket) -> None:
+        nonlocal connections
+        with suppress(OSError):
+            while True:
+                with listener.accept()[0] as connection, suppress(OSError):
+                    connections += 1
+                    _TlsInBytes(connection, tls).speak_first()
+                    connection.recv(1)
+
+    async def run(url: URL) -> None:
+        async with aiohttp.ClientSession(connector=Connector(ssl=False)) as session, asyncio.timeout(PATIENCE_S):
+            with pytest.raises(NotConnected, match="before it was asked"):
+                await direct.request(session, "GET", url)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        asyncio.run(run(URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")))
+    assert connections == 1

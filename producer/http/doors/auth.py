@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from producer.http.problems import ApiProblem
+from storage.actors import Kind
 from storage.database import DatabaseUnavailable
 from storage.tenants.keys import ALL_SCOPES, PREFIX, Scope
 from storage.tenants.sessions import LIFE_S
@@ -33,7 +34,7 @@ class Principal:
     key_id: str | None
     jobs_per_minute: int | None = None
     """How many jobs the tenant may enqueue; None: no limit."""
-    actor: str = "local program"
+    actor: str = Kind.LOCAL_PROGRAM.value
     """Who they are, for the events of what they decide."""
 
     @property

@@ -376,7 +376,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
         assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
     last = json.loads(run("jobs", "list", "--json")[1])[0]
     assert last["reason"] == "over_budget"
-    assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
+    assert "campaign set spring --budget" in run("jobs", "show", last["id"])[1]
     assert "some jobs do not fit" in run("campaign", "status", "spring")[1]
     assert "has CNY 2.40 left, and this job may cost CNY 2.50" in run("jobs", "show", last["id"])[1]
     code, out, _ = run("campaign", "set", "spring", "--budget", "none")

@@ -97,6 +97,8 @@ def _video(job: JobView, place: VideoPlace | None) -> Iterator[tuple[str, str]]:
     if place.playable:
         yield "playable", place.playable
     yield "open", place.link
+    if place.note:
+        yield "", place.note
 
 
 def format_line(found: Mapping[str, Any]) -> str:

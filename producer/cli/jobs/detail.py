@@ -201,7 +201,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "removing":
             return f"account {found['account']} is being removed; add another that can serve this job"
         case "suspended":
-            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+            repair = f"repair its key or credit, then run `reelq accounts resume {found['account']}`"
+            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}; {repair}"
         case "misrouted":
             return (
                 f"the base_url of {_of(found)} does not lead to its gateway's API since {_clock(found['since'])}; "

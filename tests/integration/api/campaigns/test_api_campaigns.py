@@ -261,7 +261,7 @@ def test_a_campaign_is_cancelled(api: httpx.Client, producer: Producer) -> None:
 def test_only_a_cancellation_that_cancels_something_is_noted(api: httpx.Client, producer: Producer) -> None:
     [done, sent] = api.post("/v1/campaigns?name=c", content=lines({"prompt": "a"}, {"prompt": "b"})).json()["ids"]
     bring(producer, done, S.SUCCEEDED)
-    bring(producer, sent, S.SUBMITTING)
+    bring(producer, sent, S.GENERATING)
 
     def cancel(*, discard: bool) -> tuple[list[int], list[Any]]:
         answer = api.post("/v1/campaigns/c/cancel", json={"discard": discard}).json()

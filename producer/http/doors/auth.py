@@ -81,7 +81,7 @@ def missing_scope(scope: str) -> ApiProblem:
     """The error for a key without the scope."""
     detail = f"the key does not have the scope {scope}"
     return ApiProblem(
-        403, "missing_scope", detail, advice=f"Create a key with it: `reelq keys create --scope {scope}`."
+        403, "missing_scope", detail, advice=f"Create a key with it: `reelq keys create --name NAME --scope {scope}`."
     )
 
 
@@ -91,7 +91,7 @@ def unauthorized(detail: str) -> ApiProblem:
         401,
         "unauthorized",
         detail,
-        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; create one with `reelq keys create`.",
+        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; `reelq keys create --name NAME` makes one.",
         headers={"WWW-Authenticate": 'Bearer realm="reelq"'},
     )
 

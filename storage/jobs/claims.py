@@ -141,35 +141,49 @@ ACCOUNTS: LiteralString = """(WITH RECURSIVE names AS (
 """A part of a FROM: each `account` that has jobs, except jobs that are only copied."""
 
 DUE_POLLS = 2_000
-"""With no more due polls than this, they are read once, and the limits of accounts are applied to what was read."""
+"""How many due polls are read in the order of their due times, at most. With no more than these, the limits of accounts
+are applied to what was read."""
+
+
+# Whole rows are compared: nothing but the index of jobs at accounts has these columns in this order, so PostgreSQL needs
+# no statistics to choose it.
+def _due_polls_of(account: LiteralString, limit: LiteralString) -> LiteralString:
+    """The first due polls of an account."""
+    return f"""SELECT ctid AS place, due_at FROM jobs
+        WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+          AND (account, state, due_at) >= ({account}, 'generating', '-infinity'::timestamptz)
+          AND (account, state, due_at) <= ({account}, 'generating', now())
+        ORDER BY account, state, due_at LIMIT {limit}"""  # noqa: S608 - put together from constants
+
+
 # PostgreSQL must read due polls in the order of their index, however many jobs are generating. `account <> ALL` would
 # tell it that hardly any is left, because most queued jobs have no account. With more due polls than `DUE_POLLS`, one
-# account could have all of the oldest: then those of each account with a limit are looked for, and those of the others.
-# What is locked is compared as expressions, so that no index fits but the place in the table.
+# account could have all of the oldest: then those of each account with a limit are looked for, and those of each other
+# account, unless the oldest have enough of these. What is locked is compared as expressions, so that no index fits but
+# the place in the table.
 _CLAIM_POLLS: LiteralString = f"""
 WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
 ), oldest AS MATERIALIZED (
-    SELECT ctid AS place, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
-    ORDER BY due_at LIMIT {DUE_POLLS} + 1
+    SELECT o.*, a.name IS NOT NULL AS is_limited, a.most FROM (
+        SELECT ctid AS place, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
+        ORDER BY due_at LIMIT {DUE_POLLS} + 1) o
+    LEFT JOIN limited a ON a.name = o.account
 ), many AS MATERIALIZED (
-    SELECT count(*) > {DUE_POLLS} AS are_due FROM oldest
+    SELECT count(*) > {DUE_POLLS} AS are_due,
+           count(*) > {DUE_POLLS} AND count(*) FILTER (WHERE NOT is_limited) < %(limit)s AS hide_others FROM oldest
 ), chosen AS MATERIALIZED (
     SELECT place, due_at, is_limited FROM (
-        SELECT o.place, o.due_at, a.name IS NOT NULL AS is_limited, a.most,
-               row_number() OVER (PARTITION BY o.account ORDER BY o.due_at) AS nth
-        FROM oldest o LEFT JOIN limited a ON a.name = o.account WHERE NOT (SELECT are_due FROM many)) numbered
-    WHERE NOT is_limited OR nth <= most
+        SELECT *, row_number() OVER (PARTITION BY account ORDER BY due_at) AS nth FROM oldest) numbered
+    WHERE CASE WHEN is_limited THEN nth <= most AND NOT (SELECT are_due FROM many)
+               ELSE NOT (SELECT hide_others FROM many) END
     UNION ALL
-    SELECT d.place, d.due_at, true FROM limited a CROSS JOIN LATERAL (
-        SELECT ctid AS place, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
-        ORDER BY due_at LIMIT a.most) d
+    SELECT d.place, d.due_at, true FROM limited a CROSS JOIN LATERAL ({_due_polls_of("a.name", "a.most")}) d
     WHERE (SELECT are_due FROM many)
     UNION ALL
-    (SELECT ctid, due_at, false FROM jobs
-     WHERE state = 'generating' AND due_at <= now() AND coalesce(account, '') <> ALL(%(accounts)s::text[])
-       AND (SELECT are_due FROM many)
-     ORDER BY due_at LIMIT %(limit)s)
+    SELECT d.place, d.due_at, false FROM {ACCOUNTS} a CROSS JOIN LATERAL (
+        {_due_polls_of("a.account", "%(limit)s")}) d
+    WHERE (SELECT hide_others FROM many) AND a.account <> ALL(%(accounts)s::text[])
     ORDER BY is_limited DESC, due_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
     SELECT ctid AS place, due_at FROM jobs

@@ -20,7 +20,7 @@ UNCONFIRMED_SLOT_S = 120.0
 account, and if those tasks do run, the gateway answers "too many" anyway."""
 
 # Claimed jobs and those that are being submitted are neighbours in the index of jobs at accounts, from the leases that
-# have not ended on; whole rows are compared, so that PostgreSQL takes that index in its order. What lies before are jobs
+# have not ended on; whole rows are compared, so that PostgreSQL takes that index in its order. Before them lie jobs
 # that are due again, and dead entries. Doubts are read from the youngest on, in the order of an index that has them
 # alone: after an outage or a restore very many old ones wait for people.
 _IN_USE: LiteralString = f"""

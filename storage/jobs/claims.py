@@ -145,8 +145,8 @@ DUE_POLLS = 2_000
 are applied to what was read."""
 
 
-# Whole rows are compared: nothing but the index of jobs at accounts has these columns in this order, so PostgreSQL needs
-# no statistics to choose it.
+# Whole rows are compared: only the index of jobs at accounts has these columns in this order, so PostgreSQL needs no
+# statistics to choose it.
 def _due_polls_of(account: LiteralString, limit: LiteralString) -> LiteralString:
     """The first due polls of an account."""
     return f"""SELECT ctid AS place, due_at FROM jobs

@@ -3,7 +3,8 @@
 To find nothing, a claim walks over all places of a tenant, or of all tenants: a leap in an index for each, for each
 account, in each round. Where claims find less than they ask for and the queue has many places, all places are read
 once, and the walks of the next second leave out what is known to be in vain: tenants, and of a tenant with many places
-all shares but those that the account can serve.
+all shares but those that the account can serve. If very many tenants wait, that is the part of them that the round
+looks at.
 
 This only delays: a claim never gets what it would not get without it. What a tenant enqueues that is not in the
 memory at all is seen at once; a job of another kind than all that its tenant had waiting, at accounts that can serve
@@ -20,6 +21,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from storage.admission.queue.share_walks import KEY, ORDER, PLACE, SHARE, NextShares, NextTenants
+from storage.admission.queue.window import Window, next_window, walk_tenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.database import Connection
 from storage.jobs.claims import ROUTE
@@ -33,18 +35,19 @@ WALKED, FEW_SHARES = 16, 8
 """A walk over more shares than this, to find one that the account can serve, shows that a memory is of use. It is used
 where the account can serve one share in as many at most, and at most `FEW_SHARES`."""
 
-_FIRST: LiteralString = f"""
-SELECT tenant, {PLACE}, gateways, barred_accounts
-FROM jobs WHERE state = 'queued' AND priority = p.priority"""  # noqa: S608 - put together from constants
+MANY = 10_000
+"""With more places than this at a priority, of tenants that are looked at, nothing is remembered: to read them would
+take longer than the walks."""
+
+_WALK: LiteralString = walk_tenants(
+    f"tenant, {PLACE}, gateways, barred_accounts",
+    "FROM jobs WHERE state = 'queued'",
+    ORDER,
+    f"({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route)",
+)
 _PLACES: LiteralString = f"""
 SELECT w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts, count(*)
-FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
-    WITH RECURSIVE walk AS (
-        ({_FIRST} {ORDER})
-        UNION ALL
-        SELECT n.* FROM walk w CROSS JOIN LATERAL (
-            {_FIRST} AND ({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route) {ORDER}) n
-    ) SELECT * FROM walk) w
+FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL ({_WALK} LIMIT {MANY}) w
 GROUP BY w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts
 """  # noqa: S608 - as above
 
@@ -78,26 +81,46 @@ class QueueMemory:
         self._places: dict[str, dict[int, set[int]]] = {}
         self._shares: dict[tuple[str, int], _Shares] = {}
         """Those of tenants, at priorities, with many places."""
-        self._read_at: float | None = None
+        self.window = Window()
+        """The tenants to look at."""
+        self._since: float | None = None
+        """Since when (`time.monotonic`) these are looked at."""
+        self._has_read = False
+        """Whether the places were read since then."""
         self._wanted: dict[_Who, set[int]] = {}
         self._barren: dict[_Who, frozenset[str]] = {}
         self._known: dict[_Who, Mapping[str, Collection[tuple[int, *_Share]]]] = {}
         self._is_of_use = False
         """Whether a claim found less than it asked for, or would have, since the places were read."""
 
+    def begin(self, conn: Connection) -> None:
+        """Begin a round, of the tenants that follow if not all are looked at at once."""
+        if not self.window.is_whole:
+            self._since = None
+        self.prepare(conn)
+
     def prepare(self, conn: Connection) -> None:
         """Forget what is too old; read the places again if that is of use."""
-        if self._read_at is not None and time.monotonic() - self._read_at <= AGE_S:
-            return
-        self._kinds, self._places, self._shares = [], {}, {}
-        self._wanted, self._barren, self._known = {}, {}, {}
-        if self._is_of_use:
+        now = time.monotonic()
+        if self._since is None or now - self._since > AGE_S:
+            self._forget()
+            self.window, self._since = next_window(conn, self.window), now
+            self._has_read = False
+        if self._is_of_use and not self._has_read:
             self._read(conn)
 
+    def _forget(self) -> None:
+        self._kinds, self._places, self._shares = [], {}, {}
+        self._wanted, self._barren, self._known = {}, {}, {}
+
     def _read(self, conn: Connection) -> None:
-        self._read_at, self._is_of_use = time.monotonic(), False
-        rows = conn.execute(_PLACES).fetchall()
-        if sum(row[-1] for row in rows) <= FEW:
+        self._forget()
+        self._has_read, self._is_of_use = True, False
+        rows = conn.execute(_PLACES, self.window.parameters).fetchall()
+        of_priority = Counter[int]()
+        for _, priority, *_, count in rows:
+            of_priority[priority] += count
+        if of_priority.total() <= FEW or max(of_priority.values()) == MANY:
             return
         numbers: dict[tuple[object, ...], int] = {}
 

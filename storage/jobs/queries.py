@@ -48,11 +48,14 @@ FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 
 
 _FACTS = ("error", "usage", "estimate", "cost", "video_format")
-_BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
+# The tenant as an expression, so that only the ids have an index: a plan for all tenants expects a few jobs of each,
+# and would read all index entries of one that has nearly all jobs.
+_OF_TENANT: LiteralString = "j.id = ANY(%(ids)s) AND j.tenant || '' = %(tenant)s"
+_BY_IDS: LiteralString = f"WHERE {_OF_TENANT}"
 
 
-_UNSUCCESSFUL: LiteralString = """
-WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s AND j.state IN ('unconfirmed', 'failed', 'cancelled')
+_UNSUCCESSFUL: LiteralString = f"""
+WHERE {_OF_TENANT} AND j.state IN ('unconfirmed', 'failed', 'cancelled')
 ORDER BY j.id LIMIT %(limit)s
 """
 
@@ -95,17 +98,16 @@ def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: i
 
 def counts_of(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[JobState, int]:
     """The number of these jobs in each state; states without jobs are missing."""
-    sql: LiteralString = """SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s
-                            GROUP BY state"""
+    sql: LiteralString = f"SELECT j.state, count(*) FROM jobs j WHERE {_OF_TENANT} GROUP BY j.state"  # noqa: S608 - as above
     rows = conn.execute(sql, {"ids": list(ids), "tenant": tenant})
     return {JobState(row[0]): row[1] for row in rows}
 
 
-_UNFINISHED: LiteralString = """
-SELECT count(*) FROM jobs
-WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s AND due_at IS NOT NULL
-  AND NOT (%(held_is_finished)s AND state = 'unconfirmed' AND reason = 'held')
-"""
+_UNFINISHED: LiteralString = f"""
+SELECT count(*) FROM jobs j
+WHERE {_OF_TENANT} AND j.due_at IS NOT NULL
+  AND NOT (%(held_is_finished)s AND j.state = 'unconfirmed' AND j.reason = 'held')
+"""  # noqa: S608 - put together from constants
 
 
 def unfinished_of(conn: Connection, tenant: str, ids: Sequence[UUID], *, held_is_finished: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import starmap
 from typing import Any, LiteralString, cast
 from uuid import UUID
@@ -145,13 +146,16 @@ DUE_POLLS = 2_000
 are applied to what was read."""
 
 
+_SINCE: LiteralString = "coalesce(%(since)s::timestamptz, '-infinity')"
+
+
 # Whole rows are compared: only the index of jobs at accounts has these columns in this order, so PostgreSQL needs no
 # statistics to choose it.
 def _due_polls_of(account: LiteralString, limit: LiteralString) -> LiteralString:
     """The first due polls of an account."""
     return f"""SELECT ctid AS place, due_at FROM jobs
         WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
-          AND (account, state, due_at) >= ({account}, 'generating', '-infinity'::timestamptz)
+          AND (account, state, due_at) >= ({account}, 'generating', {_SINCE})
           AND (account, state, due_at) <= ({account}, 'generating', now())
         ORDER BY account, state, due_at LIMIT {limit}"""  # noqa: S608 - put together from constants
 
@@ -166,7 +170,8 @@ WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
 ), oldest AS MATERIALIZED (
     SELECT o.*, a.name IS NOT NULL AS is_limited, a.most FROM (
-        SELECT ctid AS place, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
+        SELECT ctid AS place, account, due_at FROM jobs
+        WHERE state = 'generating' AND due_at >= {_SINCE} AND due_at <= now()
         ORDER BY due_at LIMIT {DUE_POLLS} + 1) o
     LEFT JOIN limited a ON a.name = o.account
 ), many AS MATERIALIZED (
@@ -249,12 +254,18 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 _CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
 
 
-def claim_polls(conn: Connection, limit: int, lease_s: float, most: Mapping[str, int] | None = None) -> list[Claimed]:
+def claim_polls(
+    conn: Connection,
+    limit: int,
+    lease_s: float,
+    most: Mapping[str, int] | None = None,
+    since: datetime | None = None,
+) -> list[Claimed]:
     """Lease generating jobs whose next poll is due, the longest overdue first. `most`: how many at most of each account
-    that has a limit; what these may get comes first."""
+    that has a limit; what these may get comes first. `since`: only those that became due then or later; None: all."""
     limits = most or {}
     parameters = {"accounts": list(limits), "most": list(limits.values()), "limit": limit, "lease_s": lease_s}
-    return _claimed(conn, _CLAIM_POLLS, parameters)
+    return _claimed(conn, _CLAIM_POLLS, parameters | {"since": since})
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:

@@ -91,7 +91,7 @@ class Dispatcher:
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
-        self._starts, self._memory = DueStarts(), QueueMemory()
+        self._starts, self._memory = DueStarts(), QueueMemory(at_once=True)
         self._granted_at = self._recovered_at = self._written_at = -math.inf
         self._has_queue = False
         """Whether any job was queued at the last look."""

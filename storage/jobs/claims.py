@@ -217,15 +217,20 @@ URGENT_AT: LiteralString = "((generated_at AT TIME ZONE 'UTC') + (video_expires_
 """When no more than `URGENT_SHARE` of a URL's life is left, in UTC: the index `jobs_urgent_idx` needs a value that
 depends on no setting."""
 _EVERY: LiteralString = "AND due_at <= now() ORDER BY video_expires_at, due_at"
-# The due time as an expression: PostgreSQL expects few jobs that are due and many that are urgent, although it is the
-# other way round, and would read all that waits by the index of due times.
-_URGENT: LiteralString = f"""AND due_at + interval '0 s' <= now() AND {URGENT_AT} < (now() AT TIME ZONE 'UTC')
-        ORDER BY {URGENT_AT}, due_at"""
+URGENT_LOOKED_AT = 1_000
+"""How many urgent videos of a host are looked at, at most, for those that are due. During an outage of the store very
+many are urgent, and hardly one is due; the other claims find those that are."""
+_OF_HOST: LiteralString = f"FROM jobs WHERE state = 'transferring' AND {HOST} = h.host"
+_DUE_OF_HOST: LiteralString = f"SELECT id, ctid AS place, video_expires_at, due_at {_OF_HOST} {_EVERY}"
+_URGENT_OF_HOST: LiteralString = f"""SELECT * FROM (
+            SELECT id, ctid AS place, video_expires_at, due_at, {URGENT_AT} AS urgent_at {_OF_HOST}
+              AND {URGENT_AT} < (now() AT TIME ZONE 'UTC') ORDER BY {URGENT_AT} LIMIT {URGENT_LOOKED_AT}) looked
+        WHERE due_at <= now() ORDER BY urgent_at, due_at"""  # noqa: S608 - as above
 
 
 # Source hosts alternate, so that a stalled host does not delay the videos of the others; of each host the video whose
 # link expires first comes first. A loose index scan finds the hosts.
-def _claim_transfers(whose: LiteralString) -> LiteralString:
+def _claim_transfers(of_host: LiteralString) -> LiteralString:
     return f"""
 WITH RECURSIVE hosts AS (
     (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
@@ -235,9 +240,7 @@ WITH RECURSIVE hosts AS (
 ), due AS (
     SELECT d.id, d.place, d.video_expires_at,
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
-    FROM hosts h CROSS JOIN LATERAL (
-        SELECT id, ctid AS place, video_expires_at, due_at FROM jobs
-        WHERE state = 'transferring' AND {HOST} = h.host {whose} LIMIT %(limit)s) d
+    FROM hosts h CROSS JOIN LATERAL ({of_host} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
@@ -251,7 +254,7 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 """  # noqa: S608 - put together from constants
 
 
-_CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
+_CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_DUE_OF_HOST), _claim_transfers(_URGENT_OF_HOST)
 
 
 def claim_polls(

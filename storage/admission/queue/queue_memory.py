@@ -8,8 +8,8 @@ looks at. What took long to read is remembered for longer, so that reading takes
 
 This only delays: a claim never gets what it would not get without it. What a tenant enqueues that is not in the
 memory at all is seen at once; a job of another kind than all that its tenant had waiting, at accounts that can serve
-none of those, waits for a second at most, or as long as what was read is remembered. Times, budgets, limits and pauses of campaigns are not remembered, and claims
-that want only jobs that came back, or only others, remember nothing.
+none of those, waits for a second at most, or for as long as what was read is remembered. Times, budgets, limits and
+pauses of campaigns are not remembered, and claims that want only jobs that came back, or only others, remember nothing.
 """
 
 from __future__ import annotations

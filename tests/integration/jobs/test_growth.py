@@ -146,6 +146,14 @@ def _one_account_is_late(conn: Connection) -> None:
     )
 
 
+def _urgent_and_not_due(conn: Connection) -> None:
+    """As in an outage of the store."""
+    conn.execute(
+        """UPDATE jobs SET due_at = now() + interval '1 hour', generated_at = now() - interval '20 hours',
+                           video_expires_at = now() + interval '1 hour' WHERE state = 'transferring'"""
+    )
+
+
 def _leases_have_ended(conn: Connection) -> None:
     """Jobs that were claimed and not begun."""
     conn.execute("UPDATE jobs SET account = 'a1', due_at = now() - interval '1 minute' WHERE state = 'queued'")
@@ -258,6 +266,19 @@ def test_an_account_with_very_many_due_polls_is_not_read_for_each_other_account(
 
     read = rows_read(filled, run, after=_one_account_is_late, planned_once=True)
     assert read <= claims.DUE_POLLS + 4 * 400
+
+
+def test_urgent_copies_of_which_none_is_due_are_not_all_read(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three hosts have a thousand each."""
+    few = claims._CLAIM_URGENT.replace(f"LIMIT {claims.URGENT_LOOKED_AT}", "LIMIT 50")
+    monkeypatch.setattr(claims, "_CLAIM_URGENT", few)
+
+    def run(conn: Connection) -> None:
+        assert claims.claim_transfers(conn, 20, LEASE_S, urgent=True) == []
+
+    assert rows_read(filled, run, after=_urgent_and_not_due, planned_once=True) <= 3 * 50 + 20
 
 
 def test_deadlines_read_the_queued_jobs_that_are_past_theirs(filled: Database) -> None:

@@ -46,3 +46,25 @@ def test_jobs_that_are_known_by_id_are_read_alone(postgres_url: str, look: str) 
 
 def _entries(conn: Connection) -> int:
     return cast(tuple[int], conn.execute(ENTRIES).fetchone())[0] or 0
+
+
+@pytest.mark.parametrize("every", [600, 2], ids=["rare", "frequent"])
+def test_a_list_by_a_tag_does_not_read_all_that_the_tenant_has(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    monkeypatch.setattr(queries, "LOOKED_AT", 100)
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        conn.execute(JOBS)
+        conn.execute("UPDATE jobs SET tags = '{a,b}' WHERE idempotency_key::int %% %s = 0", [every])
+        conn.execute("VACUUM ANALYZE jobs")
+        sql = "SELECT id FROM jobs WHERE tenant = 'large' AND 'b' = ANY(tags) ORDER BY id DESC LIMIT 25"
+        wanted = [row[0] for row in conn.execute(sql)]
+    with closing(Database(postgres_url, name="lists", size=1)) as db, db.begin() as conn:
+        before, found = _entries(conn), list[UUID]()
+        while len(found) < 25:
+            page = queries.page_of_jobs(
+                conn, queries.JobFilter("large", tags=["b"]), before=found[-1] if found else None, limit=10
+            )
+            found += [job.id for job in page]
+        assert found[:25] == wanted
+        assert _entries(conn) - before <= 3 * (2 * queries.LOOKED_AT + 100)

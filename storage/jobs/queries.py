@@ -262,7 +262,7 @@ def _ids_of_page(conn: Connection, wanted: JobFilter, order: Order, parameters: 
         # Of a frequent tag, the newest jobs have a page; those of a rare one are few. Their index has no order.
         sql = _LOOK.format(walk=_walk(wanted, order, limit="%(look)s"), conditions=conditions)
         with reading_in_order(conn):
-            hits, looked, _ = conn.execute(sql, parameters | {"look": LOOKED_AT}).fetchone() or ([], 0, None)
+            hits, looked, _ = conn.execute(sql, {**parameters, "look": LOOKED_AT}).fetchone() or ([], 0, None)
         if len(hits) == parameters["limit"] or looked < LOOKED_AT:
             return list(hits)
         rows = conn.execute(_WITH_TAGS.format(conditions=conditions + of_campaign), parameters).fetchall()

@@ -268,9 +268,7 @@ def test_an_account_with_very_many_due_polls_is_not_read_for_each_other_account(
     assert read <= claims.DUE_POLLS + 4 * 400
 
 
-def test_urgent_copies_of_which_none_is_due_are_not_all_read(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_urgent_copies_of_which_none_is_due_are_not_all_read(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three hosts have a thousand each."""
     few = claims._CLAIM_URGENT.replace(f"LIMIT {claims.URGENT_LOOKED_AT}", "LIMIT 50")
     monkeypatch.setattr(claims, "_CLAIM_URGENT", few)

@@ -23,8 +23,9 @@ async def renewals(
 ) -> AsyncIterator[T]:
     """Renew every third of a lease, until cancelled; gives what each renewal returns.
 
-    The first time comes sooner if only `left_s` seconds of the leases are left: then after half of them. `renew` runs in a thread. If it fails, that is logged as `event` and it is called again in its turn: without
-    renewals, another worker would do the same work once more.
+    The first time comes sooner if only `left_s` seconds of the leases are left: then after half of them. `renew` runs
+    in a thread. If it fails, that is logged as `event` and it is called again in its turn: without renewals, another
+    worker would do the same work once more.
     """
     wait_s = lease_s / 3 if left_s is None else min(lease_s / 3, left_s / 2)
     while True:

@@ -136,6 +136,7 @@ class GatewayClient:
     _reads_directly: bool | None = None
     """Whether `seedance.network.direct` can read the gateway's responses, of which it refuses more than aiohttp does;
     None: not known yet. A query finds out, because it can be repeated, so POSTs go through aiohttp before that."""
+    _is_finding_out = False
 
     def __init__(
         self,
@@ -201,6 +202,19 @@ class GatewayClient:
         if (call := self.dialect.result_call(task_id, answer)) is not None:
             report = await self._result(call, report)
         return self._located(report, task_id)
+
+    async def find_out(self, task_id: str) -> None:
+        """Query a task before its time, unless a query was answered already: POSTs cost less from then on. What the
+        gateway says of the task is not looked at."""
+        if self._reads_directly is not None or self._is_finding_out:
+            return
+        self._is_finding_out = True
+        try:
+            await self._answer("query", self.dialect.query_call(task_id))
+        except GatewayError:
+            pass  # the polls will find out
+        finally:
+            self._is_finding_out = False
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started.

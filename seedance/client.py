@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from typing import Self
@@ -46,7 +45,6 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.checks import is_public
 from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
 from seedance.network import direct
 from seedance.network.failures import translate_failure
@@ -57,6 +55,7 @@ from seedance.network.time_limits import TimeLimits
 from seedance.network.wire import Wire
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
+from seedance.video_links import located
 
 MAX_ANSWER_BYTES = 4 * 2**20
 MAX_HEADER_BYTES = 64 * 1024
@@ -124,16 +123,6 @@ def _pieces(content: bytes, until: float) -> Iterator[bytes | memoryview]:
         yield view[start : start + PIECE_BYTES]
 
 
-def _is_own_call(url: str, path: str) -> bool:
-    """Whether a link leads to the gateway's own call, at whatever address. With a query at a public host it may be
-    signed, and stays as it is."""
-    try:
-        link = URL(url)
-    except ValueError:  # the copy says what is wrong with it
-        return False
-    return link.raw_path.endswith(path) and not (link.raw_query_string and is_public(link.host or ""))
-
-
 def _plain(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:
     return WireAnswer(status, headers, decompressed(body, headers.get("content-encoding", ""), MAX_ANSWER_BYTES))
 
@@ -144,6 +133,7 @@ class GatewayClient:
     _reads_directly: bool | None = None
     """Whether `seedance.network.direct` can read the gateway's responses, of which it refuses more than aiohttp does;
     None: not known yet. A query finds out, because it can be repeated, so POSTs go through aiohttp before that."""
+    _is_finding_out = False
 
     def __init__(
         self,
@@ -208,7 +198,22 @@ class GatewayClient:
         report = self.dialect.read_report(answer)
         if (call := self.dialect.result_call(task_id, answer)) is not None:
             report = await self._result(call, report)
-        return self._located(report, task_id)
+        if report.status is not TaskStatus.SUCCEEDED:
+            return report
+        return located(report, self._base_url, self.dialect.content_path(task_id))
+
+    async def find_out(self, task_id: str) -> None:
+        """Query a task before its time, unless a query was answered already: POSTs cost less from then on. What the
+        gateway says of the task is not looked at."""
+        if self._reads_directly is not None or self._is_finding_out:
+            return
+        self._is_finding_out = True
+        try:
+            await self._answer("query", self.dialect.query_call(task_id))
+        except GatewayError:
+            pass  # the polls will find out
+        finally:
+            self._is_finding_out = False
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started.
@@ -319,19 +324,6 @@ class GatewayClient:
             return report
         unclear = result.video_url is None and result.failure is None
         return report if unclear and report.failure is not None else result
-
-    def _located(self, report: TaskReport, task_id: str) -> TaskReport:
-        """The report with a URL of the video that can be reached. A gateway may give only the path on its own host, or
-        a link to its own call at another address than ours, such as `localhost`; the key goes to ours alone."""
-        if report.status is not TaskStatus.SUCCEEDED:
-            return report
-        url, path = report.video_url, self.dialect.content_path(task_id)
-        if url is not None and url.startswith("/"):
-            return replace(report, video_url=f"{URL(self._base_url).origin()}{url}")
-        if path is None or (url is not None and not _is_own_call(url, path)):
-            return report
-        own = f"{self._base_url}{path}"
-        return replace(report, content_url=own) if url is None else replace(report, video_url=own)
 
     async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
         answer = await self._answer(operation, call)

@@ -26,12 +26,13 @@ from storage.settings import Settings
 from storage.uploads.removal import expire_uploads, removed_uploads
 from storage.webhooks.delivery import claim_messages
 from worker.scheduling import draft_notices, expiry_alarms, maintenance, retention, webhook_maintenance
-from worker.scheduling.admission import SUBMIT_BATCH, claim_for
+from worker.scheduling.admission import claim_for
 from worker.scheduling.batches import (
     MAX_POLLS_A_ROUND,
     MAX_TRANSFERS_A_ROUND,
     MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
+    SUBMIT_BATCH,
     TRANSFER_BATCH,
 )
 from worker.scheduling.dispatch import Dispatcher

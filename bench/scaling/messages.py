@@ -23,7 +23,7 @@ from bench.metering import pss_bytes
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from producer.local.background import BackgroundStack, running_stack
 from storage.settings import Settings
-from worker.scheduling.admission import SUBMIT_BATCH
+from worker.scheduling.batches import SUBMIT_BATCH
 from worker.scheduling.envelopes import Envelopes
 
 TICK_S = Settings().tick_seconds

@@ -8,8 +8,7 @@ from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
 from bench.scaling.system import Message, Steps, System
 from worker.scheduling import batches
-from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH, Limit
+from worker.scheduling.batches import POLL_BATCH, SUBMIT_BATCH, TRANSFER_BATCH, Limit
 from worker.scheduling.hinted import PAUSE_S, SHARE, Pace
 
 ALL = ("submit", "poll", "transfer")

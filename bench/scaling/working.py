@@ -26,8 +26,7 @@ from worker.polling.decisions import decide_poll
 from worker.polling.forecasts import Learning
 from worker.polling.held import GATHER_S as POLLS_GATHER_S
 from worker.polling.pacing import PollPacing
-from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import TRANSFER_BATCH
+from worker.scheduling.batches import SUBMIT_BATCH, TRANSFER_BATCH
 from worker.submitting.decisions import decide_submit, refusals_of
 from worker.transferring.capacity import LINE_AT_MOST, ONE_HOST_BYTES, ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES
 from worker.transferring.companions import Complete

@@ -82,6 +82,8 @@ class HeldPolls(Part):
         """Poll these tasks when they are due, in as many seconds."""
         for task, due_in_s in tasks:
             self._wait(task, boottime_s() + due_in_s)
+        if tasks:
+            await tasks[0][0].client.find_out(tasks[0][0].id)
 
     def drop(self, job_ids: Sequence[UUID]) -> None:
         """Forget the tasks of these jobs, which have been claimed again: after a callback, or to be cancelled."""

@@ -9,7 +9,6 @@ end first, so a sample of ended tasks alone shows shorter times than there are.
 from __future__ import annotations
 
 import math
-from array import array
 
 from storage.jobs.durations import FIRST_LOOK, KEPT
 
@@ -31,8 +30,8 @@ class Lifetimes:
     """The counts of one kind. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._lived, self._ended = array("d", bytes(8 * STEPS)), array("d", bytes(8 * STEPS))
-        self._kept_until = array("d", bytes(8 * STEPS))
+        self._lived, self._ended = [0.0] * STEPS, [0.0] * STEPS
+        self._kept_until = [0.0] * STEPS
         self.ends = 0
         """How many tasks were seen to end, since the beginning."""
         self._in_vain = 0
@@ -70,9 +69,11 @@ class Lifetimes:
     def _live_through(self, from_s: float, to_s: float, now: float) -> None:
         lived, kept_until = self._lived, self._kept_until
         for step in range(_step(from_s), _step(to_s)):
-            if lived[step] >= REMEMBERED and now >= kept_until[step]:
+            count = lived[step]
+            if count >= REMEMBERED and now >= kept_until[step]:
                 self._forget(step, now)
-            lived[step] += 1.0
+                count = REMEMBERED
+            lived[step] = count + 1.0
 
     def _forget(self, step: int, now: float) -> None:
         self._ended[step] *= REMEMBERED / self._lived[step]

@@ -14,8 +14,6 @@ from storage.admission.side_by_side import Step, together
 from storage.database import Connection
 from storage.leases import Claimed
 
-SUBMIT_BATCH = 50
-
 
 def claim_for(
     conn: Connection, grants: Sequence[Grant], limit: int, lease_s: float, memory: QueueMemory | None = None

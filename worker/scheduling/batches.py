@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-POLL_BATCH, TRANSFER_BATCH = 100, 40
+SUBMIT_BATCH, POLL_BATCH, TRANSFER_BATCH = 50, 100, 40
 """Jobs a message. Each message of copies is loaded, and ends, with a transaction of its own: a copy takes 0.15 ms of
-CPU less in one of 40 than in one of 20. A round fills two of them, for two workers; see `copies_a_message`."""
+CPU less in one of 40 than in one of 20. A round fills two messages of submits or copies, for two workers; see
+`jobs_a_message`."""
 # Full batches that may wait in the broker per queue; other jobs wait in the table, where they can still be reordered.
 MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 4, "notify": 16}
 MAX_SUBMITS_A_ROUND, MAX_POLLS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_UNCONFIRMED_A_ROUND = 100, 400, 80, 100
@@ -69,13 +70,13 @@ def transfers_to_claim(room: int) -> Limit:
     return Limit(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_ROUND)
 
 
-def copies_a_message(claimed: int, workers: int) -> int:
-    """The size of the messages in which a round sends as many copies, so that each worker gets one of them. A worker
-    that copies alone gets all in one.
+def jobs_a_message(claimed: int, workers: int, usual: int) -> int:
+    """The size of the messages in which a round sends as many submits or copies, so that each worker gets one of them.
+    A worker that is alone gets all in one.
 
-    `workers`: how many copy videos; 0: not known.
+    `workers`: how many take such messages; 0: not known. `usual`: the size of a message for one of several workers.
     """
-    return TRANSFER_BATCH if workers == 0 else max(TRANSFER_BATCH, math.ceil(claimed / workers))
+    return usual if workers == 0 else max(usual, math.ceil(claimed / workers))
 
 
 def mixed_messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

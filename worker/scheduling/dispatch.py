@@ -33,15 +33,16 @@ from storage.settings import Settings
 from storage.waking.hints import Due
 from storage.webhooks.delivery import Walk, claim_messages, release_messages
 from worker.failpoints import failpoint
-from worker.scheduling.admission import SUBMIT_BATCH, claim_for
+from worker.scheduling.admission import claim_for
 from worker.scheduling.batches import (
     MAX_UNCONFIRMED_A_ROUND,
     MAX_WAITING,
     POLL_BATCH,
     SLOW_S,
+    SUBMIT_BATCH,
     TRANSFER_BATCH,
     Limit,
-    copies_a_message,
+    jobs_a_message,
     messages,
     mixed_messages,
     polls_to_claim,
@@ -104,8 +105,8 @@ class Dispatcher:
         self._database = database
         self._connection: Any = None
         self._producer: Any = None
-        self.copiers = 0
-        """How many workers copy videos; 0: not known."""
+        self.submitters = self.copiers = 0
+        """How many workers submit, and how many copy videos; 0: not known."""
         self.awaited: set[str] = set()
         """The queues for which the last claim found less than it could have taken. Only for these is a hint worth a
         round: of the others, a tick finds more at any time."""
@@ -277,7 +278,8 @@ class Dispatcher:
             self._is_slow = time.monotonic() - began > (SLOW_S / 2 if self._is_slow else SLOW_S)
             slots = sum(grant.slots for grant in granted)
             self._note(Due.SUBMIT, len(claimed), Limit(min(limit.fit, slots), limit.most))
-            yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
+            size = jobs_a_message(len(claimed), self.submitters, SUBMIT_BATCH)
+            yield from _batches("submit", "submit", claimed, size)
 
     def _note(self, queue: Due, claimed: int, limit: Limit) -> None:
         if claimed < limit.jobs:
@@ -357,7 +359,7 @@ def _count_lateness(conn: Connection, polls: Sequence[Claimed]) -> None:
 
 
 def _transfers(claimed: Sequence[Claimed], copiers: int) -> Iterator[Batch]:
-    for items in mixed_messages(claimed, copies_a_message(len(claimed), copiers)):
+    for items in mixed_messages(claimed, jobs_a_message(len(claimed), copiers, TRANSFER_BATCH)):
         accounts = sorted({item.account for item in items})
         yield Batch("transfer", "transfer", accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts", items)
 

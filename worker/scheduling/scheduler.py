@@ -180,6 +180,7 @@ class DueScheduler(Scheduler):
                 heartbeats.beat(conn, "scheduler", self._instance)
                 self._restores.advance(conn)
                 self.dispatcher.live.refresh(conn)
+                self.dispatcher.submitters = heartbeats.count_fresh(conn, Due.SUBMIT, SEEN_S)
                 self.dispatcher.copiers = heartbeats.count_fresh(conn, Due.TRANSFER, SEEN_S)
             self._beaten_at = time.monotonic()
             self._drop_spare_accounts()

@@ -45,6 +45,7 @@ from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
 from worker.submitting.take import take, to_take
+from worker.submitting.under_way import UnderWay
 from worker.watching.lag import lag_of
 from worker.watching.tally import current_tally
 
@@ -67,6 +68,11 @@ class Posted:
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
+    with runtime.part(UnderWay).of(len(claimed)):
+        _submit(runtime, account, claimed)
+
+
+def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     with runtime.database.begin(planned_once=True) as conn:
         claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
         claims.release(conn, later)

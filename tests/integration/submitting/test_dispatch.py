@@ -21,8 +21,7 @@ from storage.settings import Settings
 from storage.waking.hints import Due
 from tests.waiting import wait_for
 from worker.scheduling import dispatch
-from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_SUBMITS_A_ROUND, MAX_WAITING, SLOW_SUBMITS
+from worker.scheduling.batches import MAX_SUBMITS_A_ROUND, MAX_WAITING, SLOW_SUBMITS, SUBMIT_BATCH
 from worker.scheduling.dispatch import Batch, Dispatcher
 from worker.scheduling.envelopes import Envelopes
 
@@ -89,6 +88,18 @@ def test_rounds_follow_until_the_queue_is_full(
         assert client.llen("submit") == MAX_WAITING["submit"]
         assert dispatcher.run() == 0, "the queue is full"
         assert not dispatcher.more
+
+
+@pytest.mark.parametrize(("submitters", "messages"), [(0, 2), (1, 1), (2, 2)], ids=["not known", "one", "two"])
+def test_a_round_of_submits_is_one_message_for_each_worker(
+    postgres_url: str, broker_url: str, submitters: int, messages: int
+) -> None:
+    settings = settings_of(postgres_url, accounts=1, slots=1000)
+    enqueue(postgres_url, MAX_SUBMITS_A_ROUND)
+    with dispatching(settings, broker_url) as dispatcher, redis.Redis.from_url(broker_url) as client:
+        dispatcher.submitters = submitters
+        assert dispatcher.run() == MAX_SUBMITS_A_ROUND
+        assert client.llen("submit") == messages
 
 
 def test_a_round_claims_fewer_submits_while_claims_of_them_take_long(

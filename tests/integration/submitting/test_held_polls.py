@@ -173,6 +173,17 @@ def test_tasks_that_were_never_polled_are_left_as_accepted(
     assert count(settings, "SELECT count(*) AS n FROM metric_counts WHERE metric = 'reelq_polls_total'") == 0
 
 
+def test_a_task_is_queried_at_once_so_that_later_posts_cost_less(
+    settings: Settings, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "TOGETHER_S", 60.0)  # no poll is due
+    with submitted(settings, slow, "submit", "poll") as runtime:
+        client = runtime.client("main")
+        wait_until(lambda: client is not None and client._reads_directly is True)
+        assert requests(slow)["anyfast.query"] == 1
+    assert count(settings, "SELECT sum(polls) AS n FROM jobs") == 0, "it was no poll of the job"
+
+
 def test_polls_with_a_limit_are_left_to_the_scheduler(settings: Settings, slow: str) -> None:
     with submitted(settings, slow, "submit", "poll", polls_per_minute=600) as runtime:
         assert count(settings, SOON) == JOBS

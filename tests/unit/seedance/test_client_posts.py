@@ -119,6 +119,42 @@ def test_a_query_finds_out_whether_posts_can_go_directly(
     asyncio.run(run())
 
 
+def test_it_is_found_out_once_before_the_first_poll_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", None)
+    asked: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            await asyncio.gather(*[client.find_out("asyntask_1") for _ in range(3)])
+            assert client._reads_directly is True, "also where the gateway does not show the task yet"
+            await client.find_out("asyntask_1")
+
+    asyncio.run(run())
+    assert len(asked) == 1
+    assert asked[0].startswith(b"GET ")
+
+
+def test_finding_out_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", None)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        reset(writer)
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            await client.find_out("asyntask_1")
+            assert client._reads_directly is None
+
+    asyncio.run(run())
+
+
 def test_a_body_of_many_megabytes_arrives_whole_and_with_its_length() -> None:
     bodies: list[bytes] = []
 

@@ -144,6 +144,11 @@ def test_a_link_to_the_gateways_own_call_at_another_address_leads_to_the_base_ur
     assert (report.video_url, report.content_url) == ("BASE/v1/videos/t%2F1/content", None)
 
 
+@pytest.mark.parametrize("path", ["/v1/videos/t%2f1/content", "/v1/x/../videos/t%2F1/%63ontent"])
+def test_the_own_call_is_known_however_its_path_is_written(path: str) -> None:
+    assert found(f"http://localhost:3000{path}").video_url == "BASE/v1/videos/t%2F1/content"
+
+
 @pytest.mark.parametrize(
     "link",
     [

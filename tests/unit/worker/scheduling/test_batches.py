@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.scheduling.batches import Limit, copies_a_message
+from worker.scheduling.batches import Limit, jobs_a_message
 from worker.scheduling.maintenance import PERIODIC_S, Periodic, in_turn
 
 
@@ -29,8 +29,8 @@ def test_the_next_round_follows_at_once_while_there_is_more_and_room_for_it(
     [(80, 0, 40), (80, 1, 80), (80, 2, 40), (80, 3, 40), (30, 1, 40), (0, 1, 40)],
     ids=["not known", "one gets all", "one message each", "a message is worth its transactions", "few", "none"],
 )
-def test_copies_are_split_between_the_workers(claimed: int, workers: int, size: int) -> None:
-    assert copies_a_message(claimed, workers) == size
+def test_jobs_are_split_between_the_workers(claimed: int, workers: int, size: int) -> None:
+    assert jobs_a_message(claimed, workers, 40) == size
 
 
 def periodic(*wanted: tuple[float, float]) -> list[Periodic]:

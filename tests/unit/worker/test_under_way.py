@@ -1,0 +1,53 @@
+"""A process submits so many jobs at once; a message that is larger than that is submitted alone."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from worker.runtime import Runtime
+from worker.submitting.under_way import MOST_JOBS, UnderWay
+
+LONG_S = 30.0
+
+
+class Batch(threading.Thread):
+    """A message that is submitted until it may end."""
+
+    def __init__(self, under_way: UnderWay, jobs: int) -> None:
+        super().__init__(daemon=True)
+        self.under_way, self.jobs = under_way, jobs
+        self.began, self.may_end = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        with self.under_way.of(self.jobs):
+            self.began.set()
+            assert self.may_end.wait(LONG_S)
+
+
+def batches(*jobs: int) -> list[Batch]:
+    under_way = UnderWay(cast(Runtime, cast(Any, None)))
+    return [Batch(under_way, count) for count in jobs]
+
+
+@pytest.mark.parametrize("jobs", [(MOST_JOBS, 1), (MOST_JOBS + 1, 1), (1, MOST_JOBS + 1)], ids=["full", "large", "too"])
+def test_what_has_no_room_waits(jobs: tuple[int, int]) -> None:
+    first, second = batches(*jobs)
+    first.start()
+    assert first.began.wait(LONG_S)
+    second.start()
+    assert not second.began.wait(0.05)
+    first.may_end.set()
+    assert second.began.wait(LONG_S), "it has room now, or is alone"
+    second.may_end.set()
+
+
+def test_what_fits_does_not_wait() -> None:
+    both = batches(MOST_JOBS // 2, MOST_JOBS // 2)
+    for batch in both:
+        batch.start()
+        assert batch.began.wait(LONG_S)
+    for batch in both:
+        batch.may_end.set()

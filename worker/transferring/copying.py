@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
@@ -15,14 +14,12 @@ from worker.transferring.companions import Complete, LastFrameMissing, PosterOf,
 from worker.transferring.download import Chunk, VideoSource
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
-from worker.transferring.resources import CopyResources
+from worker.transferring.resources import COPY_LIMIT_S, CopyResources
 from worker.transferring.upload import Stored, held_bytes, store_video
 from worker.transferring.video import Video
 from worker.transferring.video_format import START_BYTES, container_of
 
 log = logging.getLogger("reelq.transfer")
-
-COPY_LIMIT_S = 3600.0
 
 
 class DownloadWasted(StoreUnavailable):
@@ -41,10 +38,11 @@ async def copy_video(runtime: Runtime, video: Video, has_begun: Callable[[], Non
     try:
         if video.stored is None and video.must_ask_first:
             raise LinkExpired("its link has expired; asking the gateway for a fresh one")
-        async with shared.capacity.slot(video.host, urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
-            has_begun()
-            await shared.store_gate.check()
-            outcome = await _store(runtime, video)
+        async with shared.capacity.slot(video.host, urgent=video.urgent):
+            with shared.time_limits.start():
+                has_begun()
+                await shared.store_gate.check()
+                outcome = await _store(runtime, video)
         if isinstance(outcome, VideoStored):
             shared.store_gate.note_failure(StoreUnavailable(outcome.message))
         else:

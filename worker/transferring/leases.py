@@ -27,7 +27,7 @@ class Leases:
         self._runtime = runtime
         self._copies = runtime.part(CopyResources).copies
         self._open = {video.work.id: video.work.claim for video in videos}
-        self._stories = {video.work.id: video.work.story for video in videos}
+        self._works = {video.work.id: video.work for video in videos}
         self._running: dict[UUID, asyncio.Task[Any]] = {}
 
     async def guard(self, video: Video, copy: Coroutine[Any, Any, T]) -> T:
@@ -71,7 +71,7 @@ class Leases:
                 continue
             for job_id, _ in leases:
                 if job_id not in renewed and (task := self._running.get(job_id)) is not None:
-                    log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._stories[job_id]))
+                    log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._works[job_id].story))
                     task.cancel()
 
     def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:

@@ -21,6 +21,7 @@ from yarl import URL
 from seedance.network.http_messages import MOST_HEAD_BYTES, header_lines, write_head
 from seedance.network.sessions import NotConnected
 from seedance.network.time_limits import TimeLimits
+from seedance.network.waits import Waits
 from seedance.network.wire import Wire
 
 _MOST_ORIGINS = 256
@@ -39,6 +40,7 @@ class _Origin:
         self.usual_lines = header_lines(self.usual)
         is_forwarded = self.request.proxy is not None and url.scheme == "http"
         self.before_path = str(url.origin()) if is_forwarded else ""
+        self.waits = Waits()
 
 
 _ORIGINS: WeakKeyDictionary[aiohttp.ClientSession, dict[tuple[str, str | None, int | None], _Origin]] = (
@@ -80,7 +82,7 @@ async def request(
     may_repeat = method in _REPEATABLE
     while True:
         connection = await _connect(session, origin, connecting)
-        wire = Wire(connection, method, session.timeout.sock_read, most_head_bytes)
+        wire = Wire(connection, method, origin.waits, session.timeout.sock_read, most_head_bytes)
         try:
             await wire.exchange(head, pieces() if pieces is not None else ())
             return wire

@@ -61,17 +61,19 @@ def read_head(text: str, method: str) -> Head:
     headers: dict[str, str] = {}
     name = ""
     for line in lines:
-        if line[:1] in (" ", "\t") and name:  # an old way to continue a line
-            headers[name] = f"{headers[name]} {line.strip()}"
-            continue
         word, colon, value = line.partition(":")
         known = _name_of(word)
-        if not colon or known is None:
-            raise NotHttp(f"not a header of a response: {line[:80]!r}")
+        if known is None or not colon:
+            if line[:1] not in (" ", "\t") or not name:
+                raise NotHttp(f"not a header of a response: {line[:80]!r}")
+            headers[name] = f"{headers[name]} {line.strip()}"  # an old way to continue a line
+            continue
         name, value = known, value.strip()
-        if name == "content-length" and name in headers:
-            raise NotHttp("Duplicate Content-Length")
-        headers[name] = value if name not in headers else f"{headers[name]}, {value}"
+        if name in headers:
+            if name == "content-length":
+                raise NotHttp("Duplicate Content-Length")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     words = headers.get("connection", "").lower()
     keeps = "keep-alive" in words if is_old else "close" not in words
     length, chunked = _framing(code, headers, method)

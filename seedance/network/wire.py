@@ -21,6 +21,7 @@ from aiohttp.connector import Connection
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, Chunks, Head, NotHttp, find_end, read_head
 from seedance.network.sessions import forget_unsent, is_readable, set_option
+from seedance.network.waits import Waits
 
 STORE_BYTES = 256 * 1024
 """The store for a body whose length is not known."""
@@ -47,10 +48,15 @@ class Wire(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, connection: Connection, method: str, stall_s: float | None, most_head_bytes: int = MOST_HEAD_BYTES
+        self,
+        connection: Connection,
+        method: str,
+        waits: Waits,
+        stall_s: float | None,
+        most_head_bytes: int = MOST_HEAD_BYTES,
     ) -> None:
-        """`stall_s`: how long the other side may send nothing, or take nothing, before the exchange fails.
-        `most_head_bytes`: a larger head of a response is refused.
+        """`waits`: those of this wire and of others of its loop. `stall_s`: how long the other side may send nothing,
+        or take nothing, before the exchange fails. `most_head_bytes`: a larger head of a response is refused.
 
         Raises:
             aiohttp.ServerDisconnectedError: the connection has ended.
@@ -61,7 +67,8 @@ class Wire(asyncio.BufferedProtocol):
             raise aiohttp.ServerDisconnectedError
         self.has_begun = False
         """Whether a byte of the response has come."""
-        self._connection, self._inner, self._method, self._stall_s = connection, inner, method, stall_s
+        self._connection, self._inner, self._method = connection, inner, method
+        self._waits, self._stall_s = waits, stall_s
         self._most_head_bytes = most_head_bytes
         self._transport: asyncio.Transport = inner.transport
         self._loop = asyncio.get_running_loop()
@@ -345,13 +352,13 @@ class Wire(asyncio.BufferedProtocol):
         """Wait for a wake-up; False: none came within the limit."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
-        timer = None if limit_s is None else self._loop.call_later(limit_s, _give_up, waiter)
+        if limit_s is not None:
+            self._waits.begin(waiter, limit_s)
         try:
             return await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            self._waits.end(waiter)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -438,8 +445,3 @@ class Wire(asyncio.BufferedProtocol):
 
 class ConnectionEnded(aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
     """The other side has ended the connection."""
-
-
-def _give_up(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)

@@ -39,10 +39,10 @@ def sign(
     signed = {**headers, "X-Amz-Date": at, "X-Amz-Content-SHA256": sha256}
     if credentials.token:
         signed["X-Amz-Security-Token"] = credentials.token
-    listed = sorted([("host", _host(scheme, netloc)), *((k.lower(), v) for k, v in signed.items())])
-    names = ";".join(name for name, _ in listed)
-    lines = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in listed)
-    asked = "&".join(sorted(part if "=" in part else f"{part}=" for part in query.split("&") if part))
+    listed = {"host": _host(scheme, netloc), **signed}
+    order, names = _sorted_names(tuple(listed))
+    lines = "".join([f"{known}:{' '.join(listed[name].split())}\n" for known, name in order])
+    asked = "&".join(sorted([part if "=" in part else f"{part}=" for part in query.split("&") if part]))
     canonical = f"{method}\n/{path}\n{asked}\n{lines}\n{names}\n{sha256}"
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
@@ -51,6 +51,14 @@ def sign(
     credential = f"{credentials.access_key}/{scope}"
     signed["Authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return signed
+
+
+@lru_cache(maxsize=64)
+def _sorted_names(names: tuple[str, ...]) -> tuple[list[tuple[str, str]], str]:
+    """Names of headers in the order in which they are signed, each in lower case and as it is, and how they are listed.
+    Requests of one kind have the same ones."""
+    order = sorted((name.lower(), name) for name in names)
+    return order, ";".join(known for known, _ in order)
 
 
 def presign(credentials: Any, region: str, url: str, seconds: int, now: datetime | None = None) -> str:

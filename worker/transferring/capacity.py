@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 from storage.settings import TRANSFER_MEMORY_MIB
 
@@ -26,6 +27,10 @@ LINE_AT_MOST = 40
 """How many claimed videos of a process may wait for a slot; while the line is full, the process takes no more."""
 PATIENCE_S = 2.0
 """How long a video waits for a slot before it makes way, if others wait to join the line."""
+
+
+_Kind = tuple[int, str, bool]
+"""The size, host and urgency of those who wait."""
 
 
 class NoRoom(Exception):
@@ -89,14 +94,16 @@ class Places:
             self._line.leave(leaving)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Waiter:
-    """What a copy waits for; `turn` is done once it has it."""
+    """A copy that waits for a share. `turn` is done once it has it: true, or false if it must make way."""
 
-    size: int
-    host: str
-    urgent: bool
-    turn: asyncio.Future[None]
+    number: int
+    """In the order of arrival."""
+    turn: asyncio.Future[bool]
+    makes_way: Callable[[], bool] | None
+    patient_until: float
+    """When to look whether it makes way."""
 
 
 class Shares:
@@ -107,7 +114,10 @@ class Shares:
         self._reserved = reserved
         self._used = 0
         self._by_host: Counter[str] = Counter()
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[_Kind, dict[_Waiter, None]] = {}
+        """Those of one size, host and urgency: the first of them stands for all, as they fit alike. None is empty."""
+        self._numbers = count()
+        self._timer_is_set = False
 
     def fits(self, size: int, host: str, *, urgent: bool) -> bool:
         """Whether a host may take `size` more now. A host that has nothing may take all that is left."""
@@ -132,7 +142,7 @@ class Shares:
         if self.fits(size, host, urgent=urgent):
             self._take(size, host)
         else:
-            await self._wait(_Waiter(size, host, urgent, asyncio.get_running_loop().create_future()), makes_way)
+            await self._wait((size, host, urgent), makes_way)
 
     def _take(self, size: int, host: str) -> None:
         self._used += size
@@ -151,31 +161,65 @@ class Shares:
         self._by_host[host] -= size
         if not self._by_host[host]:
             del self._by_host[host]
-        too_much: set[tuple[int, str, bool]] = set()
-        for waiter in list(self._waiting):
-            wanted = (waiter.size, waiter.host, waiter.urgent)
-            if wanted in too_much:
-                continue
-            if not self.fits(waiter.size, waiter.host, urgent=waiter.urgent):
-                too_much.add(wanted)
-                continue
-            self._take(waiter.size, waiter.host)
-            self._waiting.remove(waiter)
-            waiter.turn.set_result(None)
+        while (found := self._next()) is not None:
+            kind, waiter = found
+            self._take(kind[0], kind[1])
+            self._forget(kind, waiter)
+            waiter.turn.set_result(True)
 
-    async def _wait(self, waiter: _Waiter, makes_way: Callable[[], bool] | None) -> None:
-        self._waiting.append(waiter)
+    def _next(self) -> tuple[_Kind, _Waiter] | None:
+        """The first of those who wait that may have its share now."""
+        found: tuple[_Kind, _Waiter] | None = None
+        for kind, waiters in self._waiting.items():
+            size, host, urgent = kind
+            if not self.fits(size, host, urgent=urgent):
+                continue
+            first = next((waiter for waiter in waiters if not waiter.turn.done()), None)  # some are about to leave
+            if first is not None and (found is None or first.number < found[1].number):
+                found = kind, first
+        return found
+
+    def _forget(self, kind: _Kind, waiter: _Waiter) -> None:
+        waiters = self._waiting[kind]
+        del waiters[waiter]
+        if not waiters:
+            del self._waiting[kind]
+
+    async def _wait(self, kind: _Kind, makes_way: Callable[[], bool] | None) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(next(self._numbers), loop.create_future(), makes_way, loop.time() + PATIENCE_S)
+        self._waiting.setdefault(kind, {})[waiter] = None
+        if makes_way is not None and not self._timer_is_set:
+            self._set_timer(loop, waiter.patient_until)
+        turn = waiter.turn
         try:
-            while not waiter.turn.done():
-                await asyncio.wait([waiter.turn], timeout=None if makes_way is None else PATIENCE_S)
-                if not waiter.turn.done() and makes_way is not None and makes_way():
-                    raise NoRoom
+            if await turn:
+                return
         except BaseException:
-            if waiter.turn.done():  # it was its turn at the moment when it was cancelled
-                self.give_back(waiter.size, waiter.host)
+            if turn.done() and not turn.cancelled() and turn.result():  # it was its turn when it was cancelled
+                self.give_back(kind[0], kind[1])
             else:
-                self._waiting.remove(waiter)
+                self._forget(kind, waiter)
             raise
+        self._forget(kind, waiter)
+        raise NoRoom
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """One timer for all who wait: the loop must sort and remove each."""
+        self._timer_is_set = True
+        loop.call_at(at, self._look, loop, at)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """Let those make way that have waited long enough."""
+        self._timer_is_set = False
+        patient = [waiter for waiters in self._waiting.values() for waiter in waiters if waiter.makes_way is not None]
+        for waiter in patient:
+            if waiter.patient_until <= now and waiter.makes_way is not None and not waiter.turn.done():
+                waiter.patient_until = now + PATIENCE_S
+                if waiter.makes_way():
+                    waiter.turn.set_result(False)
+        if patient:
+            self._set_timer(loop, min(waiter.patient_until for waiter in patient))
 
 
 class _Held:

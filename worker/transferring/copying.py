@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 
 from storage.bucket.requests import StoreUnavailable
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom
 from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, VideoStored, store_companions
-from worker.transferring.download import Chunk, VideoSource
+from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
-from worker.transferring.resources import CopyResources
+from worker.transferring.resources import COPY_LIMIT_S, CopyResources
 from worker.transferring.upload import Stored, held_bytes, store_video
 from worker.transferring.video import Video
 from worker.transferring.video_format import START_BYTES, container_of
 
 log = logging.getLogger("reelq.transfer")
-
-COPY_LIMIT_S = 3600.0
 
 
 class DownloadWasted(StoreUnavailable):
@@ -41,10 +37,11 @@ async def copy_video(runtime: Runtime, video: Video, has_begun: Callable[[], Non
     try:
         if video.stored is None and video.must_ask_first:
             raise LinkExpired("its link has expired; asking the gateway for a fresh one")
-        async with shared.capacity.slot(video.host, urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
-            has_begun()
-            await shared.store_gate.check()
-            outcome = await _store(runtime, video)
+        async with shared.capacity.slot(video.host, urgent=video.urgent):
+            with shared.time_limits.start():
+                has_begun()
+                await shared.store_gate.check()
+                outcome = await _store(runtime, video)
         if isinstance(outcome, VideoStored):
             shared.store_gate.note_failure(StoreUnavailable(outcome.message))
         else:
@@ -84,33 +81,15 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf | None) -> St
         await source.open()
         failpoint("transfer.after_open")
         host, urgent = video.host, video.urgent
-        held = shared.capacity.hold(held_bytes(source.size_bytes), host, urgent=urgent)
-        async with held, aclosing(source.chunks()) as chunks:
-            start = await _start_of(chunks)
-            container = container_of(bytes(start[:START_BYTES]))
+        async with shared.capacity.hold(held_bytes(source.size_bytes), host, urgent=urgent):
+            container = container_of(await source.start(START_BYTES))
             objects = runtime.objects.for_tenant(work.tenant)
             key = objects.keys.video(work.tenant, work.id, work.created_at, container)
             filename = f"{video.filename}.{container}"
-            async with aclosing(_whole(start, chunks)) as whole:
-                spare = shared.capacity.spare(host, urgent=urgent)
-                read_head = poster.read_head if poster is not None else None
-                return await store_video(shared.store(), objects, key, whole, read_head, filename, shared.slabs, spare)
+            spare = shared.capacity.spare(host, urgent=urgent)
+            read_head = poster.read_head if poster is not None else None
+            return await store_video(shared.store(), objects, key, source, read_head, filename, shared.slabs, spare)
     except StoreUnavailable as exc:
         raise DownloadWasted(str(exc), exc.code) from exc
     finally:
         source.close()
-
-
-async def _start_of(chunks: AsyncIterator[Chunk]) -> Chunk:
-    """The first bytes of a stream, at least as many as name its container; fewer if it ends before."""
-    start: Chunk = b""
-    while len(start) < START_BYTES and (chunk := await anext(chunks, b"")):
-        start = bytes(start) + chunk if start else chunk
-    return start
-
-
-async def _whole(start: Chunk, rest: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
-    if start:
-        yield start
-    async for chunk in rest:
-        yield chunk

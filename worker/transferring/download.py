@@ -6,9 +6,9 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Self
 
 import aiohttp
 
@@ -129,7 +129,12 @@ class _Body:
 
 class VideoSource:
     """One download. `length`: the bytes to transfer, those of the file unless the server compresses it; None while
-    unknown. `chunks` yields each byte of the file once, in order."""
+    unknown. It yields each byte of the file once, in order, decompressed if the server has compressed it, whatever it
+    says about that. A broken download resumes where it stopped, if the server supports that.
+
+    An iterator and no generator: the loop keeps a list of generators, and each of several around another costs more
+    than it does here.
+    """
 
     def __init__(
         self,
@@ -151,6 +156,12 @@ class VideoSource:
         self._offset = 0
         self._validator: _Validator | None = None
         self._response: Wire | None = None
+        self._body: _Body | None = None
+        self._resumes = self._stalls = 0
+        self._ahead: Chunk = b""
+        self._is_first = True
+        self._plain: AsyncIterator[Chunk] | None = None
+        """The file, if it comes compressed."""
 
     async def open(self) -> None:
         """Send the request and read the head of the response.
@@ -201,59 +212,79 @@ class VideoSource:
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """The bytes of the file, which the server may have compressed, whatever it says about that. A broken download
-        resumes where it stopped, if the server supports that.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        """The next bytes of the file.
 
         Raises:
             UrlRefused, DownloadFailed: as `open`; also a download that breaks too often or is too slow, and a
                 compressed form that cannot be read.
         """
-        async with aclosing(self._transferred()) as transferred:
-            head: Chunk = b""
-            async for chunk in transferred:
-                head = bytes(head) + chunk if head else chunk
-                if len(head) >= HEAD_BYTES:
-                    break
-            beginning = bytes(head[:HEAD_BYTES])
-            coding = coding_of(beginning, self._encoding)
-            if coding is not None:
-                async for chunk in _decompressed(head, transferred, coding):
-                    yield chunk
-                return
-            if package := missing_package(beginning, self._encoding):
-                raise DownloadFailed(f"the server sends it compressed, unasked; to read it, run: pip install {package}")
-            if head:
-                yield head
-            async for chunk in transferred:
-                yield chunk
+        chunk, self._ahead = self._ahead, b""
+        if not chunk:
+            chunk = await self._next()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
-    async def _transferred(self) -> AsyncGenerator[Chunk, None]:
-        """The bytes as the server sends them; a compressed file is resumed within its compressed form."""
-        resumes = stalls = 0
+    async def start(self, size: int) -> bytes:
+        """The first `size` bytes of the file, fewer if it ends before; it yields them as well. Call it first.
+
+        Raises:
+            UrlRefused, DownloadFailed: as for the next bytes.
+        """
+        self._ahead = await _joined(size, self._next)
+        return bytes(self._ahead[:size])
+
+    async def _next(self) -> Chunk:
+        if self._is_first:
+            self._is_first = False
+            return await self._first()
+        return await self._receive() if self._plain is None else await anext(self._plain, b"")
+
+    async def _first(self) -> Chunk:
+        """The first bytes of the file, from which its compression is known."""
+        head = await _joined(HEAD_BYTES, self._receive)
+        beginning = bytes(head[:HEAD_BYTES])
+        coding = coding_of(beginning, self._encoding)
+        if coding is not None:
+            self._plain = _decompressed(head, self._receive, coding)
+            return await anext(self._plain, b"")
+        if package := missing_package(beginning, self._encoding):
+            raise DownloadFailed(f"the server sends it compressed, unasked; to read it, run: pip install {package}")
+        return head
+
+    async def _receive(self) -> Chunk:
+        """The next bytes as the server sends them, empty at their end; a compressed file is resumed within its
+        compressed form."""
         while True:
             try:
-                body = self._body()
-                while chunk := await body.read():
+                if self._body is None:
+                    self._body = self._open_body()
+                if chunk := await self._body.read():
                     self._offset += len(chunk)
                     if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
                         raise DownloadFailed(f"longer than the {self.length or MAX_VIDEO_BYTES} bytes expected")
-                    yield chunk
-                if self.length is not None and self._offset < self.length:
+                elif self.length is not None and self._offset < self.length:
                     raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
-                return
+                return chunk
             except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-                self.close()
-                resumes += 1
-                stalls += isinstance(exc, TimeoutError)
-                hopeless = resumes > MAX_RESUMES or stalls > MAX_STALLS
-                if self._validator is None or not self._offset or hopeless:
-                    raise DownloadFailed(f"broke off after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
-                log.info("download.resumed host=%s offset=%d", sendable(self._url).host, self._offset)
-                await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
-                await self.open()
+                await self._resume(exc)
 
-    def _body(self) -> _Body:
+    async def _resume(self, exc: Exception) -> None:
+        self._hang_up()
+        self._resumes += 1
+        self._stalls += isinstance(exc, TimeoutError)
+        hopeless = self._resumes > MAX_RESUMES or self._stalls > MAX_STALLS
+        if self._validator is None or not self._offset or hopeless:
+            raise DownloadFailed(f"broke off after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
+        log.info("download.resumed host=%s offset=%d", sendable(self._url).host, self._offset)
+        await asyncio.sleep(DOWNLOAD_RESUME.wait_s(self._resumes))
+        await self.open()
+
+    def _open_body(self) -> _Body:
         if self._response is None:
             raise DownloadFailed("the download is not open")
         return _Body(self._response, self._memory, self._offset, _Pace(self.length, self._within_s))
@@ -262,12 +293,13 @@ class VideoSource:
         """A small file as a whole.
 
         Raises:
-            UrlRefused, DownloadFailed: as `chunks`; also a file of more than `limit` bytes, or `within_s` is over.
+            UrlRefused, DownloadFailed: as for the next bytes; also a file of more than `limit` bytes, or `within_s` is
+                over.
         """
         content = bytearray()
         try:
             async with asyncio.timeout(within_s):
-                async for chunk in self.chunks():
+                async for chunk in self:
                     content += chunk
                     if len(content) > limit:
                         raise DownloadFailed(f"larger than the {limit} bytes allowed")
@@ -277,9 +309,21 @@ class VideoSource:
 
     def close(self) -> None:
         """Close the connection; keep it for the next download if the body was read to its end."""
+        self._hang_up()
+        self._plain = None  # it refers to this download: a circle would hold the memory of both
+
+    def _hang_up(self) -> None:
         if self._response is not None:
             self._response.close()
-            self._response = None
+            self._response = self._body = None
+
+
+async def _joined(size: int, read: Callable[[], Awaitable[Chunk]]) -> Chunk:
+    """The next bytes of a stream, at least `size` of them; fewer if it ends before."""
+    joined = await read()
+    while joined and len(joined) < size and (chunk := await read()):
+        joined = bytes(joined) + chunk
+    return joined
 
 
 def _whole_length(response: Wire) -> int:
@@ -296,8 +340,9 @@ def _whole_length(response: Wire) -> int:
     return length
 
 
-async def _decompressed(head: Chunk, rest: AsyncIterator[Chunk], coding: Coding) -> AsyncIterator[Chunk]:
-    """The bytes of a file that the server has compressed, from the beginning and the rest of its compressed form.
+async def _decompressed(head: Chunk, receive: Callable[[], Awaitable[Chunk]], coding: Coding) -> AsyncIterator[Chunk]:
+    """The bytes of a file that the server has compressed, from the beginning of its compressed form and what is
+    received of the rest.
 
     Raises:
         DownloadFailed: that form is damaged or cut, or the file is too large.
@@ -305,12 +350,12 @@ async def _decompressed(head: Chunk, rest: AsyncIterator[Chunk], coding: Coding)
     stream, size, data = Decompressor(coding), 0, head
     try:
         while data:
-            for piece in stream.feed(bytes(data)):
+            for piece in filter(None, stream.feed(bytes(data))):
                 size += len(piece)
                 if size > MAX_VIDEO_BYTES:
                     raise DownloadFailed(f"more than the {MAX_VIDEO_BYTES} bytes allowed, once decompressed")
                 yield piece
-            data = await anext(rest, b"")
+            data = await receive()
     except ValueError as exc:
         raise DownloadFailed(str(exc)) from exc
     if not stream.is_complete:

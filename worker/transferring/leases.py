@@ -28,8 +28,8 @@ class Leases:
         self._runtime = runtime
         self._copies = runtime.part(CopyResources).copies
         self._open = {video.work.id: video.work.claim for video in videos}
+        self._works = {video.work.id: video.work for video in videos}
         self._shortest_s = min((video.work.lease_left_s for video in videos), default=0.0)
-        self._stories = {video.work.id: video.work.story for video in videos}
         self._running: dict[UUID, asyncio.Task[Any]] = {}
 
     async def guard(self, video: Video, copy: Coroutine[Any, Any, T]) -> T:
@@ -64,7 +64,7 @@ class Leases:
         async for lost in renewals(lease_s, self._renew, log, "transfer.not_renewed", left_s=self._shortest_s):
             for job_id in lost:
                 if (task := self._running.get(job_id)) is not None:
-                    log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._stories[job_id]))
+                    log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._works[job_id].story))
                     task.cancel()
 
     def _renew(self) -> set[UUID]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from worker.transferring.first_frame import FirstFrame, first_frame
@@ -13,6 +14,8 @@ MAX_INDEX_BYTES = 4 * 2**20
 _HEADER, _LARGE_HEADER = 8, 16
 _TO_THE_END = 0
 _LARGE = 1
+_BOX = struct.Struct(">I4s").unpack_from
+_LARGE_SIZE = struct.Struct(">Q").unpack_from
 
 
 class NotAVideo(Exception):
@@ -56,31 +59,43 @@ class Mp4Check:
         view = memoryview(data)
         if len(self._start) < START_BYTES:
             self._start += bytes(view[: START_BYTES - len(self._start)])
-        self._size += len(view)
-        position = 0
-        while position < len(view) and not self._open_ended:
+        at, end = 0, len(view)
+        self._size += end
+        while at < end and not self._open_ended:
             if self._skip:
-                step = min(self._skip, len(view) - position)
+                step = min(self._skip, end - at)
                 if self._in_index:
-                    self._index += view[position : position + step]
+                    self._index += view[at : at + step]
                 self._skip -= step
-                position += step
-                continue
-            wanted = _LARGE_HEADER if self._head[:4] == b"\0\0\0\1" else _HEADER
-            step = min(wanted - len(self._head), len(view) - position)
-            self._head += view[position : position + step]
-            position += step
-            if len(self._head) == wanted and not (wanted == _HEADER and self._head[:4] == b"\0\0\0\1"):
-                self._begin_box()
+                at += step
+            elif self._head or end - at < _LARGE_HEADER:
+                at += self._gather(view[at:])
+            else:
+                at += self._begin_box(view[at : at + _LARGE_HEADER])
 
-    def _begin_box(self) -> None:
-        kind = bytes(self._head[4:8])
-        size = int.from_bytes(self._head[:4], "big")
-        header = len(self._head)
+    def _gather(self, view: memoryview) -> int:
+        """Take what is missing of a header that may be cut by the end of a piece; returns the bytes taken."""
+        wanted = _LARGE_HEADER if self._is_large else _HEADER
+        step = min(wanted - len(self._head), len(view))
+        self._head += view[:step]
+        if len(self._head) == (_LARGE_HEADER if self._is_large else _HEADER):
+            self._begin_box(self._head)
+            self._head.clear()
+        return step
+
+    @property
+    def _is_large(self) -> bool:
+        """Whether the gathered header has 16 bytes, as far as its beginning tells."""
+        return self._head[:4] == b"\0\0\0\1"
+
+    def _begin_box(self, head: bytearray | memoryview) -> int:
+        """Read the header of a box; returns its length."""
+        size, kind = _BOX(head)
+        header = _HEADER
         if size == _LARGE:
-            size = int.from_bytes(self._head[8:16], "big")
+            size, header = _LARGE_SIZE(head, _HEADER)[0], _LARGE_HEADER
         if not self._seen and kind != b"ftyp":
-            raise NotAVideo(f"not an MP4: it begins with {bytes(self._head[:8])!r}")
+            raise NotAVideo(f"not an MP4: it begins with {bytes(head[:8])!r}")
         if size == _TO_THE_END:
             self._open_ended = True
         elif size < header:
@@ -89,7 +104,7 @@ class Mp4Check:
             self._skip = size - header
         self._in_index = kind == b"moov" and b"moov" not in self._seen and self._skip <= MAX_INDEX_BYTES
         self._seen.add(kind)
-        self._head.clear()
+        return header
 
     def finish(self) -> None:
         """Check that the file may end here.

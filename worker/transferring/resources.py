@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from seedance.network.time_limits import TimeLimits
 from storage.bucket.connection import open_session
 from worker.runtime import Part, Runtime
 from worker.transferring.capacity import Capacity
@@ -14,6 +15,8 @@ from worker.transferring.fetch import Fetcher
 from worker.transferring.part_buffer import Slabs
 from worker.transferring.poster import Posters
 from worker.transferring.store_gate import StoreGate
+
+COPY_LIMIT_S = 3600.0
 
 
 class CopyResources(Part):
@@ -32,6 +35,7 @@ class CopyResources(Part):
         self.posters = Posters(runtime.settings.poster)
         self.capacity = Capacity(runtime.settings.transfer_memory_mib * 2**20)
         self.slabs = Slabs()
+        self.time_limits = TimeLimits(COPY_LIMIT_S)
         self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()
         """Running copies."""

@@ -17,7 +17,7 @@ from storage.bucket.requests import StoreUnavailable
 from storage.bucket.sweeps import held_transfers
 from storage.database import Connection
 from storage.heartbeats import take_turn
-from worker.transferring.copying import COPY_LIMIT_S
+from worker.transferring.resources import COPY_LIMIT_S
 
 log = logging.getLogger("reelq.sweep")
 

@@ -85,22 +85,24 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     Raises:
         ValueError: one is smaller than its header, or there are very many.
     """
-    at = count = 0
-    while at + 8 <= len(data):
-        count += 1
-        if count > _MAX_BOXES:
-            raise ValueError(f"more than {_MAX_BOXES} boxes")
+    at, last = 0, len(data) - 8
+    for _ in range(_MAX_BOXES):
+        if at > last:
+            return
         size, kind = _BOX(data, at)
         head = 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, at + 8)
-            head = 16
-        elif size == 0:
-            size = len(data) - at
-        if size < head:
-            raise ValueError("a box is smaller than its header")
+        if size < head:  # as few are
+            if size == 1:
+                (size,) = struct.unpack_from(">Q", data, at + 8)
+                head = 16
+            elif size == 0:
+                size = len(data) - at
+            if size < head:
+                raise ValueError("a box is smaller than its header")
         yield kind, data[at + head : at + size]
         at += size
+    if at <= last:
+        raise ValueError(f"more than {_MAX_BOXES} boxes")
 
 
 def box(data: bytes, *path: bytes) -> bytes:

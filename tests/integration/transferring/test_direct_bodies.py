@@ -58,7 +58,7 @@ async def read(fetcher: Fetcher, url: str, slabs: Slabs) -> tuple[str, set[int]]
     source, digest, part = VideoSource(fetcher, url, slabs=slabs), hashlib.sha256(), PartBuffer()
     try:
         await source.open()
-        async for chunk in source.chunks():
+        async for chunk in source:
             digest.update(chunk)
             part.take(memoryview(chunk))
             await asyncio.sleep(0)
@@ -129,7 +129,7 @@ def test_bytes_that_come_slowly_are_passed_on_before_their_slab_is_full(
         async with serving(serve) as url:
             source = VideoSource(fetcher, url + "/0")
             await source.open()
-            async for chunk in source.chunks():
+            async for chunk in source:
                 content += chunk
                 if len(content) == more:
                     seen.set()
@@ -291,7 +291,7 @@ def test_a_download_that_breaks_off_often_goes_on_in_the_same_memory(monkeypatch
         async with serving(serve) as url:
             source = VideoSource(fetcher, url + "/0")
             await source.open()
-            async for chunk in source.chunks():
+            async for chunk in source:
                 assert isinstance(chunk, memoryview)
                 memory.add(id(chunk.obj))
                 content += chunk
@@ -328,7 +328,7 @@ def test_no_memory_is_shared_by_two_parts_if_one_response_says_no_length(monkeyp
         async with serving(serve) as url:
             source = VideoSource(fetcher, url + "/0")
             await source.open()
-            async for chunk in source.chunks():
+            async for chunk in source:
                 if isinstance(chunk, memoryview):
                     kept.append(chunk)
                     memory[len(content) >= PART_BYTES].add(id(chunk.obj))

@@ -105,7 +105,7 @@ def copy(files: FileServer, objects: Objects, path: str = "/v.mp4") -> Stored:
                 source = VideoSource(fetcher, url + path)
                 try:
                     await source.open()
-                    return await store_video(session, objects, KEY, source.chunks())
+                    return await store_video(session, objects, KEY, source)
                 finally:
                     source.close()
                     await fetcher.close()

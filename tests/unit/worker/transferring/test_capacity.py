@@ -99,6 +99,36 @@ def test_a_copy_that_is_cancelled_when_its_turn_comes_gives_it_to_the_next() -> 
     asyncio.run(run())
 
 
+def test_what_becomes_free_goes_to_the_first_whose_size_fits() -> None:
+    async def run() -> None:
+        shares = Shares(8, 0)
+        done: list[str] = []
+
+        async def copy(name: str, size: int, host: str) -> None:
+            async with shares.hold(size, host, urgent=False):
+                done.append(name)
+                await asyncio.sleep(30)
+
+        async with shares.hold(3, "a", urgent=False), shares.hold(4, "b", urgent=False):
+            names = (("large", 6, "c"), ("first", 2, "d"), ("other", 2, "e"), ("second", 2, "d"))
+            waiting = [asyncio.create_task(copy(*one)) for one in names]
+            await asyncio.sleep(0)
+            assert done == [], "one is left"
+            shares.give_back(1, "b")
+            await asyncio.sleep(0)
+            assert done == ["first"], "the one before it is too large"
+            shares.give_back(3, "b")
+            await asyncio.sleep(0)
+            assert done == ["first", "other"], "the next of its host has to leave as much as it takes"
+            shares.take_spare(4, "b", urgent=False)
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
+        assert shares.fits(8, "z", urgent=False)
+
+    asyncio.run(run())
+
+
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "PATIENCE_S", 0.05)

@@ -147,7 +147,7 @@ def test_a_failed_query_keeps_the_cancel_request(world: World, gateway: str, clo
 def test_a_cancel_request_during_the_post_reaches_the_gateway_before_the_first_poll(
     world: World, gateway: str, clock: Clock, arm: Arm
 ) -> None:
-    arm({"kind": "slow", "where": "create", "seconds": 3})
+    arm({"kind": "slow", "where": "create", "seconds": 5})
     while_posting(world, gateway, JOBS, lambda ids: cancel(world, ids))
     assert world.states() == {"generating": JOBS}
     world.poll(within_s=0.0)
@@ -209,7 +209,7 @@ def test_a_discarded_job_ends_in_every_state(
 
 def test_a_job_discarded_during_its_post_ends_and_its_task_is_cancelled(world: World, gateway: str, arm: Arm) -> None:
     arm(
-        {"kind": "slow", "where": "create", "seconds": 3},
+        {"kind": "slow", "where": "create", "seconds": 5},
         {"kind": "status", "where": "delete", "status": 500, "first": 1},
     )
     while_posting(world, gateway, 1, lambda ids: cancel(world, ids, discard=True))

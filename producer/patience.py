@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from storage.jobs.records import JobView
 T = TypeVar("T")
 
 _STORE_TRIES = 4
+_IN_DOUBT_S = 5.0
+"""How long a later try waits for the commit of an earlier one, whose answer was lost."""
 _POLL_FIRST_S, POLL_CAP_S = 0.1, 1.0
 _OUTAGE_S = 60.0
 """How long `wait` tolerates a database that does not answer."""
@@ -53,7 +56,8 @@ def read_through_outage(database: Database, question: Callable[[Connection], T])
 
 
 def write_surely(database: Database, limits: Limits, write: Callable[[Connection], T]) -> T:
-    """Run a transaction, and again if the connection was lost: `write` detects an earlier commit.
+    """Run a transaction, and again if the connection was lost: `write` detects an earlier commit, and waits for one
+    that is under way.
 
     Raises:
         LocksHeld: it waited too long for other transactions; nothing was stored.
@@ -63,14 +67,15 @@ def write_surely(database: Database, limits: Limits, write: Callable[[Connection
         try:
             with database.begin(limits=limits) as conn:
                 return write(conn)
-        except LocksHeld:
-            raise
         except DatabaseUnavailable as exc:
+            if attempt == 1 and isinstance(exc, LocksHeld):
+                raise
             if attempt == 1 and isinstance(exc.__cause__, PoolTimeout):
                 raise _explained(database, exc) from exc
             if attempt == _STORE_TRIES:
                 doubt = "the jobs may have been stored; it is safe to retry with the same idempotency_key or campaign"
                 raise DatabaseUnavailable(f"{_explained(database, exc)}; {doubt}") from exc
+            limits = replace(limits, lock_s=max(limits.lock_s, _IN_DOUBT_S))
             time.sleep(0.2 * attempt)
     raise AssertionError("the last try returns or raises")
 

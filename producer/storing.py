@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from producer.campaigns.storing import add_campaign_rows
@@ -41,6 +42,7 @@ def in_one_transaction(
     Raises, when it runs:
         RowConflict, IdempotencyConflict: a key is known with another request.
         InvalidInput: a file was removed a moment ago.
+        StoredMeanwhile: an earlier try was committed while this one waited for it.
     """
     new: list[NewJob] = []
 
@@ -51,7 +53,8 @@ def in_one_transaction(
         campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign is not None else None
         if campaign_id is not None and start.proof is not None:
             start.agree(campaign or "", controls.set_proof(conn, campaign_id, start.proof))
-        new[:] = [
+        # With the same ids an earlier try that is still being committed is waited for, and found.
+        new[:] = [replace(job, campaign_id=campaign_id) for job in new] or [
             as_new_job(job, tenant, campaign_id, kept_back=kept)
             for job, kept in zip(prepared, start.kept_back(prepared), strict=True)
         ]

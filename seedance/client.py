@@ -20,6 +20,7 @@ import orjson
 from yarl import URL
 
 from seedance.account import Account
+from seedance.boot_clock import boottime_s
 from seedance.content_coding import decompressed
 from seedance.errors import (
     BadAnswer,
@@ -106,13 +107,20 @@ async def _answered(wire: Wire) -> WireAnswer:
     return _plain(wire.status, wire.headers, body)
 
 
-def _pieces(content: bytes) -> Iterator[bytes | memoryview]:
-    """A body as it is written: a large one in pieces, so that it does not block the loop."""
+def _pieces(content: bytes, until: float) -> Iterator[bytes | memoryview]:
+    """A body as it is written: a large one in pieces, so that it does not block the loop.
+
+    Raises:
+        TimeoutError: it is later than `until` on the boot clock: this machine was stopped in the middle, for which time
+            limits do not count. The job may have been decided about, so the rest must not arrive.
+    """
     if len(content) <= PIECE_BYTES:
         yield content
         return
     view = memoryview(content)
     for start in range(0, len(view), PIECE_BYTES):
+        if boottime_s() > until:
+            raise TimeoutError("this machine was stopped while it sent the request")
         yield view[start : start + PIECE_BYTES]
 
 
@@ -397,9 +405,10 @@ class GatewayClient:
     ) -> WireAnswer:
         """A billed POST, which is sent once."""
         headers = {**headers, "Content-Length": str(len(content))}
+        until = boottime_s() + self._limits["submit"].limit_s
         try:
             wire = await direct.request(
-                *(session, "POST", self._base, headers, partial(_pieces, content)),
+                *(session, "POST", self._base, headers, partial(_pieces, content, until)),
                 path=path,
                 connecting=self._connecting,
                 most_head_bytes=MAX_HEAD_BYTES,

@@ -48,8 +48,9 @@ _DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=\s-]{32,}")
 
 
 def redact(text: str, *secrets: str) -> str:
-    """Text that may be stored and shown: shortened, without known secrets, what `mask_secrets` finds, and NULs."""
-    text = text[:_READ_BODY_CHARS].replace("\0", "")
+    """Text that may be stored and shown: shortened, without known secrets, what `mask_secrets` finds, NULs, and what is
+    no text, as bytes of a header in an old encoding are."""
+    text = text[:_READ_BODY_CHARS].replace("\0", "").encode("utf-8", "replace").decode()
     for secret in secrets:
         if len(secret) >= 4:
             text = text.replace(secret, "***")

@@ -23,8 +23,9 @@ _MAX_USAGE_DEPTH = 3
 def read_json(body: bytes | str) -> Any:
     """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store.
 
-    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, and texts that are
-    not UTF-8, whose bytes become U+FFFD.
+    What programs often get wrong is read nevertheless: a byte order mark, line breaks within a text, texts that are not
+    UTF-8, whose bytes become U+FFFD, halves of characters, as of an emoji at which a prompt was cut (likewise), and
+    Python's NaN and Infinity, which become null.
     """
     try:
         data = orjson.loads(body)
@@ -38,11 +39,19 @@ def read_json(body: bytes | str) -> Any:
 
 
 _CONTROLS = dict.fromkeys(range(32), " ")
+_HEX = "[0-9a-fA-F]"
+# A whole pair, one half of a pair, or any other escape, so that the `u` after an escaped backslash begins none.
+_ESCAPES = re.compile(rf"\\(?:u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}|(u[dD][89a-fA-F]{_HEX}{{2}})|.)")
+_NO_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\b(?:NaN|Infinity)\b)')  # in a text they are text
 
 
 def _mended(body: bytes | str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    return text.removeprefix("\ufeff").translate(_CONTROLS)
+    text = text.removeprefix("\ufeff").translate(_CONTROLS).strip()
+    if text[:1] not in ("{", "["):  # a page, which may be long
+        return text
+    text = _ESCAPES.sub(lambda escape: r"\ufffd" if escape[1] else escape[0], text)
+    return _NO_NUMBERS.sub(lambda found: "null" if found[1] else found[0], text)
 
 
 def object_of(value: object) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from seedance.errors import redact
 from seedance.network.http_messages import NotHttp
 from seedance.network.outbound import Outbound
 from seedance.network.proxies import Proxies
+from seedance.network.tls_records import has_part_of_record, watch_records
 
 
 class NotConnected(aiohttp.ClientConnectionError):
@@ -76,7 +77,8 @@ class Connector(aiohttp.TCPConnector):
         the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
-            NotConnected: there is no connection, or it took longer.
+            NotConnected: there is no connection, it took longer, or the other side of a new one did not wait for a
+                request.
         """
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
         limit_s = timeout.connect
@@ -87,9 +89,12 @@ class Connector(aiohttp.TCPConnector):
                 if limit_s is not None and boottime_s() - began > limit_s + 1.0:  # aiohttp waits for whole seconds
                     connection.close()
                     raise NotConnected("this machine was stopped while it connected")
+                is_new = connection.protocol not in self._used
                 if not self._is_stale(connection.protocol):
                     return connection
                 connection.close()
+                if is_new:  # so may be the next one, and the one after it
+                    raise NotConnected("the other side ended the connection, or spoke, before it was asked anything")
         except aiohttp.InvalidURL:
             raise
         except (aiohttp.ClientError, OSError) as exc:
@@ -103,9 +108,12 @@ class Connector(aiohttp.TCPConnector):
             return False
         if inner not in self._used:
             self._used.add(inner)
+            watch_records(inner.transport)
             return inner.should_close
         transport = inner.transport
-        return inner.should_close or transport is None or transport.is_closing() or is_readable(transport)
+        if inner.should_close or transport is None or transport.is_closing():
+            return True
+        return is_readable(transport) or has_part_of_record(transport)
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """As aiohttp's, but nothing more is sent on a connection whose request was given up, or was answered before the

@@ -404,7 +404,8 @@ class Wire(asyncio.BufferedProtocol):
                 rest += data
         if rest:
             count = min(len(rest), len(self._window) - self._filled)
-            self._window[self._filled : self._filled + count] = rest[:count]
+            if count:  # without a window, memory that is read-only
+                self._window[self._filled : self._filled + count] = rest[:count]
             self._filled += count
             self._store = self._store[self._start : self._end] + rest[count:]
             self._start, self._end = 0, len(self._store)

@@ -10,12 +10,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
+import psycopg
 import uuid_utils.compat
 from psycopg import Cursor, Pipeline
 from psycopg.generators import send
 
 from storage.actors import key_of
-from storage.database import Connection
+from storage.database import Connection, DatabaseUnavailable
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
 from storage.logs.context import about
@@ -35,6 +36,10 @@ _BETWEEN_SENDS = 100
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
 """Fields beside the request: the same key with other values is still the same job, which keeps its own."""
 REQUEST = "request"
+
+
+class StoredMeanwhile(DatabaseUnavailable):
+    """Jobs with these ids were committed while they were being stored. Try the transaction again: it finds them."""
 
 
 def new_job_id() -> UUID:
@@ -114,9 +119,13 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob], views: FreshViews | N
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
         PurseExhausted: the jobs cost more than the purse of the key that enqueues them still has; as before.
         UploadUnknown: a job names a file that its tenant does not have; likewise.
+        StoredMeanwhile: an earlier transaction had the same ids, and was committed while this one waited for it.
     """
     fresh, chosen = _distinct(jobs)
-    made = _store(conn, fresh, views)
+    try:
+        made = _store(conn, fresh, views)
+    except psycopg.errors.UniqueViolation as exc:
+        raise StoredMeanwhile("an earlier try has stored these jobs; try again") from exc
     if made:
         note_due(conn, Due.SUBMIT)
     charge(conn, [charge_of(job) for job in made if key_of(job.actor) is not None])

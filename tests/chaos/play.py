@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.jobs.states import JobState
+from storage.jobs.records import JobView
+from storage.jobs.states import TERMINAL, JobState
 from tests.chaos.gateway_faults import KINDS, rules_for
 from tests.chaos.promises import Verdict
 from tests.chaos.rounds import Round
@@ -44,7 +45,15 @@ def play(system: System, item: Round, *, jobs: int | None = None) -> Row:
         item.inject(system, ids)
     finally:
         system.restore()
-    return Row(item.fault, 1, *_wait_and_judge(system, ids))
+    verdict, recovered_s = _wait_and_judge(system, ids)
+    verdict.broken += ended_without_video(system.parts.jobs(ids))
+    return Row(item.fault, 1, verdict, recovered_s)
+
+
+def ended_without_video(jobs: Sequence[JobView]) -> list[str]:
+    """Jobs that ended otherwise than with a video. In these rounds nothing refuses, fails or cancels one."""
+    wrong = [job for job in jobs if job.state in TERMINAL and job.state is not JobState.SUCCEEDED]
+    return [f"{job.id}: {job.state}, although no gateway or person said so: {job.error or job.reason}" for job in wrong]
 
 
 def _wait_and_judge(system: System, ids: Sequence[UUID]) -> tuple[Verdict, float]:

@@ -22,6 +22,7 @@ from storage.leases import Claimed
 from storage.settings import Settings
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows
 from tests.chaos.parts import Parts
+from tests.chaos.play import ended_without_video
 from tests.chaos.promises import Verdict, judge
 from tests.claiming import claim_submits
 
@@ -120,6 +121,23 @@ def test_a_missing_event_is_detected(settings: Settings, job_id: UUID, tmp_path:
     with connect(settings.require_database_url()) as conn:
         conn.execute("DELETE FROM job_events WHERE target = 'transferring'")
     assert any("moved from transferring" in line for line in verdict_of(settings, job_id, a_task()).broken)
+
+
+@pytest.mark.parametrize("ended", [S.FAILED, S.CANCELLED])
+def test_a_job_that_ends_without_a_video_and_without_a_cause_is_detected(
+    settings: Settings, job_id: UUID, ended: JobState
+) -> None:
+    """The gateway knows nothing of it, or may have lost it: so the ledger accuses nobody."""
+    patch = {"error": {"code": Reason.TASK_LOST, "message": "six times"}} if ended is S.FAILED else {}
+    with connect(settings.require_database_url()) as conn:
+        transitions.move(conn, [Move(job_id, (S.GENERATING,), ended, Reason.TASK_LOST, patch=patch)])
+    verdict_of(settings, job_id, a_task()).check()
+    parts = Parts(Path(), settings, {})
+    try:
+        [broken] = ended_without_video(parts.jobs([job_id]))
+    finally:
+        parts.close()
+    assert str(job_id) in broken
 
 
 class _CutOffWorkerComesBack(Parts):

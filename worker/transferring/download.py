@@ -96,6 +96,10 @@ class _Memory:
         """Note that the next `count` bytes were filled."""
         self._free = self._free[count:]
 
+    def leave(self) -> None:
+        """Fill no more of the slab."""
+        self._free = memoryview(b"")
+
 
 class _Body:
     """The bytes of one response, from `offset` of the file on; in slabs if their number is known."""
@@ -110,6 +114,7 @@ class _Body:
             DownloadFailed: they arrive too slowly.
         """
         if self._response.length is None:
+            self._memory.leave()  # the bytes that go elsewhere may be the last ones of a part
             return await self._pace.read(self._response.read_some())
         left = self._response.left
         if not left:

@@ -27,6 +27,7 @@ class Leases:
         self._runtime = runtime
         self._copies = runtime.part(CopyResources).copies
         self._open = {video.work.id: video.work.claim for video in videos}
+        self._shortest_s = min((video.work.lease_left_s for video in videos), default=0.0)
         self._stories = {video.work.id: video.work.story for video in videos}
         self._running: dict[UUID, asyncio.Task[Any]] = {}
 
@@ -56,10 +57,13 @@ class Leases:
             log.warning("transfer.not_looked job_id=%s error=%s", lease[0], exc)
 
     async def keep(self) -> None:
-        """Renew the leases every third of their length, until cancelled."""
+        """Renew the leases every third of their length, until cancelled. The first time it may be sooner: the batch
+        may have waited."""
         lease_s = self._runtime.settings.lease_seconds
+        wait_s = min(lease_s / 3, self._shortest_s / 2)
         while True:
-            await asyncio.sleep(lease_s / 3)
+            await asyncio.sleep(wait_s)
+            wait_s = lease_s / 3
             leases = list(self._open.items())
             try:
                 renewed = await asyncio.to_thread(self._renew, leases, lease_s)

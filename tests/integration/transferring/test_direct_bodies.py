@@ -17,6 +17,7 @@ from seedance.network.outbound import DIRECT, read_outbound
 from storage.bucket.answers import Answer
 from storage.bucket.connection import open_session
 from storage.bucket.exchanges import Exchange
+from storage.bucket.objects import PART_BYTES
 from storage.bucket.requests import SignedRequest
 from tests.certificates import Certificates, make_certificates
 from tests.transfers import clean_up
@@ -299,6 +300,46 @@ def test_a_download_that_breaks_off_often_goes_on_in_the_same_memory(monkeypatch
 
     asyncio.run(run())
     assert (content == body, len(memory)) == (True, 2), "of two and of one MiB"
+
+
+def test_no_memory_is_shared_by_two_parts_if_one_response_says_no_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be given back with the first part, and another download would write into the second one."""
+    monkeypatch.setattr(download, "DOWNLOAD_RESUME", Backoff(0.01, 0.01))
+    body, memory, content = os.urandom(PART_BYTES + 4 * MIB), (set[int](), set[int]()), b""
+    ends = [PART_BYTES - MIB // 2, PART_BYTES + MIB // 2, len(body)]
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        begin, end = int(request.headers.get("Range", "bytes=0-")[6:-1]), ends.pop(0)
+        response = web.StreamResponse(status=206 if begin else 200, headers={"ETag": '"one"'})
+        response.headers["Content-Range"] = f"bytes {begin}-{len(body) - 1}/{len(body)}"
+        if len(ends) == 1:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = len(body) - begin
+        await response.prepare(request)
+        await response.write(body[begin:end])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async def run() -> None:
+        nonlocal content
+        fetcher, kept = Fetcher(allow_private=True), list[object]()
+        async with serving(serve) as url:
+            source = VideoSource(fetcher, url + "/0")
+            await source.open()
+            async for chunk in source.chunks():
+                if isinstance(chunk, memoryview):
+                    kept.append(chunk)
+                    memory[len(content) >= PART_BYTES].add(id(chunk.obj))
+                    assert len(content) >= PART_BYTES or len(content) + len(chunk) <= PART_BYTES
+                content += chunk
+            source.close()
+            await fetcher.close()
+
+    asyncio.run(run())
+    assert content == body
+    assert memory[0] & memory[1] == set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others wake up for each packet")

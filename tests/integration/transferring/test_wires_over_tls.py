@@ -17,6 +17,7 @@ from yarl import URL
 from seedance.network import direct
 from seedance.network.outbound import read_outbound
 from seedance.network.sessions import open_connector, open_session
+from seedance.network.wire import SPILL_BYTES
 from tests.certificates import make_certificates
 
 
@@ -47,6 +48,40 @@ def test_the_end_of_a_body_over_tls_is_kept_for_a_slow_reader(tmp_path: Path, sa
                     await asyncio.sleep(0.05)
                     received += await response.read_some()
                 assert received == body
+
+    asyncio.run(run())
+
+
+def test_a_body_over_tls_that_is_cut_while_nothing_waits_for_it_fails_as_one(tmp_path: Path) -> None:
+    """A download goes on where such a body broke off; after any other error it would begin again."""
+    piece, sent, certificates = SPILL_BYTES, os.urandom(300 * SPILL_BYTES), make_certificates(tmp_path)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {2 * len(sent)}\r\nX-Padding: ".encode()
+    head += b"x" * (piece - len(head) - 4) + b"\r\n\r\n"  # so that pieces end where the wire's store does
+
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with certificates.server().wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(4096)
+            connection.sendall(head + sent)
+            connection.setblocking(False)
+            with suppress(ssl.SSLError):
+                connection.unwrap()
+
+    async def run() -> None:
+        outbound, received = read_outbound({}, None, str(certificates.authority)), b""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(asyncio.to_thread(serve, listener))
+            async with open_session(outbound) as session, asyncio.timeout(30):
+                url = URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+                response = await direct.request(session, "GET", url)
+                await serving
+                while len(received) < len(sent):
+                    received += await response.receive(memoryview(bytearray(piece)))
+                    await asyncio.sleep(0.005)
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.receive(memoryview(bytearray(piece)))
+                response.close()
+        assert received == sent
 
     asyncio.run(run())
 

@@ -10,6 +10,7 @@ import pytest
 from seedance.client import GatewayClient
 from seedance.errors import OutcomeUnknown, Rejected
 from seedance.gateways.base import AttemptOptions, Submitted, WireCall
+from storage.jsonb import dumps
 from tests.integration.submitting.test_never_sent import (
     ANSWER,
     REQUEST,
@@ -50,6 +51,24 @@ def test_an_unusual_head_does_not_hide_the_answer(answer: bytes, *, pause: bool)
         await writer.drain()
 
     assert asyncio.run(submit_to(behave)) == Submitted("asyntask_1")
+
+
+@pytest.mark.parametrize("directly", [True, None])
+def test_the_error_of_a_head_in_an_old_encoding_can_be_stored(
+    monkeypatch: pytest.MonkeyPatch, *, directly: bool | None
+) -> None:
+    """Else what is known of the POST is lost, and its job waits for the end of its lease."""
+    monkeypatch.setattr(GatewayClient, "_reads_directly", directly)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        place = "http://gateway.example/你好".encode("gbk")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: " + place + b"\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    error = asyncio.run(submit_to(behave))
+    assert isinstance(error, OutcomeUnknown)
+    assert "redirected to http://gateway.example/" in orjson.loads(dumps(error.as_dict()))["message"]
 
 
 def test_heads_that_only_aiohttp_reads_cost_a_doubt_only_if_those_of_queries_were_others(

@@ -102,3 +102,25 @@ def test_nothing_more_of_a_post_arrives_after_its_time_limit() -> None:
 
     asyncio.run(run())
     assert received < 300_000
+
+
+def test_the_rest_of_a_post_does_not_arrive_after_a_sleep_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatewayClient, "_reads_directly", True)
+    now_s, received = 0.0, 0
+    monkeypatch.setattr("seedance.client.boottime_s", lambda: now_s)
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal now_s, received
+        received += len(await reader.readexactly(100_000))
+        now_s = 3600.0
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                received += len(data)
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            with pytest.raises(OutcomeUnknown, match="stopped"):
+                await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 30_000_000}))
+
+    asyncio.run(run())
+    assert received < 30_000_000

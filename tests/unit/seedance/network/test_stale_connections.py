@@ -9,16 +9,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import pytest
 from yarl import URL
 
 from seedance.network import direct
-from seedance.network.sessions import Connector
+from seedance.network.sessions import Connector, NotConnected
 from tests.certificates import make_certificates
 from tests.waiting import PATIENCE_S
 
+T = TypeVar("T")
 MINE, OTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother"
 
 
@@ -92,3 +94,114 @@ def test_a_kept_connection_with_something_unread_is_not_used(
     finally:
         server.close()
     assert server.requests == 2
+
+
+class _TlsInBytes:
+    """The server's side of a TLS connection whose records are sent as the test wants."""
+
+    def __init__(self, connection: socket.socket, tls: ssl.SSLContext) -> None:
+        self.connection = connection
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def answer(self) -> None:
+        """Receive a request and answer it."""
+        received = b""
+        self._run(self._tls.do_handshake)
+        while not received.endswith(b"\r\n\r\n"):
+            received += self._run(self._tls.read)
+        self.connection.sendall(self.record(MINE))
+
+    def speak_first(self) -> None:
+        """Send a response together with the end of the handshake, as TLS 1.2 allows."""
+
+        def step() -> None:
+            self._tls.do_handshake()
+            self._tls.write(MINE)
+
+        self._run(step)
+
+    def record(self, data: bytes) -> bytes:
+        """The bytes as they are sent."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def _run(self, step: Callable[[], T]) -> T:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.connection.sendall(self._outgoing.read())
+                self._incoming.write(self.connection.recv(65536))
+            finally:
+                self.connection.sendall(self._outgoing.read())
+
+
+def test_a_kept_tls_connection_with_the_beginning_of_a_record_is_not_used(tmp_path: Path) -> None:
+    """The loop has taken the beginning from the socket and cannot read it yet; the rest comes after the request."""
+    tls, go_on, done = make_certificates(tmp_path).server(), threading.Event(), threading.Event()
+    requests: list[_TlsInBytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            server = _TlsInBytes(connection, tls)
+            server.answer()
+            requests.append(server)
+            if len(requests) == 1:
+                go_on.wait(PATIENCE_S)
+                late = server.record(OTHER)
+                connection.sendall(late[:-5])
+                done.set()
+                if connection.recv(65536):
+                    connection.sendall(late[-5:])
+            connection.recv(65536)
+
+    def accept(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    async def ask(session: aiohttp.ClientSession, url: URL) -> bytes:
+        wire = await direct.request(session, "POST", url)
+        try:
+            return await wire.read(100)
+        finally:
+            wire.close()
+
+    async def run(url: URL) -> None:
+        async with aiohttp.ClientSession(connector=Connector(ssl=False)) as session, asyncio.timeout(PATIENCE_S):
+            assert await ask(session, url) == b"mine"
+            go_on.set()
+            await asyncio.to_thread(done.wait, PATIENCE_S)
+            await asyncio.sleep(0.2)  # the loop takes it
+            assert await ask(session, url) == b"mine"
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        asyncio.run(run(URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")))
+    assert len(requests) == 2
+
+
+def test_a_server_that_speaks_before_it_is_asked_is_connected_to_once(tmp_path: Path) -> None:
+    """Each new connection to it is as useless as the first one."""
+    tls, connections = make_certificates(tmp_path).server(), 0
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def serve(listener: socket.socket) -> None:
+        nonlocal connections
+        with suppress(OSError):
+            while True:
+                with listener.accept()[0] as connection, suppress(OSError):
+                    connections += 1
+                    _TlsInBytes(connection, tls).speak_first()
+                    connection.recv(1)
+
+    async def run(url: URL) -> None:
+        async with aiohttp.ClientSession(connector=Connector(ssl=False)) as session, asyncio.timeout(PATIENCE_S):
+            with pytest.raises(NotConnected, match="before it was asked"):
+                await direct.request(session, "GET", url)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        asyncio.run(run(URL(f"https://127.0.0.1:{listener.getsockname()[1]}/")))
+    assert connections == 1

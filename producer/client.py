@@ -33,7 +33,7 @@ from producer.storing import Show, in_one_transaction
 from producer.transactions import driver_of
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.live import LiveSettings
-from storage.actors import acting, current_actor, user_of
+from storage.actors import Kind, acting, current_actor, user_of
 from storage.callers.transaction import write_in
 from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, Connection, Database
@@ -80,7 +80,7 @@ class Producer:
         given = load_settings() if settings is None else settings
         self.live = LiveSettings(given)
         self.tenant = tenant
-        self.actor = actor or current_actor() or user_of("program")
+        self.actor = actor or current_actor() or user_of(Kind.PROGRAM)
         kind = HintingDatabase if hints else ConfiguredDatabase
         self._database: Database = kind(given, name="reelq-producer", size=connections, wait_s=_CONNECT_WAIT_S)
         self._local_files = local_files

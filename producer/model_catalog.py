@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from seedance.account import unknown_account
 from seedance.gateways.base import Dialect
 from seedance.gateways.registry import DIALECTS
 from seedance.models.rows import ModelRow
-from seedance.problems import InvalidInput, Problem
 from storage.settings import Settings
 
 
@@ -22,7 +22,7 @@ def model_catalog(settings: Settings, only: str | None = None) -> Iterator[dict[
     """
     dialects = [(account.name, account.dialect) for account in settings.accounts] or list(DIALECTS.items())
     if only is not None and only not in dict(dialects):
-        raise InvalidInput([Problem("account", f"{only!r} is not configured; there is {', '.join(dict(dialects))}")])
+        raise unknown_account(only, dict(dialects))
     for owner, dialect in dialects:
         if only in (None, owner):
             for row in _distinct(dialect):

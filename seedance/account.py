@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -279,9 +279,13 @@ def account_named(name: str, accounts: Sequence[Account]) -> Account:
     """
     account = next((account for account in accounts if account.name == name), None)
     if account is None:
-        there = ", ".join(account.name for account in accounts) or "none"
-        raise InvalidInput([Problem("account", f"{name!r} is not configured; there is {there}")])
+        raise unknown_account(name, [account.name for account in accounts])
     return account
+
+
+def unknown_account(name: str, known: Iterable[str]) -> InvalidInput:
+    """That none of the known accounts has a name."""
+    return InvalidInput([Problem("account", f"{name!r} is not configured; there is {', '.join(known) or 'none'}")])
 
 
 def at_same_address(accounts: Sequence[Account], name: str) -> list[str]:

@@ -88,7 +88,11 @@ _IN_ANY_ORDER: LiteralString = (
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
 # little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch. But a plan made for a small
 # table is kept while 100,000 rows come into it, until it has new statistics. So no such plan may read a table whole.
-_PLANNED_ONCE = b"; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
+# And each finds its rows in the order of an index, which a bitmap would read to the end and sort.
+_PLANNED_ONCE = (
+    b"; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
+    b"; SET LOCAL enable_bitmapscan = off"
+)
 _SCHEMAS = """SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
 FROM unnest(current_schemas(false)) WITH ORDINALITY AS found(name, place)"""
 

@@ -94,6 +94,12 @@ LARGE_INDEXES = (
         "(deadline_at) WHERE state = 'queued' AND deadline_at IS NOT NULL",
     ),
     LargeIndex("0056", "jobs_doubts_idx", "jobs", "(updated_at) WHERE state = 'unconfirmed'"),
+    LargeIndex(
+        "0058",
+        "jobs_at_accounts_idx",
+        "jobs",
+        "(account, state, due_at, lane) WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'",
+    ),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

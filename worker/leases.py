@@ -1,13 +1,13 @@
-"""Renew the leases of a long-running batch while its items are processed."""
+"""Renew leases while what they are for takes long."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
 from storage.database import DatabaseUnavailable
@@ -15,6 +15,30 @@ from storage.jobs import claims
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.leases")
+T = TypeVar("T")
+
+
+async def renewals(
+    lease_s: float, renew: Callable[[], T], log: logging.Logger, event: str, *, left_s: float | None = None
+) -> AsyncIterator[T]:
+    """Renew every third of a lease, until cancelled; gives what each renewal returns.
+
+    The first time comes sooner if only `left_s` seconds of the leases are left: then after half of them. `renew` runs
+    in a thread. If it fails, that is logged as `event` and it is called again in its turn: without renewals, another
+    worker would do the same work once more.
+    """
+    wait_s = lease_s / 3 if left_s is None else min(lease_s / 3, left_s / 2)
+    while True:
+        await asyncio.sleep(wait_s)
+        wait_s = lease_s / 3
+        try:
+            renewed = await asyncio.to_thread(renew)
+        except DatabaseUnavailable as exc:
+            log.warning("%s error=%s", event, exc)
+        except Exception:
+            log.exception("%s", event)
+        else:
+            yield renewed
 
 
 class KeptLeases:
@@ -40,15 +64,9 @@ class KeptLeases:
             self._open.pop(job_id, None)
 
     async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(self._runtime.settings.lease_seconds / 3)
-            try:
-                await asyncio.to_thread(self._renew, list(self._open.items()))
-            except DatabaseUnavailable as exc:
-                log.warning("leases.not_renewed error=%s", exc)
-            except Exception:
-                log.exception("leases.not_renewed")  # without renewals, all of these jobs would be done again elsewhere
+        async for _ in renewals(self._runtime.settings.lease_seconds, self._renew, log, "leases.not_renewed"):
+            pass
 
-    def _renew(self, leases: Sequence[tuple[UUID, int]]) -> None:
+    def _renew(self) -> None:
         with self._runtime.database.begin() as conn:
-            claims.renew(conn, leases, self._runtime.settings.lease_seconds)
+            claims.renew(conn, list(self._open.items()), self._runtime.settings.lease_seconds)

@@ -105,7 +105,7 @@ def _read_path(path: Path, options: ReadingOptions, report: Report) -> Iterator[
 def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
     rows = _counted(name, _rows(name, file, kind, options, report))
     if options.key is not None:
-        rows = with_unique_keys(rows, options.key)
+        rows = with_unique_keys(rows, options.key, options.filled)
     if options.template is not None:
         from producer.campaigns.templates.filling import filled  # Jinja2 takes as long as a hundred rows
 

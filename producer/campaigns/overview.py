@@ -71,7 +71,7 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
     ending = ending_drafts(conn, status.id) if proofs is not None else []
     if proofs is not None and proofs.awaiting_review:
         waits[str(Reason.AWAITING_REVIEW)] = proofs.awaiting_review
-    reasons = reasons_of(conn, status.id, waits)
+    reasons = reasons_of(conn, status.id, name, waits)
     decided = list_decisions(conn, tenant, subject_of(status.id), limit=MOST_DECISIONS)
     still = standstill_of(conn, settings, tenant, name)
     return Overview(status, count_rows(conn, status.id), waits, reasons, decided, proofs, ending, still)

@@ -1,4 +1,4 @@
-"""Reasons of a campaign's rows in groups: what each means, what to do about it, and what the gateway said.
+"""Reasons of a campaign's rows in groups: what each means, what to do about it, and what was said about it.
 
 One definition: `storage.jobs.reasons` has the codes and their English lines, the page's catalogue the Chinese ones, and
 `producer/campaigns/advice` the advice in both languages.
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from shlex import quote
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from producer.campaigns.decisions.verdicts import cure_of
 from producer.operator_actions.waiting import PAUSED
 from storage.campaigns.failures import FailureGroup, Words, failures_of
 from storage.database import Connection
-from storage.jobs.reasons import Reason
+from storage.jobs.reasons import OWN_WORDS, Reason
 from storage.jobs.states import JobState
 
 LANGUAGES = ("en", "zh")
@@ -26,8 +27,8 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True, slots=True)
 class ReasonGroup:
-    """Rows with one reason. `meaning` and `advice` by language; `said`: the gateways' own words; `cure`: what a new
-    attempt needs (`decisions.verdicts.Cure`), None: the rows wait, or were cancelled."""
+    """Rows with one reason. `meaning` and `advice` by language; `said`: the messages, and whose they are; `cure`: what
+    a new attempt needs (`decisions.verdicts.Cure`), None: the rows wait, or were cancelled."""
 
     code: str
     state: str
@@ -43,7 +44,10 @@ class ReasonGroup:
     def as_dict(self) -> dict[str, Any]:
         """The group as JSON."""
         shown = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        words = [{"message": item.message, "code": item.gateway_code, "rows": item.rows} for item in self.said]
+        by = "reelq" if self.code in OWN_WORDS else "gateway"
+        words = [
+            {"message": item.message, "code": item.gateway_code, "rows": item.rows, "by": by} for item in self.said
+        ]
         return shown | {"numbers": list(self.numbers), "said": words}
 
 
@@ -52,29 +56,29 @@ def meaning_of(code: str) -> dict[str, str]:
     return {language: _lines(language).get(code, code.replace("_", " ")) for language in LANGUAGES}
 
 
-def advice_on(code: str, stage: str | None = None, modality: str | None = None) -> dict[str, str]:
-    """What to do about a reason, by language; empty texts: nothing needs to be done."""
+def advice_on(code: str, stage: str | None = None, modality: str | None = None, *, campaign: str) -> dict[str, str]:
+    """What to do about a reason of rows of a campaign, by language; empty texts: nothing needs to be done."""
     keys = [f"{code}.{stage}.{modality}", f"{code}.{stage}", code]
     return {
-        language: next((texts[key] for key in keys if key in texts), "")
+        language: next((texts[key] for key in keys if key in texts), "").replace("{campaign}", quote(campaign))
         for language in LANGUAGES
         for texts in (_advice(language),)
     }
 
 
-def reasons_of(conn: Connection, campaign_id: UUID, waiting: Mapping[str, int]) -> list[ReasonGroup]:
+def reasons_of(conn: Connection, campaign_id: UUID, name: str, waiting: Mapping[str, int]) -> list[ReasonGroup]:
     """The reasons why rows of a campaign have failed, were cancelled, are held or wait for people, with advice.
     `waiting`: the number of waiting rows by reason; those that go on by themselves are left out."""
-    found = [_of_failure(group) for group in failures_of(conn, campaign_id)]
+    found = [_of_failure(group, name) for group in failures_of(conn, campaign_id)]
     for code, rows in waiting.items():
-        advice = advice_on(code)
+        advice = advice_on(code, campaign=name)
         if advice[LANGUAGES[0]]:
             state = JobState.SUCCEEDED if code == Reason.AWAITING_REVIEW else JobState.QUEUED
             found.append(ReasonGroup(code, state, rows, meaning_of(code), advice))
     return sorted(found, key=lambda group: -group.rows)
 
 
-def _of_failure(group: FailureGroup) -> ReasonGroup:
+def _of_failure(group: FailureGroup, campaign: str) -> ReasonGroup:
     cure = None
     if group.state is JobState.FAILED:
         cure = str(cure_of({"code": group.code, "stage": group.stage, "modality": group.modality}))
@@ -83,7 +87,7 @@ def _of_failure(group: FailureGroup) -> ReasonGroup:
         group.state,
         group.rows,
         meaning_of(group.code),
-        advice_on(group.code, group.stage, group.modality),
+        advice_on(group.code, group.stage, group.modality, campaign=campaign),
         group.stage,
         group.modality,
         group.numbers,

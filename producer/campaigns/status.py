@@ -136,14 +136,14 @@ def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = T
 
 
 def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool = False) -> Cancelled:
-    """Cancel every job of a campaign, like `job_actions.cancel` for one job.
+    """Cancel every job of a campaign, like `job_actions.cancel` for one job. It is a decision about the campaign if it
+    cancels any.
 
     Raises:
         CampaignNotFound: there is no campaign with that name.
     """
     with database.begin() as conn:
         campaign_id = campaign_status(conn, tenant, name).id
-        decisions.record(conn, tenant, "campaign.cancelled", subject_of(campaign_id), discard=discard)
     cancelled = asked = refused = 0
     last: UUID | None = None
     while True:
@@ -152,6 +152,8 @@ def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool
             # Usually nearly all of them are queued: these are cancelled in one statement.
             moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED) for job_id in page]
             done = {moved.id for moved in transitions.move(conn, moves)}
+            if done and not cancelled + asked:
+                _note_cancelled(conn, tenant, campaign_id, discard=discard)
         if not page:
             return Cancelled(cancelled, asked, refused)
         last = page[-1]
@@ -163,8 +165,15 @@ def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool
                 job = job_actions.cancel(database, tenant, job_id, discard=discard)
             except NotPossible:
                 refused += 1
+                continue
             except JobNotFound:
                 continue
-            else:
-                cancelled += job.terminal
-                asked += not job.terminal
+            if not cancelled + asked:
+                with database.begin() as conn:
+                    _note_cancelled(conn, tenant, campaign_id, discard=discard)
+            cancelled += job.terminal
+            asked += not job.terminal
+
+
+def _note_cancelled(conn: Connection, tenant: str, campaign_id: UUID, *, discard: bool) -> None:
+    decisions.record(conn, tenant, "campaign.cancelled", subject_of(campaign_id), discard=discard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from producer.errors import BadRow, CellError, InvalidRows
-from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec, hash_of, parse_job
+from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec, hash_of, parse_job, problems_of_each
 from producer.intake.media_check import MediaFacts
 from producer.intake.offers import Offers
 from producer.intake.routing import require_accounts
@@ -71,6 +71,11 @@ class Row:
             self.cells,
             self.look_of,
         )
+
+    def faults(self, *, without: Collection[str]) -> list[Problem]:
+        """What is wrong with its fields, each by itself, except `without`: rules about several are not applied."""
+        known = {"prompt", *without} if "draft_of" in self.fields else without  # a final has its draft's prompt
+        return [item for item in problems_of_each(self.fields) if item.field.partition("[")[0] not in known]
 
     def bad(self, problems: Sequence[Problem]) -> BadRow:
         """These problems as an error of this row, with its author's names of fields."""

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from producer.intake.webhook_urls import form_problem
 from seedance.gateways.registry import GATEWAY_NAMES
-from seedance.problems import InvalidInput, shorten
+from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import GenerationRequest, problems_of
 from storage.jobs.records import DEFAULT_PRIORITY
 
@@ -24,6 +24,8 @@ MAX_TAGS, MAX_TAG_CHARS = 50, 100
 MAX_METADATA_BYTES = 64 * 1024
 MAX_DEADLINE_S = 30 * 86400
 _MAX_DEPTH = 16
+_NO_FIELD = "no field"
+"""A name that is refused: then pydantic does not come to the rules about several fields."""
 
 
 def _refuse(message: str) -> PydanticCustomError:
@@ -185,6 +187,17 @@ def hash_of(canonical: Mapping[str, Any], account: str | None) -> str:
 REQUEST_FIELDS = tuple(GenerationRequest.model_fields)
 _OF_THE_REQUEST = set(REQUEST_FIELDS)
 JOB_FIELDS = tuple(JobSpec.model_fields)
+
+
+def problems_of_each(fields: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with each field of a job by itself. Rules about several fields are not applied, because others may
+    be unknown; a missing prompt counts."""
+    known = {name: value for name, value in fields.items() if name in JobSpec.model_fields and value is not None}
+    try:
+        JobSpec.model_validate(known | {_NO_FIELD: None})
+    except ValidationError as exc:
+        return [problem for problem in problems_of(exc, JobSpec.model_fields) if problem.field != _NO_FIELD]
+    return []
 
 
 def parse_job(fields: Mapping[str, Any], where: str = "") -> JobSpec:

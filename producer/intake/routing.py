@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from producer.intake.media_check import MediaFacts, broken_limits, media_problems
 from seedance import assets
-from seedance.account import Account
+from seedance.account import Account, unknown_account
 from seedance.delivery import Delivery, delivery_of
 from seedance.media import MediaKind, media_kind
 from seedance.models.rows import MB, ModelRow
@@ -78,7 +78,7 @@ def require_accounts(settings: Settings) -> None:
     """
     if settings.accounts:
         return
-    message = "none is configured; add [[accounts]] to reelq.toml, or start `reelq up`, which brings a simulator"
+    message = "none is configured; add [[accounts]] to reelq.toml, or start `reelq up` here, which brings a simulator"
     if unusable := settings.unusable_accounts:
         listed = "; ".join(_cannot_be_used(name, why) for name, why in unusable.items())
         message = f"{listed}. There is no other account for these jobs"
@@ -94,8 +94,7 @@ def _cannot_be_used(name: str, why: str) -> str:
 def _unknown(pin: str, settings: Settings) -> list[Account]:
     if (why := settings.unusable_accounts.get(pin)) is not None:
         raise InvalidInput([Problem("account", _cannot_be_used(pin, why))])
-    names = ", ".join(account.name for account in settings.accounts)
-    raise InvalidInput([Problem("account", f"{pin!r} is not configured; there is {names}")])
+    raise unknown_account(pin, [account.name for account in settings.accounts])
 
 
 def _delivery_problems(

@@ -93,7 +93,9 @@ class LocalFiles:
 
     def _upload(self, value: str, modality: Modality) -> Upload:
         if self._base is None:
-            raise ValueError("a local path is not taken here; give an http(s) URL, a data URI or asset://ID")
+            raise ValueError(
+                "a local path is not taken here; upload the file, or give an http(s) URL, a data URI or asset://ID"
+            )
         path = self._base / Path(value).expanduser()
         if (path, modality) not in self._seen:
             upload, facts = inspect(path, modality, self._probe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from uuid import UUID
 
 from storage.admission import grants
@@ -57,7 +58,8 @@ def review_of(conn: Connection, tenant: str, name: str, row_ids: Sequence[UUID])
 
 def review_standstill(name: str, waiting: int) -> list[Standstill]:
     """The same for a number of rows."""
-    advice = f"look at the proofs, then run `reelq campaign approve {name}` or `reelq campaign reject {name}`"
+    campaign = quote(name)
+    advice = f"look at the proofs, then run `reelq campaign approve {campaign}` or `reelq campaign reject {campaign}`"
     return [Standstill(Reason.AWAITING_REVIEW, waiting, advice)] if waiting else []
 
 
@@ -93,7 +95,7 @@ def _reasons(
 
 
 def _resume(name: str) -> str:
-    return f"run `reelq campaign resume {name}`"
+    return f"run `reelq campaign resume {quote(name)}`"
 
 
 def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
@@ -105,7 +107,7 @@ def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
     budget = own or next(iter(budgets.budgets_of(conn, tenant)), None)
     if budget is None or (own is None and budget.reserved > 0):
         return None
-    command = f"reelq campaign set {name}" if own is not None else f"reelq tenants set {tenant}"
+    command = f"reelq campaign set {quote(name)}" if own is not None else f"reelq tenants set {quote(tenant)}"
     left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
     return f"{left} is left; raise it with `{command} --budget`"
 

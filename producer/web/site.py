@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from producer.http.doors.auth import is_encrypted
 from producer.http.problems import KINDS, ApiProblem, details_of
 from producer.http.service import Service
 from producer.web import charts, static_files
+from producer.web.actors import actor_in
 from producer.web.cache import AnswerCache
 from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
@@ -85,6 +87,7 @@ class Site:
         text = self._templates.get_template(template).render(
             t=words.text,
             word=words.word,
+            actor=partial(actor_in, words),
             w=Formatter(words, zone_of(zone), datetime.now(UTC)),
             language=language,
             theme=theme if theme in THEMES else THEMES[0],

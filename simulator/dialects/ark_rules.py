@@ -107,12 +107,7 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
     if not -1 <= seed <= MAX_SEED:
         raise invalid("seed", f"must be an integer in [-1, {MAX_SEED}]")
     if rules.task_types:
-        task_type = _choice(given, "omni_reference_task_type", TASK_TYPES, "auto")
-        check_task(task_type, content, ratio, duration)
-    else:
-        task_type = "auto"
-    if task_type == "edit":  # the length of the source, which is not fetched
-        duration = round(REFERENCE_VIDEO_S)
+        duration = _duration_of_task(given, content, ratio, duration)
     return Order(
         model=str(given["model"]),
         upstream_model=rules.upstream,
@@ -135,6 +130,13 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
             "draft": bool(given.get("draft")),
         },
     )
+
+
+def _duration_of_task(given: Mapping[str, Any], content: Content, ratio: str, duration: int) -> int:
+    """The duration once the kind of task is known: of an edit the length of the source, which is not fetched."""
+    task_type = _choice(given, "omni_reference_task_type", TASK_TYPES, "auto")
+    check_task(task_type, content, ratio, duration)
+    return round(REFERENCE_VIDEO_S) if task_type == "edit" else duration
 
 
 def _check_flags(given: Mapping[str, Any]) -> None:

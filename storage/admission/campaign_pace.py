@@ -27,10 +27,11 @@ _LOCK = 0x70616365  # any number, the same in every process
 # are read from the youngest on, and claimed jobs account by account: of a tenant or a campaign, very many are queued. A
 # late message may begin its job a moment after the lease.
 _CLAIMED: LiteralString = f"""(SELECT q.tenant, q.campaign_id FROM {ACCOUNTS} a CROSS JOIN LATERAL (
-      SELECT tenant, campaign_id, due_at FROM jobs
-      WHERE account = a.account AND state = 'queued' AND due_at IS NOT NULL AND state <> 'transferring'
-      ORDER BY account, state, lane OFFSET 0) q
-      WHERE q.due_at > now() - interval '1 minute')"""  # noqa: S608 - put together from constants
+      SELECT tenant, campaign_id FROM jobs
+      WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+        AND (account, state, due_at) > (a.account, 'queued', now() - interval '1 minute')
+        AND (account, state, due_at) <= (a.account, 'queued', 'infinity'::timestamptz)
+      ORDER BY account, state, due_at OFFSET 0) q)"""  # noqa: S608 - put together from constants
 _YOUNG: LiteralString = f"""(SELECT tenant, campaign_id FROM jobs
       WHERE state = 'unconfirmed' AND updated_at > now() - interval '{UNCONFIRMED_SLOT_S:.0f} s'
       ORDER BY updated_at DESC OFFSET 0)"""  # noqa: S608 - from a constant

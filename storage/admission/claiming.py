@@ -39,7 +39,7 @@ def _walk(conn: Connection, memory: QueueMemory, tenants: list[NextTenants], sha
         question.barren, question.known = memory.barren(question.seeker), memory.known_of(question.seeker)
     for asked_shares in shares:
         asked_shares.known = memory.known(asked_shares)
-    find_tenants(conn, tenants)
+    find_tenants(conn, tenants, memory.window)
     find_shares(conn, [question for question in shares if not memory.is_in_vain(question)])
     for asked in tenants:
         memory.note(asked, is_short=len(asked.found) < asked.most)

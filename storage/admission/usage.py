@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from storage.database import Connection
+from storage.jobs.claims import ACCOUNTS
 
 UNCONFIRMED_SLOT_S = 120.0
 """How long an unconfirmed job takes a slot. Not for the whole grace period: a burst of lost answers would stop the
 account, and if those tasks do run, the gateway answers "too many" anyway."""
 
-# `state <> 'transferring'` repeats the index's own predicate, without which PostgreSQL does not use the index. Doubts
-# are read from the youngest on, in the order of an index that has them alone: after an outage or a restore very many
-# old ones wait for people.
-_IN_USE: LiteralString = """
+# Claimed jobs and those that are being submitted are neighbours in the index of jobs at accounts, from the leases that
+# have not ended on; whole rows are compared, so that PostgreSQL takes that index in its order. Before them lie jobs
+# that are due again, and dead entries. Doubts are read from the youngest on, in the order of an index that has them
+# alone: after an outage or a restore very many old ones wait for people.
+_IN_USE: LiteralString = f"""
 SELECT account, lane, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed,
        sum(starting)::bigint AS starting, sum(generating)::bigint AS generating
 FROM (
@@ -29,13 +31,15 @@ FROM (
     FROM slot_counts WHERE %(names)s::text[] IS NULL OR account = ANY(%(names)s::text[])
     GROUP BY account, lane
     UNION ALL
-    SELECT account, lane, count(*), count(*) FILTER (WHERE state = 'queued'), count(*), 0
-    FROM jobs
-    WHERE (%(names)s::text[] IS NULL OR account = ANY(%(names)s::text[]))
-      AND state IN ('queued', 'submitting')
-      AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
-      AND (state <> 'queued' OR due_at > now())
-    GROUP BY account, lane
+    SELECT n.account, s.lane, count(*), count(*) FILTER (WHERE s.state = 'queued'), count(*), 0
+    FROM unnest(coalesce(%(names)s::text[], ARRAY(SELECT account FROM {ACCOUNTS} a))) AS n(account)
+    CROSS JOIN LATERAL (
+        SELECT lane, state FROM jobs
+        WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+          AND (account, state, due_at) > (n.account, 'queued', now())
+          AND (account, state, due_at) <= (n.account, 'submitting', 'infinity'::timestamptz)
+        ORDER BY account, state, due_at OFFSET 0) s
+    GROUP BY n.account, s.lane
     UNION ALL
     SELECT account, lane, count(*), 0, 0, 0 FROM (
         SELECT account, lane FROM jobs
@@ -45,7 +49,7 @@ FROM (
     GROUP BY account, lane
 ) parts
 GROUP BY account, lane HAVING sum(in_flight) <> 0
-"""
+"""  # noqa: S608 - put together from constants
 # Account by account: the index begins with the account, and PostgreSQL before 18 skips no first column.
 _STARTED: LiteralString = """
 SELECT n.name, a.number FROM unnest(%(paced)s::text[]) AS n(name) CROSS JOIN LATERAL (

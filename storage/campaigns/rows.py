@@ -307,7 +307,7 @@ def finals_of(conn: Connection, row_ids: Sequence[UUID]) -> dict[UUID, dict[str,
 
 _STANDING: LiteralString = f"""
 SELECT r.id, CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END
-FROM campaign_rows r JOIN jobs j ON j.id = r.job_id WHERE r.id = ANY(%(ids)s) AND j.tenant = %(tenant)s
+FROM campaign_rows r JOIN jobs j ON j.id = r.job_id WHERE r.id = ANY(%(ids)s) AND j.tenant || '' = %(tenant)s
 """  # noqa: S608 - put together from constants
 
 

@@ -19,7 +19,7 @@ SLOT_COUNTS = KeptCount(
     table="slot_counts",
     keys=_KEYS,
     numbers=("jobs",),
-    # With the predicate of `jobs_assigned_idx`, which then answers alone.
+    # With the predicate of `jobs_at_accounts_idx`, which then answers alone.
     rows="""SELECT r.account, r.lane, 1 AS jobs FROM jobs r
             WHERE r.state = 'generating' AND r.account IS NOT NULL AND r.due_at IS NOT NULL
               AND r.state <> 'transferring'""",

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.open_outcomes import MAY_RUN, NOT_PROVEN
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
 from storage.jobs.states import TRANSITIONS, JobState
@@ -187,14 +188,13 @@ WHERE j.id = ANY(%(ids)s) AND j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
 """
 # The outcome of an attempt that a person or the policy gave up is still open, and so is one that only a missing route
 # or a list ruled out. `look_at` is set if a callback named its task and the gateway was not queried about it yet.
-_EARLIER: LiteralString = """
+_EARLIER: LiteralString = f"""
 SELECT job_id,
        bool_or(outcome = 'accepted') IS TRUE AS accepted,
        bool_or(look_at IS NOT NULL) AS reported,
-       bool_or(outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken', 'not_served', 'not_submitted'))
-           AS doubtful
+       bool_or{NOT_PROVEN} AS doubtful
 FROM attempts WHERE job_id = ANY(%(ids)s) GROUP BY job_id
-"""
+"""  # noqa: S608 - put together from constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +223,14 @@ def count_on(conn: Connection, job_id: UUID, claim: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-_RETURN_TO_DOUBT: LiteralString = """
+_RETURN_TO_DOUBT: LiteralString = f"""
 UPDATE jobs j SET attempt = a.number
 FROM (SELECT number, account, gateway, model FROM attempts
-      WHERE job_id = %(id)s AND (outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken'))
+      WHERE job_id = %(id)s AND {MAY_RUN}
       ORDER BY number DESC LIMIT 1) a
 WHERE j.id = %(id)s AND j.claim = %(claim)s AND j.state = 'queued'
 RETURNING a.number, a.account, a.gateway, a.model
-"""
+"""  # noqa: S608 - put together from constants
 
 
 @dataclass(frozen=True, slots=True)

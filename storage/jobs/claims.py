@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import starmap
 from typing import Any, LiteralString, cast
 from uuid import UUID
@@ -141,35 +142,53 @@ ACCOUNTS: LiteralString = """(WITH RECURSIVE names AS (
 """A part of a FROM: each `account` that has jobs, except jobs that are only copied."""
 
 DUE_POLLS = 2_000
-"""With no more due polls than this, they are read once, and the limits of accounts are applied to what was read."""
+"""How many due polls are read in the order of their due times, at most. With no more than these, the limits of accounts
+are applied to what was read."""
+
+
+_SINCE: LiteralString = "coalesce(%(since)s::timestamptz, '-infinity')"
+
+
+# Whole rows are compared: only the index of jobs at accounts has these columns in this order, so PostgreSQL needs no
+# statistics to choose it.
+def _due_polls_of(account: LiteralString, limit: LiteralString) -> LiteralString:
+    """The first due polls of an account."""
+    return f"""SELECT ctid AS place, due_at FROM jobs
+        WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+          AND (account, state, due_at) >= ({account}, 'generating', {_SINCE})
+          AND (account, state, due_at) <= ({account}, 'generating', now())
+        ORDER BY account, state, due_at LIMIT {limit}"""  # noqa: S608 - put together from constants
+
+
 # PostgreSQL must read due polls in the order of their index, however many jobs are generating. `account <> ALL` would
 # tell it that hardly any is left, because most queued jobs have no account. With more due polls than `DUE_POLLS`, one
-# account could have all of the oldest: then those of each account with a limit are looked for, and those of the others.
-# What is locked is compared as expressions, so that no index fits but the place in the table.
+# account could have all of the oldest: then those of each account with a limit are looked for, and those of each other
+# account, unless the oldest have enough of these. What is locked is compared as expressions, so that no index fits but
+# the place in the table.
 _CLAIM_POLLS: LiteralString = f"""
 WITH limited AS MATERIALIZED (
     SELECT * FROM unnest(%(accounts)s::text[], %(most)s::int[]) AS a(name, most)
 ), oldest AS MATERIALIZED (
-    SELECT ctid AS place, account, due_at FROM jobs WHERE state = 'generating' AND due_at <= now()
-    ORDER BY due_at LIMIT {DUE_POLLS} + 1
+    SELECT o.*, a.name IS NOT NULL AS is_limited, a.most FROM (
+        SELECT ctid AS place, account, due_at FROM jobs
+        WHERE state = 'generating' AND due_at >= {_SINCE} AND due_at <= now()
+        ORDER BY due_at LIMIT {DUE_POLLS} + 1) o
+    LEFT JOIN limited a ON a.name = o.account
 ), many AS MATERIALIZED (
-    SELECT count(*) > {DUE_POLLS} AS are_due FROM oldest
+    SELECT count(*) > {DUE_POLLS} AS are_due,
+           count(*) > {DUE_POLLS} AND count(*) FILTER (WHERE NOT is_limited) < %(limit)s AS hide_others FROM oldest
 ), chosen AS MATERIALIZED (
     SELECT place, due_at, is_limited FROM (
-        SELECT o.place, o.due_at, a.name IS NOT NULL AS is_limited, a.most,
-               row_number() OVER (PARTITION BY o.account ORDER BY o.due_at) AS nth
-        FROM oldest o LEFT JOIN limited a ON a.name = o.account WHERE NOT (SELECT are_due FROM many)) numbered
-    WHERE NOT is_limited OR nth <= most
+        SELECT *, row_number() OVER (PARTITION BY account ORDER BY due_at) AS nth FROM oldest) numbered
+    WHERE CASE WHEN is_limited THEN nth <= most AND NOT (SELECT are_due FROM many)
+               ELSE NOT (SELECT hide_others FROM many) END
     UNION ALL
-    SELECT d.place, d.due_at, true FROM limited a CROSS JOIN LATERAL (
-        SELECT ctid AS place, due_at FROM jobs WHERE state = 'generating' AND due_at <= now() AND account = a.name
-        ORDER BY due_at LIMIT a.most) d
+    SELECT d.place, d.due_at, true FROM limited a CROSS JOIN LATERAL ({_due_polls_of("a.name", "a.most")}) d
     WHERE (SELECT are_due FROM many)
     UNION ALL
-    (SELECT ctid, due_at, false FROM jobs
-     WHERE state = 'generating' AND due_at <= now() AND coalesce(account, '') <> ALL(%(accounts)s::text[])
-       AND (SELECT are_due FROM many)
-     ORDER BY due_at LIMIT %(limit)s)
+    SELECT d.place, d.due_at, false FROM {ACCOUNTS} a CROSS JOIN LATERAL (
+        {_due_polls_of("a.account", "%(limit)s")}) d
+    WHERE (SELECT hide_others FROM many) AND a.account <> ALL(%(accounts)s::text[])
     ORDER BY is_limited DESC, due_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
     SELECT ctid AS place, due_at FROM jobs
@@ -198,15 +217,20 @@ URGENT_AT: LiteralString = "((generated_at AT TIME ZONE 'UTC') + (video_expires_
 """When no more than `URGENT_SHARE` of a URL's life is left, in UTC: the index `jobs_urgent_idx` needs a value that
 depends on no setting."""
 _EVERY: LiteralString = "AND due_at <= now() ORDER BY video_expires_at, due_at"
-# The due time as an expression: PostgreSQL expects few jobs that are due and many that are urgent, although it is the
-# other way round, and would read all that waits by the index of due times.
-_URGENT: LiteralString = f"""AND due_at + interval '0 s' <= now() AND {URGENT_AT} < (now() AT TIME ZONE 'UTC')
-        ORDER BY {URGENT_AT}, due_at"""
+URGENT_LOOKED_AT = 1_000
+"""How many urgent videos of a host are looked at, at most, for those that are due. During an outage of the store very
+many are urgent, and hardly one is due; the other claims find those that are."""
+_OF_HOST: LiteralString = f"FROM jobs WHERE state = 'transferring' AND {HOST} = h.host"
+_DUE_OF_HOST: LiteralString = f"SELECT id, ctid AS place, video_expires_at, due_at {_OF_HOST} {_EVERY}"
+_URGENT_OF_HOST: LiteralString = f"""SELECT * FROM (
+            SELECT id, ctid AS place, video_expires_at, due_at, {URGENT_AT} AS urgent_at {_OF_HOST}
+              AND {URGENT_AT} < (now() AT TIME ZONE 'UTC') ORDER BY {URGENT_AT} LIMIT {URGENT_LOOKED_AT}) looked
+        WHERE due_at <= now() ORDER BY urgent_at, due_at"""  # noqa: S608 - as above
 
 
 # Source hosts alternate, so that a stalled host does not delay the videos of the others; of each host the video whose
 # link expires first comes first. A loose index scan finds the hosts.
-def _claim_transfers(whose: LiteralString) -> LiteralString:
+def _claim_transfers(of_host: LiteralString) -> LiteralString:
     return f"""
 WITH RECURSIVE hosts AS (
     (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
@@ -216,9 +240,7 @@ WITH RECURSIVE hosts AS (
 ), due AS (
     SELECT d.id, d.place, d.video_expires_at,
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
-    FROM hosts h CROSS JOIN LATERAL (
-        SELECT id, ctid AS place, video_expires_at, due_at FROM jobs
-        WHERE state = 'transferring' AND {HOST} = h.host {whose} LIMIT %(limit)s) d
+    FROM hosts h CROSS JOIN LATERAL ({of_host} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
@@ -232,15 +254,21 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 """  # noqa: S608 - put together from constants
 
 
-_CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
+_CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_DUE_OF_HOST), _claim_transfers(_URGENT_OF_HOST)
 
 
-def claim_polls(conn: Connection, limit: int, lease_s: float, most: Mapping[str, int] | None = None) -> list[Claimed]:
+def claim_polls(
+    conn: Connection,
+    limit: int,
+    lease_s: float,
+    most: Mapping[str, int] | None = None,
+    since: datetime | None = None,
+) -> list[Claimed]:
     """Lease generating jobs whose next poll is due, the longest overdue first. `most`: how many at most of each account
-    that has a limit; what these may get comes first."""
+    that has a limit; what these may get comes first. `since`: only those that became due then or later; None: all."""
     limits = most or {}
     parameters = {"accounts": list(limits), "most": list(limits.values()), "limit": limit, "lease_s": lease_s}
-    return _claimed(conn, _CLAIM_POLLS, parameters)
+    return _claimed(conn, _CLAIM_POLLS, parameters | {"since": since})
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from storage.database import Connection, reading_in_order
+from storage.jobs.open_outcomes import MAY_RUN, MAY_RUN_UNLISTED
 from storage.jobs.walks import OF_TASKS
 from storage.jsonb import dumps
 
@@ -70,13 +71,11 @@ a.job_id, a.number, a.account, a.model, a.started_at, a.seed, a.mark, j.draft_ta
 CASE WHEN j.attempt <> a.number THEN 'given_up' WHEN j.state = 'unconfirmed' THEN 'doubt'
      WHEN j.state = 'submitting' THEN 'in_flight' ELSE 'given_up' END AS standing
 """
-_DOUBTFUL: LiteralString = "(a.outcome IS NULL OR a.outcome IN ('outcome_unknown', 'task_taken'))"
 _DOUBTS: LiteralString = f"""
 SELECT {_ATTEMPT}, j.claim, extract(epoch FROM now() - a.started_at)::float8 AS age_s,
        extract(epoch FROM now() - coalesce(a.finished_at, a.started_at))::float8 AS unanswered_s, a.reported_task_id,
        j.cancel_request, coalesce(a.outcome = 'task_taken', false) AS taken, a.error, a.candidates, a.key_id,
-       (SELECT count(*) FROM attempts b WHERE b.job_id = j.id
-          AND (b.outcome IS NULL OR b.outcome IN ('outcome_unknown', 'task_taken', 'not_submitted'))) AS doubtful
+       (SELECT count(*) FROM attempts WHERE job_id = j.id AND {MAY_RUN_UNLISTED}) AS doubtful
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 JOIN attempts a ON a.job_id = j.id AND a.number = j.attempt
 WHERE j.state = 'unconfirmed' AND j.due_at > now()
@@ -86,7 +85,7 @@ SELECT {_ATTEMPT}
 FROM attempts a JOIN jobs j ON j.id = a.job_id
 JOIN unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS t(begins, ends)
     ON a.started_at BETWEEN t.begins AND t.ends
-WHERE a.account = ANY(%(accounts)s) AND a.gateway_task_id IS NULL AND {_DOUBTFUL}
+WHERE a.account = ANY(%(accounts)s) AND a.gateway_task_id IS NULL AND {MAY_RUN}
 """  # noqa: S608 - put together from constants
 _FIELDS = frozenset(OpenAttempt.__dataclass_fields__)
 

@@ -7,11 +7,13 @@ found in the next round.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString
 
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.due_starts import DueStarts
 
 
 # In the order of an index: otherwise PostgreSQL may read a whole table for a row that it expects to find soon.
@@ -29,13 +31,22 @@ SELECT {_is_due("jobs WHERE state = 'submitting'", "due_at")} AS lost_submits,
        {_is_due("jobs WHERE state = 'queued' AND draft_of IS NOT NULL", "draft_ends_at")} AS dead_drafts
 """  # noqa: S608 - as above
 _QUEUE: LiteralString = "SELECT true FROM jobs WHERE state = 'queued' ORDER BY priority DESC, tenant LIMIT 1"
+
+
+def _first_due(rows: LiteralString, since: LiteralString) -> LiteralString:
+    """The first due time of these rows from a time on; NULL: none is due."""
+    return f"""(SELECT due_at FROM {rows} AND due_at >= {since}::timestamptz AND due_at <= now()
+                ORDER BY due_at LIMIT 1)"""  # noqa: S608 - as above
+
+
 _WORK: LiteralString = f"""
-SELECT {_is_due("jobs WHERE state = 'transferring'", "due_at")} AS transfers,
-       {_is_due("playable_copies WHERE true", "due_at")} AS playable_copies,
-       {_is_due("jobs WHERE state = 'generating'", "due_at")} AS polls,
-       {_is_due("jobs WHERE state = 'unconfirmed'", "due_at")} AS unconfirmed,
-       {_is_due("attempts WHERE true", "look_at")} AS looks,
-       {_is_due("webhook_messages WHERE true", "due_at")} AS messages
+SELECT {_first_due("jobs WHERE state = 'transferring'", "%(transfers)s")},
+       {_is_due("playable_copies WHERE true", "due_at")},
+       {_first_due("jobs WHERE state = 'generating'", "%(polls)s")},
+       {_is_due("jobs WHERE state = 'unconfirmed'", "due_at")},
+       {_is_due("attempts WHERE true", "look_at")},
+       {_first_due("webhook_messages WHERE true", "%(messages)s")},
+       now()
 """
 
 
@@ -59,6 +70,8 @@ class DueWork:
     unconfirmed: bool
     looks: bool
     messages: bool
+    first_poll: datetime | None
+    """The due time of the first due poll that was found."""
 
 
 def due_duties(conn: Connection) -> DueDuties:
@@ -69,12 +82,16 @@ def due_duties(conn: Connection) -> DueDuties:
     return found
 
 
-def due_work(conn: Connection) -> DueWork:
-    """Look at what workers do."""
-    with conn.cursor(row_factory=class_row(DueWork)) as cursor:
-        found = cursor.execute(_WORK).fetchone()
+def due_work(conn: Connection, starts: DueStarts | None = None) -> DueWork:
+    """Look at what workers do. `starts`: where to look, which notes what was found; None: from the beginning."""
+    starts = starts or DueStarts()
+    found = conn.execute(_WORK, starts.begin()).fetchone()
     assert found is not None  # noqa: S101 - as above
-    return found
+    transfers, playable_copies, polls, unconfirmed, looks, messages, now = found
+    starts.end({"transfers": transfers, "polls": polls, "messages": messages}, now)
+    return DueWork(
+        transfers is not None, playable_copies, polls is not None, unconfirmed, looks, messages is not None, polls
+    )
 
 
 def has_queue(conn: Connection) -> bool:

@@ -16,6 +16,8 @@ from storage.jobs.claims import HOST
 from storage.reporting.job_counts import all_counts
 from storage.webhooks.messages import message_counts
 
+PLACES = 5_000
+"""How many places of the queue are looked at for the most overdue job."""
 # The first job of each state by index. Queued jobs are walked from share to share: the first of each is the oldest. A
 # final comes before its time, so of it the time of its enqueue counts.
 _LATE: LiteralString = f"""
@@ -29,7 +31,8 @@ WITH RECURSIVE places AS (
           AND ({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route)
         {ORDER}) n
 ), first AS (
-    SELECT 'queued' AS state, min(greatest(due_at, created_at)) AS at FROM places WHERE due_at <= now()
+    SELECT 'queued' AS state, min(greatest(due_at, created_at)) AS at FROM (SELECT * FROM places LIMIT {PLACES}) p
+    WHERE due_at <= now()
     UNION ALL
     SELECT s.state, (SELECT min(due_at) FROM jobs j WHERE j.state = s.state AND j.due_at <= now()
                      AND j.state IN ('submitting', 'unconfirmed', 'generating', 'transferring'))
@@ -81,7 +84,7 @@ class Gauges:
     waiting: dict[tuple[str, str], int]
     """By state and reason; a reason says why a job waits, such as `status_unknown` or `held`."""
     late_s: dict[str, float]
-    """How long the most overdue job of each state has been due."""
+    """How long the most overdue job of each state has been due; of very many shares of the queue, of `PLACES`."""
     expiring: dict[int, int]
     """Videos not yet copied, by their last alarm: 0, 50, 75 or 90 % of the URL's life is over."""
     least_life_s: float | None

@@ -143,7 +143,9 @@ class Job(SQLModel, table=True):
             postgresql_where=text("state = 'transferring' AND expiry_alarm > 0"),
         ),
         Index("jobs_alarms_idx", text(NEXT_ALARM_AT), postgresql_where=text(OPEN_ALARM)),
-        Index("jobs_assigned_idx", "account", "state", "lane", postgresql_where=text(ASSIGNED)),
+        # By due time within a state: due polls of one account, and leases that have not ended. The dead entries of
+        # leases that have ended lie before these, and nothing reads them.
+        Index("jobs_at_accounts_idx", "account", "state", "due_at", "lane", postgresql_where=text(ASSIGNED)),
         # The youngest doubts, which take a slot.
         Index("jobs_doubts_idx", "updated_at", postgresql_where=text("state = 'unconfirmed'")),
         # Of queued jobs alone: after an outage of the store, very many others are past their deadlines.

@@ -78,12 +78,21 @@ CLOUDFLARE = {
 }
 
 
+RETRY = (("retry-after", "5"),)
+
+
 def hostile() -> Iterator[Hostile]:
+    yield from _of_proxies()
+    yield from _of_applications()
+    yield from _of_anyone()
+
+
+def _of_proxies() -> Iterator[Hostile]:
+    """5xx of web servers, balancers and content networks."""
     for status, title in ((500, "Internal Server Error"), (502, "Bad Gateway"), (504, "Gateway Time-out")):
         yield Hostile(f"nginx {status}", status, page(f"{status} {title}"), DOUBT)
-    retry = (("retry-after", "5"),)
-    yield Hostile("nginx 503 with Retry-After", 503, page("503 Service Temporarily Unavailable"), DOUBT, retry)
-    yield Hostile("varnish 503 with Retry-After", 503, VARNISH, DOUBT, retry)
+    yield Hostile("nginx 503 with Retry-After", 503, page("503 Service Temporarily Unavailable"), DOUBT, RETRY)
+    yield Hostile("varnish 503 with Retry-After", 503, VARNISH, DOUBT, RETRY)
     yield Hostile("haproxy 503", 503, page("503 Service Unavailable", "haproxy"), DOUBT)
     yield Hostile("envoy 503", 503, b"upstream connect error or disconnect/reset before headers", DOUBT)
     yield Hostile("envoy 504", 504, b"upstream request timeout", DOUBT)
@@ -93,10 +102,14 @@ def hostile() -> Iterator[Hostile]:
         yield Hostile(f"cloudflare {status}", status, page(f"{status}: Web server is returning an error", "cf"), DOUBT)
         yield Hostile(f"cloudflare {status} text", status, f"error code: {status}".encode(), DOUBT)
         yield Hostile(f"cloudflare {status} json", status, _json({"error_code": status, "retryable": True}), DOUBT)
-    yield Hostile("kong 503", 503, _json({"message": "failure to get a peer from the ring-balancer"}), DOUBT, retry)
+
+
+def _of_applications() -> Iterator[Hostile]:
+    """Answers of API gateways and frameworks, and refusals of all."""
+    yield Hostile("kong 503", 503, _json({"message": "failure to get a peer from the ring-balancer"}), DOUBT, RETRY)
     yield Hostile("kong 502", 502, _json({"message": "An invalid response was received from the upstream"}), DOUBT)
     yield Hostile("kong 500", 500, _json({"message": "An unexpected error occurred"}), DOUBT)
-    yield Hostile("kong 429", 429, _json({"message": "API rate limit exceeded"}), DOUBT, retry)
+    yield Hostile("kong 429", 429, _json({"message": "API rate limit exceeded"}), DOUBT, RETRY)
     yield Hostile("kong 401", 401, _json({"message": "No API key found in request"}), DOUBT)
     yield Hostile("kong 403", 403, _json({"message": "You cannot consume this service"}), DOUBT)
     yield Hostile("kong 413", 413, _json({"message": "Request size limit exceeded"}), DOUBT)
@@ -104,7 +117,7 @@ def hostile() -> Iterator[Hostile]:
     yield Hostile("aws 403", 403, _json({"message": "Forbidden"}), DOUBT)
     yield Hostile("aws 429", 429, _json({"message": "Too Many Requests"}), DOUBT)
     yield Hostile("aws 404", 404, _json({"message": "Not Found"}), NO_ROUTE)
-    yield Hostile("azure 429", 429, _json({"statusCode": 429, "message": "Rate limit is exceeded."}), DOUBT, retry)
+    yield Hostile("azure 429", 429, _json({"statusCode": 429, "message": "Rate limit is exceeded."}), DOUBT, RETRY)
     yield Hostile("azure 401", 401, _json({"statusCode": 401, "message": "Access denied due to invalid key."}), DOUBT)
     yield Hostile("apisix 503", 503, _json({"error_msg": "no valid upstream node"}), DOUBT)
     yield Hostile("apisix 404", 404, _json({"error_msg": "404 Route Not Found"}), NO_ROUTE)
@@ -115,8 +128,8 @@ def hostile() -> Iterator[Hostile]:
     yield Hostile("nginx 405", 405, page("405 Not Allowed"), NO_ROUTE)
     yield Hostile("empty 404", 404, b"", NO_ROUTE)
     yield Hostile("empty 405", 405, b"", NO_ROUTE)
-    yield Hostile("cloudflare 429 page", 429, page("Error 1015", "cloudflare"), DOUBT, retry)
-    yield Hostile("cloudflare 429 json", 429, _json(CLOUDFLARE), DOUBT, retry)
+    yield Hostile("cloudflare 429 page", 429, page("Error 1015", "cloudflare"), DOUBT, RETRY)
+    yield Hostile("cloudflare 429 json", 429, _json(CLOUDFLARE), DOUBT, RETRY)
     yield Hostile("cloudflare challenge", 403, CHALLENGE, NO_ROUTE)
     yield Hostile("nginx 403", 403, page("403 Forbidden"), NO_ROUTE)
     yield Hostile("nginx 401", 401, page("401 Authorization Required"), NO_ROUTE)
@@ -125,6 +138,10 @@ def hostile() -> Iterator[Hostile]:
     yield Hostile("squid 407", 407, page("407 Proxy Authentication Required"), NO_ROUTE)
     yield Hostile("object store 403", 403, S3_DENIED, NO_ROUTE)
     yield Hostile("nginx 301", 301, page("301 Moved Permanently"), NO_ROUTE, (("location", "https://x.example/"),))
+
+
+def _of_anyone() -> Iterator[Hostile]:
+    """What says nothing of who answers."""
     yield Hostile("301 without a page", 301, b"", DOUBT, (("location", "https://x.example/"),))
     yield Hostile("302 to a login", 302, page("302 Found"), DOUBT, (("location", "/login"),))
     yield Hostile("303", 303, b"", DOUBT, (("location", "/tasks/1"),))
@@ -134,7 +151,7 @@ def hostile() -> Iterator[Hostile]:
     yield Hostile("499 page", 499, page("499 Client Closed Request"), DOUBT)
     yield Hostile("422 json", 422, _json({"detail": [{"loc": ["body"], "msg": "field required"}]}), DOUBT)
     for status in (400, 401, 402, 403, 409, 410, 413, 422, 429, 500, 503, 599):
-        yield Hostile(f"{status} empty", status, b"", DOUBT, retry)
+        yield Hostile(f"{status} empty", status, b"", DOUBT, RETRY)
         yield Hostile(f"{status} error text", status, _json({"error": "no"}), DOUBT)
         yield Hostile(f"{status} error list", status, _json({"errors": [{"message": "no"}]}), DOUBT)
         yield Hostile(f"{status} list", status, _json([{"code": "InvalidParameter", "message": "x"}]), DOUBT)

@@ -28,6 +28,7 @@ from storage.jobs.playable_copies import WantedCopy, is_playable
 from storage.logs.context import bound
 from worker.cleaning.removals import remove_unwanted
 from worker.failpoints import failpoint
+from worker.leases import renewals
 from worker.playable.maker import LIMIT_S, make
 from worker.retry import PLAYABLE
 from worker.runtime import Part, Runtime
@@ -123,16 +124,7 @@ async def _renew(runtime: Runtime, wanted: WantedCopy, task: asyncio.Task[Any]) 
         with runtime.database.begin() as conn:
             return playable_copies.renew_copy(conn, wanted.job_id, wanted.claim, lease_s)
 
-    while True:
-        await asyncio.sleep(lease_s / 3)
-        try:
-            held = await asyncio.to_thread(renew)
-        except DatabaseUnavailable as exc:
-            log.warning("playable.not_renewed job_id=%s error=%s", wanted.job_id, exc)
-            continue
-        except Exception:  # without renewals, another worker would make the same copy
-            log.exception("playable.not_renewed job_id=%s", wanted.job_id)
-            continue
+    async for held in renewals(lease_s, renew, log, f"playable.not_renewed job_id={wanted.job_id}"):
         if not held:
             log.warning("playable.lease_lost job_id=%s", wanted.job_id)
             task.cancel()

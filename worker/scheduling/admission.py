@@ -24,7 +24,7 @@ def claim_for(
     `memory`: what the scheduler remembers of the queue from round to round."""
     claimed: list[Claimed] = []
     known = memory or QueueMemory()
-    known.prepare(conn)
+    known.begin(conn)
     waiting = []
     for grant in grants:
         share = FairShare(grant)

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,7 @@ from storage.admission.queue.queue_memory import QueueMemory
 from storage.broker import NO_EFFECT
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
+from storage.jobs.due_starts import DueStarts
 from storage.jobs.due_work import due_work, has_queue
 from storage.jobs.playable_copies import claim_copies, release_copies
 from storage.leases import Claimed
@@ -89,7 +91,7 @@ class Dispatcher:
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._walk = Walk()
-        self._memory = QueueMemory()
+        self._starts, self._memory = DueStarts(), QueueMemory(at_once=True)
         self._granted_at = self._recovered_at = self._written_at = -math.inf
         self._has_queue = False
         """Whether any job was queued at the last look."""
@@ -219,7 +221,7 @@ class Dispatcher:
     def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
-        due = due_work(conn)
+        due = due_work(conn, self._starts)
         idle = {Due.TRANSFER: not due.transfers, Due.POLL: not due.polls, Due.NOTIFY: not due.messages}
         self.awaited.update(queue for queue, has_nothing in idle.items() if has_nothing and free[queue])
         if free["transfer"] and due.transfers:
@@ -234,7 +236,7 @@ class Dispatcher:
             yield from _batches("playable", "transfer", copies, 1)
         if free["poll"] and due.polls:
             limit = polls_to_claim(free["poll"])
-            polls = self.claim_polls(conn, limit.jobs)
+            polls = self.claim_polls(conn, limit.jobs, due.first_poll)
             _count_lateness(conn, polls)
             self._note(Due.POLL, len(polls), limit)
             yield from _batches("poll", "poll", polls, POLL_BATCH)
@@ -283,8 +285,9 @@ class Dispatcher:
         elif limit.leaves_more(claimed):
             self.more.add(queue)
 
-    def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
-        """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""
+    def claim_polls(self, conn: Connection, limit: int, since: datetime | None = None) -> list[Claimed]:
+        """Claim polls that became due at this time or later (None: all), within each account's `polls_per_minute`,
+        which does not count submits."""
         limited = {a.name: a for a in self._settings.accounts if a.polls_per_minute is not None}
         most = dict.fromkeys(limited, 0)
         # How many tasks one request asks about.
@@ -292,7 +295,7 @@ class Dispatcher:
         if limited:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
             most |= {name: requests * each[name] for name, requests in free.items()}
-        claimed = claims.claim_polls(conn, limit, self._settings.poll_lease_seconds, most)
+        claimed = claims.claim_polls(conn, limit, self._settings.poll_lease_seconds, most, since)
         polls = Counter(item.account for item in claimed if item.account in limited)
         if polls:
             poll_limits.count_polls(conn, {name: math.ceil(count / each[name]) for name, count in polls.items()})

@@ -12,6 +12,7 @@ from storage.database import DatabaseUnavailable
 from storage.jobs import claims
 from storage.logs.context import about, bind
 from worker.cleaning.removals import remove_unwanted
+from worker.leases import renewals
 from worker.runtime import Runtime
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
@@ -60,27 +61,17 @@ class Leases:
         """Renew the leases every third of their length, until cancelled. The first time it may be sooner: the batch
         may have waited."""
         lease_s = self._runtime.settings.lease_seconds
-        wait_s = min(lease_s / 3, self._shortest_s / 2)
-        while True:
-            await asyncio.sleep(wait_s)
-            wait_s = lease_s / 3
-            leases = list(self._open.items())
-            try:
-                renewed = await asyncio.to_thread(self._renew, leases, lease_s)
-            except DatabaseUnavailable as exc:
-                log.warning("transfer.not_renewed error=%s", exc)
-                continue
-            except Exception:
-                log.exception("transfer.not_renewed")  # without renewals, all of these videos would be copied again
-                continue
-            for job_id, _ in leases:
-                if job_id not in renewed and (task := self._running.get(job_id)) is not None:
+        async for lost in renewals(lease_s, self._renew, log, "transfer.not_renewed", left_s=self._shortest_s):
+            for job_id in lost:
+                if (task := self._running.get(job_id)) is not None:
                     log.warning("transfer.lease_lost job_id=%s", job_id, extra=about(self._stories[job_id]))
                     task.cancel()
 
-    def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:
+    def _renew(self) -> set[UUID]:
+        """Renew them; returns the jobs whose leases are lost."""
+        leases = dict(self._open)
         with self._runtime.database.begin() as conn:
-            return claims.renew(conn, leases, lease_s)
+            return leases.keys() - claims.renew(conn, list(leases.items()), self._runtime.settings.lease_seconds)
 
 
 def release(runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 1ae8e73c4409e3d47a80772f6373ab61222cdbbf346a91e93897c98522169b4c
+// Types: b082e6e227a0632001126ef5c18235dac580aaf1111bcd4c01c9ad8e823225c8
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

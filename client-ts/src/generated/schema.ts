@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 1ae8e73c4409e3d47a80772f6373ab61222cdbbf346a91e93897c98522169b4c
+// Types: b082e6e227a0632001126ef5c18235dac580aaf1111bcd4c01c9ad8e823225c8
 
 export interface components {
     schemas: {
@@ -1152,7 +1152,7 @@ export interface components {
             status: "processed";
         };
         /**
-         * @description What a gateway said about some rows.
+         * @description What was said about some rows.
          */
         GatewayWords: {
             message: string;
@@ -1161,6 +1161,11 @@ export interface components {
              */
             code: string;
             rows: number;
+            /**
+             * @description Whose words the message is.
+             * @enum {string}
+             */
+            by: "gateway" | "reelq";
         };
         /**
          * @description The process answers.

@@ -10,6 +10,9 @@ import { Rows } from "./rows.ts";
 import type { Sheet } from "./sheets.ts";
 
 const POLL_MS = 5_000;
+/** The scheduler settles budgets every second; without one, a campaign does not wait for it. */
+const SETTLE_POLL_MS = 1_000;
+const SETTLES_WITHIN_MS = 10_000;
 const IDLE_MS = 60_000;
 
 /** A row that a template, a prompt with `{{ column }}`, a mapping or a key makes a job of. */
@@ -88,12 +91,17 @@ export class Campaigns extends Rows {
     return (await this.#calls.call("campaigns_cancel", { ...rest, path: { name }, body: { discard } })) as CancelledCampaign;
   }
 
-  /** Wait until all of its jobs have ended. Jobs that wait for a person keep it open. */
+  /** Wait until all of its jobs have ended and its budget has their costs. Jobs that wait for a person keep it open. */
   async wait(name: string, options: WaitOptions = {}): Promise<Campaign> {
+    let endedAt: number | undefined;
     return waitFor(`campaign ${name}`, options, async (leftMs, request) => {
       const campaign = await this.get(name, request);
-      if (campaign.finished >= campaign.total) return { done: campaign };
-      await sleep(Math.min(POLL_MS, leftMs), request.signal);
+      const ended = campaign.finished >= campaign.total;
+      if (ended) {
+        endedAt ??= Date.now();
+        if (!campaign.budget?.reserved || Date.now() - endedAt >= SETTLES_WITHIN_MS) return { done: campaign };
+      }
+      await sleep(Math.min(ended ? SETTLE_POLL_MS : POLL_MS, leftMs), request.signal);
       return { still: `${campaign.finished} of ${campaign.total} jobs have ended` };
     });
   }

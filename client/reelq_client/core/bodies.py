@@ -39,6 +39,8 @@ class Body:
                 self.size = path.stat().st_size
             except OSError as exc:
                 raise ConfigurationError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+            if path.is_dir():
+                raise ConfigurationError(f"{path}: is a directory; give a file")
         else:
             named = getattr(source, "name", "")
             guessed = name or (named if isinstance(named, str) else "")

@@ -29,7 +29,7 @@ class ConnectionFailed(ReelqError):
 
 
 class WaitTimeout(ReelqError, TimeoutError):
-    """A job did not finish in time; it continues."""
+    """A job or a campaign did not finish in time; it continues."""
 
 
 class DownloadFailed(ReelqError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -57,11 +57,12 @@ class CampaignRowDetail(CampaignRow):
 
 
 class GatewayWords(Model):
-    """What a gateway said about some rows."""
+    """What was said about some rows, by the gateway or by reelq."""
 
     message: str
     code: str
     rows: int
+    by: Open[Literal["gateway", "reelq"]] = "gateway"
 
 
 class RowReason(Model):

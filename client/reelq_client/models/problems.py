@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -9,6 +10,7 @@ from pydantic import Field, ValidationError
 from reelq_client.models.base import Model
 
 _SHOWN_CHARS = 200
+_TAG = re.compile(r"<[^>]*>")
 
 
 class FieldError(Model):
@@ -51,8 +53,11 @@ class Problem(Model):
         try:
             found = cls.model_validate_json(body)
         except ValidationError:
-            text = " ".join(body[:2_000].decode(errors="replace").split())[:_SHOWN_CHARS]
-            detail = "not ready yet; try again later" if status == 202 else text or "no explanation"
+            text = " ".join(_TAG.sub(" ", body[:2_000].decode(errors="replace")).split())[:_SHOWN_CHARS]
+            foreign = (
+                f"the answer is not in reelq's form; check the URL of the API, and any proxy: {text or 'it is empty'}"
+            )
+            detail = "not ready yet; try again later" if status == 202 else foreign
             return cls(status=status, detail=detail, code=f"http_{status}")
         changes: dict[str, Any] = {} if found.code else {"code": f"http_{status}"}
         return found.model_copy(update=changes | {"status": status})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reelq_client.core.binding import Awaiting, Blocking, call, pages
-from reelq_client.core.errors import ConfigurationError
+from reelq_client.core.errors import ConfigurationError, ConnectionFailed, Unavailable, WaitTimeout
 from reelq_client.core.requests import Answer, Flow, Pause, Request, as_json, given
 from reelq_client.models.access import Decision
 from reelq_client.models.base import Page
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _ONE = "/v1/campaigns/{name}"
 _LOOK_EVERY_S = 5.0
+_SETTLES_WITHIN_S = 10.0
+"""How long after its last job a budget may still hold reservations; the scheduler settles it every second."""
 _LONG_S = 600.0
 NO_LIMIT = "none"
 
@@ -163,13 +166,14 @@ class CampaignRoutes(RowRoutes, ResultRoutes):
         return _get(name)
 
     @call
-    def wait(self, name: str) -> Flow[Campaign]:
-        """Wait until every job of a campaign is terminal. Held and paused jobs keep it waiting."""
-        while True:
-            found = yield from _get(name)
-            if found.finished >= found.total:
-                return found
-            yield Pause(_LOOK_EVERY_S)
+    def wait(self, name: str, timeout: float | None = None) -> Flow[Campaign]:
+        """Wait until every job of a campaign is terminal and its budget has their costs, and return it. Held and paused
+        jobs keep it waiting. `timeout` in seconds; None: no limit.
+
+        Raises:
+            WaitTimeout: it did not finish in time; it continues.
+        """
+        return _wait_for(name, timeout)
 
     @call
     def update(
@@ -287,6 +291,31 @@ def _checked(operation: str, route: str, rows: Rows, query: Mapping[str, Any], w
             timeout_s=_LONG_S,
         )
     )
+
+
+def _wait_for(name: str, timeout: float | None) -> Flow[Campaign]:
+    """A campaign once it has ended; an outage of the API does not end the wait."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    ended_at: float | None = None
+    while True:
+        pause_s = _LOOK_EVERY_S
+        try:
+            found = yield from _get(name)
+        except (ConnectionFailed, Unavailable):
+            if deadline is not None and time.monotonic() + pause_s >= deadline:
+                raise
+            yield Pause(pause_s)
+            continue
+        if found.finished >= found.total:
+            ended_at = time.monotonic() if ended_at is None else ended_at
+            if not found.budget or not found.budget.reserved or time.monotonic() - ended_at >= _SETTLES_WITHIN_S:
+                return found
+            pause_s = 1.0
+        left_s = pause_s if deadline is None else deadline - time.monotonic()
+        if left_s <= 0:
+            done = f"{found.finished} of {found.total} jobs have ended"
+            raise WaitTimeout(f"campaign {name!r} did not finish within {timeout:g} s: {done}; it continues")
+        yield Pause(min(pause_s, left_s))
 
 
 def _get(name: str) -> Flow[Campaign]:

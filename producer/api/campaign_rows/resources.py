@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, RootModel
@@ -86,11 +86,12 @@ class RowPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayWords:
-    """What a gateway said about some rows."""
+    """What was said about some rows."""
 
     message: str
     code: Annotated[str, Field(description="The gateway's own; empty: none.")]
     rows: int
+    by: Annotated[Literal["gateway", "reelq"], Field(description="Whose words the message is.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

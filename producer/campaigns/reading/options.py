@@ -51,6 +51,11 @@ class ReadingOptions:
         return {"map": self.names, "key": self.key} if self.names or self.key else None
 
     @property
+    def filled(self) -> frozenset[str]:
+        """The fields that the template fills."""
+        return frozenset() if self.template is None else self.template.fills
+
+    @property
     def free_names(self) -> bool:
         """Whether objects may have names of their own, which a template or the mapping uses."""
         return self.template is not None or bool(self.mapping or self.remembered or self.key)

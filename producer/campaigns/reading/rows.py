@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -27,7 +28,7 @@ from producer.campaigns.reading.table import (
     named,
 )
 from producer.campaigns.reading.words import OURS, field_of, folded
-from producer.errors import BadRow
+from producer.errors import BadRow, CellError
 from producer.intake.intake import Row
 from producer.intake.job_spec import MAX_METADATA_BYTES
 from producer.wording import plural
@@ -66,11 +67,10 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
         values = {name: _text_at(row, index) or "" for name, index in names_of.items()}
         shown = {name: row.shown[index] for name, index in names_of.items() if index in row.shown}
         table.report.empty.update(name for name in wanted if not values[name])
-        try:
-            fields, cells = _fields(table, columns, row), cells_of(row.cells, own)
-            yield Row(where, fields, called, row.number, key, entity, values, cells=cells, shown=shown)
-        except InvalidInput as exc:
-            yield BadRow(exc.problems, where, row.number, key)
+        read = _fields(table, columns, row)
+        cells = cells_of(row.cells, own)
+        made = Row(where, read.fields, called, row.number, key, entity, values, cells=cells, shown=shown)
+        yield _bad(made, read, options) if read.problems else made
     if (source := formatted.formats) is not None:
         table.report.formats = source.of_columns(own)
     for name, count in table.report.empty.items():
@@ -133,10 +133,27 @@ def _later_header(table: Table) -> int | None:
     return None
 
 
-def _fields(table: Table, columns: Columns, row: TableRow) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the cells of a row say. `unread`: the fields whose cells cannot be read, which `problems` says."""
+
+    fields: dict[str, Any]
+    problems: list[Problem]
+    unread: set[str]
+
+
+def _bad(row: Row, read: _Read, options: ReadingOptions) -> BadRow:
+    """A row with cells that cannot be read, with what is wrong with its other cells too: all is corrected at once."""
+    others = row.bad(row.faults(without=read.unread | options.filled))
+    cells = [*(CellError(item.field, item.message) for item in read.problems), *others.cells]
+    return BadRow([*read.problems, *others.problems], row.where, row.number, row.key, cells)
+
+
+def _fields(table: Table, columns: Columns, row: TableRow) -> _Read:
     problems = list(_without_column(table, row))
     fields: dict[str, Any] = {}
     kept: dict[str, str] = {}
+    unread = set()
     for index, cell in enumerate(row.cells):
         if is_empty(cell):
             continue
@@ -153,11 +170,10 @@ def _fields(table: Table, columns: Columns, row: TableRow) -> dict[str, Any]:
             fields[field] = _value(field, cell, decimal_comma=table.decimal_comma)
         except ValueError as exc:
             problems.append(Problem(named(table.columns, index), str(exc)))
+            unread.add(field)
     if kept and not problems:
         problems += _add_kept(fields, kept)
-    if problems:
-        raise InvalidInput(problems)
-    return fields
+    return _Read(fields, problems, unread)
 
 
 def _without_column(table: Table, row: TableRow) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from producer.campaigns.reading.words import RESULT_COLUMNS
 from producer.campaigns.reasons import advice_on
 from producer.campaigns.results.results import Result
+from storage.jobs.reasons import OWN_WORDS
 from storage.jobs.states import JobState
 
 
@@ -77,13 +78,16 @@ def _advice(result: Result, words: Words) -> str | None:
     if result.row.state is JobState.SUCCEEDED or result.row.reason is None:
         return None
     error = result.job.error or {}
-    found = advice_on(result.row.reason, error.get("stage"), error.get("modality"))
+    campaign = result.job.campaign or ""
+    found = advice_on(result.row.reason, error.get("stage"), error.get("modality"), campaign=campaign)
     return found.get(words.language) or None
 
 
 def gateways_words(error: Mapping[str, Any] | None) -> str | None:
     """What the gateway itself said about a failure; None: it said nothing."""
-    said = (error or {}).get("message")
+    if error is None or error.get("code") in OWN_WORDS:
+        return None
+    said = error.get("message")
     return str(said) if said else None
 
 

@@ -126,6 +126,8 @@ def cancel(
         done = door.cancel_campaign(name, discard=discard)
     if how.as_json:
         print_json({"campaign": name, **done})
+    elif not any(done.values()):
+        typer.echo(f"{name}: every job has ended; nothing is left to cancel")
     else:
         typer.echo(
             f"{name}: {done['cancelled']} cancelled, {done['asked']} being cancelled by their gateways, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -19,5 +20,6 @@ def init(
     name = directory.resolve().name or "campaign"
     sheet, template = write_starter(directory, name)
     typer.echo(f"{sheet}\n{template}\n")
-    typer.echo(f"reelq campaign plan {sheet} --template {template} --key sku")
-    typer.echo(f"reelq campaign run {sheet} --template {template} --key sku --name {name} --wait")
+    options = f"{quote(str(sheet))} --template {quote(str(template))} --key sku"
+    typer.echo(f"reelq campaign plan {options}")
+    typer.echo(f"reelq campaign run {options} --name {quote(name)} --wait")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from producer.cli.campaigns.plan_text import rows_text
@@ -69,7 +70,7 @@ def proof_lines(counts: Mapping[str, int] | None, ending: Sequence[Mapping[str, 
     ]
     yield f"  proofs     {plural(counts['rows'], 'row')}: {' · '.join(said)}"
     if counts["expired"]:
-        yield f"             `reelq campaign reroll {name}` makes expired drafts again, which is billed"
+        yield f"             `reelq campaign reroll {quote(name)}` makes expired drafts again, which is billed"
     for group in ending[:_SHOWN_ENDS]:
         more = " …" if group["rows"] > _SHOWN_ROWS else ""
         shown = rows_text(group["numbers"][:_SHOWN_ROWS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from shlex import quote
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,7 +80,7 @@ def edit_lines(edited: Mapping[str, Sequence[int]], name: str | None) -> Iterato
     if rows := edited["again"]:
         yield f"  edited     {rows_text(rows)}: failed without a bill, so the new request is made"
     if rows := edited["paid_for"]:
-        again = f"`reelq campaign reroll {name} --rows {_option(rows)}`"
+        again = f"`reelq campaign reroll {quote(name or 'NAME')} --rows {_option(rows)}`"
         yield f"  edited     {rows_text(rows)}: submitted or paid for already, so the old request stays; {again} makes"
         yield "             the new one, which is billed again"
 

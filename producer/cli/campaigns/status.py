@@ -17,7 +17,6 @@ from producer.cli.shared.output import print_json
 from producer.web.language import LANGUAGES, catalogue
 from producer.wording import plural
 from storage.campaigns.reviews import Review
-from storage.jobs.reasons import OWN_WORDS
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -80,7 +79,7 @@ def _group(group: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {group['state']:<10} {plural(group['rows'], 'row')}{shown}: {group['meaning']['en']}{what}"
     if group["advice"]["en"]:
         yield f"             {group['advice']['en']}"
-    speaker = "" if group["code"] in OWN_WORDS else "the gateway said: "
     for words in group["said"]:
+        speaker = "the gateway said: " if words["by"] == "gateway" else ""
         code = f"{words['code']}: " if words["code"] else ""
         yield f"             {speaker}{one_line(code + words['message'])}"

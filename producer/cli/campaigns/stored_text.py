@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from producer.campaigns.left_behind import MOST
@@ -21,7 +22,7 @@ def stored_lines(stored: Mapping[str, Any], name: str, start: Start, held: str |
     yield f"{name}: {plural(stored['rows'], 'row')}, {stored['created']} new{known}{waits}"
     if stored["proofs"] is not None and stored["created"]:
         made = "makes the finals" if stored["proofs"]["drafts"] + stored["proofs"]["looks"] else "only marks them"
-        yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {name}` {made}"
+        yield f"{name}: {kinds_text(stored['proofs'])}; `reelq campaign approve {quote(name)}` {made}"
     if held is not None:
         yield f"{name} {held}"
     if stored["differs"]:
@@ -42,7 +43,9 @@ def _left_behind(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[str]:
     yield "             still waiting; to prevent that they are generated and billed:"
     for row in rows[:_NAMED]:
         yield "             " + (
-            f"reelq campaign cancel {name} --key {row['key']}" if row["key"] else f"reelq jobs cancel {row['job_id']}"
+            f"reelq campaign cancel {quote(name)} --key {quote(row['key'])}"
+            if row["key"]
+            else f"reelq jobs cancel {row['job_id']}"
         )
 
 

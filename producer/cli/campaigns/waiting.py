@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -70,7 +71,7 @@ def see_through(rows: RunRows, ids: Sequence[UUID], name: str, still: list[dict[
     except StandsStill as exc:
         counts, why = exc.counts, exc.why
     except KeyboardInterrupt:
-        say(f"stopped waiting; the jobs continue (`reelq campaign status {name}`)")
+        say(f"stopped waiting; the jobs continue (`reelq campaign status {quote(name)}`)")
         raise
     why = [*why, *rows.awaiting_review(ids)]
     for item in why:

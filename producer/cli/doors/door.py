@@ -18,11 +18,13 @@ Action = Literal["adopt", "resubmit", "abandon"]
 
 @dataclass(frozen=True, slots=True)
 class VideoPlace:
-    """Where a video lies; `link`: a link that needs no key, or why there is none."""
+    """Where a video lies; `link`: a link that needs no key, or why there is none; `note`: where it does not work, and
+    what to do about that, "": it works wherever the store is reached."""
 
     video: str
     playable: str | None
     link: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

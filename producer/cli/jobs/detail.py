@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -96,6 +97,8 @@ def _video(job: JobView, place: VideoPlace | None) -> Iterator[tuple[str, str]]:
     if place.playable:
         yield "playable", place.playable
     yield "open", place.link
+    if place.note:
+        yield "", place.note
 
 
 def format_line(found: Mapping[str, Any]) -> str:
@@ -161,7 +164,7 @@ def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
 
 def wait_line(job: JobView, wait: WaitReason) -> str:
     """One reason why a job waits, as a sentence."""
-    found = wait.values
+    found, campaign = wait.values, quote(job.campaign or "")
     match wait.code:
         case "submits_held":
             if found["hold"] == RESTORED:
@@ -170,17 +173,17 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "tried_again":
             return f"retry in {duration(found['seconds'])}: {found['reason']}"
         case "paused":
-            return f"the campaign is paused; continue it with `reelq campaign resume {job.campaign}`"
+            return f"the campaign is paused; continue it with `reelq campaign resume {campaign}`"
         case "kept_back":
-            return f"the campaign runs its first rows only; `reelq campaign resume {job.campaign}` submits the rest"
+            return f"the campaign runs its first rows only; `reelq campaign resume {campaign}` submits the rest"
         case "before_start":
-            when = f"`reelq campaign set {job.campaign} --start-at`"
+            when = f"`reelq campaign set {campaign} --start-at`"
             return f"the campaign starts at {_clock(found['until'])}; {when} changes that"
         case "quiet_hours":
-            when = f"`reelq campaign set {job.campaign} --quiet-hours`"
+            when = f"`reelq campaign set {campaign} --quiet-hours`"
             return f"the campaign has quiet hours until {_clock(found['until'])}; {when} changes them"
         case "max_concurrent":
-            most = f"`reelq campaign set {job.campaign} --max-concurrent`"
+            most = f"`reelq campaign set {campaign} --max-concurrent`"
             return f"the campaign runs {found['used']} of at most {found['most']} jobs at once; {most} changes that"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
@@ -198,7 +201,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "removing":
             return f"account {found['account']} is being removed; add another that can serve this job"
         case "suspended":
-            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+            repair = f"repair its key or credit, then run `reelq accounts resume {found['account']}`"
+            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}; {repair}"
         case "misrouted":
             return (
                 f"the base_url of {_of(found)} does not lead to its gateway's API since {_clock(found['since'])}; "
@@ -247,5 +251,5 @@ def _whose(found: Mapping[str, Any]) -> str:
 
 
 def _raise(found: Mapping[str, Any], to: str = "…") -> str:
-    what = f"campaign set {found['campaign']!r}" if found["campaign"] else "tenants set TENANT"
+    what = f"campaign set {quote(found['campaign'])}" if found["campaign"] else "tenants set TENANT"
     return f"run `reelq {what} --budget {to}`"

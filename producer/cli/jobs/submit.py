@@ -15,6 +15,7 @@ from producer.cli.shared.output import print_json, say
 from producer.cli.shared.progress import watch
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -152,7 +153,20 @@ def _deadline(text: str | None) -> str | float | None:
 
 
 def _see_through(door: Door, job: JobView, timeout: float | None) -> JobView:
-    watch(door, [job.id], "1 job", deadline_s=timeout)
+    """Wait for a job; a reason for which it waits in the queue is said once, because it may wait for a person."""
+    said: set[str] = set()
+
+    def say_why() -> tuple[()]:
+        found = door.detail(job.id)
+        for wait in found.waits if found.job.state == JobState.QUEUED else ():
+            if wait.code not in said:
+                from producer.cli.jobs.detail import wait_line  # brings rich, as below
+
+                said.add(wait.code)
+                say(f"waits: {wait_line(found.job, wait)}")
+        return ()  # it waits on: what is repaired meanwhile goes on by itself
+
+    watch(door, [job.id], "1 job", deadline_s=timeout, standstill=say_why)
     return door.detail(job.id).job
 
 

@@ -26,7 +26,7 @@ def login(
     """Use the API of a server elsewhere from now on. The key is checked, then kept in a file that only you can read."""
     key = sys.stdin.readline() if key_stdin else _ask()
     if not (key := key.strip()):
-        raise InvalidInput([Problem("", "the key is missing; `reelq keys create` at the server makes one")])
+        raise InvalidInput([Problem("", "the key is missing; `reelq keys create --name NAME` at the server makes one")])
     with Reelq(url, key) as reelq:
         tenant = reelq.tenant.get()
         path = store_login(Login(reelq.base_url, key))

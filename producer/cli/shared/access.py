@@ -13,7 +13,7 @@ from producer.cli.login.stored import api_of
 from producer.cli.shared.data_dir import directory
 from producer.errors import JobNotFound
 from seedance.problems import InvalidInput, Problem
-from storage.actors import acting, user_of
+from storage.actors import Kind, acting, user_of
 from storage.database import Connection, DatabaseUnavailable, connect
 from storage.jobs import search
 
@@ -40,7 +40,7 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     where = directory(ctx, given)
     if (api := api_of(where)) is not None:
         raise InvalidInput([Problem("", ONLY_THERE.format(command=ctx.command_path, url=api.url))])
-    ctx.with_resource(acting(user_of("command line")))
+    ctx.with_resource(acting(user_of(Kind.COMMAND_LINE)))
     return load_settings(where, check_outbound=False)
 
 

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from producer.http.problems import ApiProblem
+from storage.actors import Kind
 from storage.database import DatabaseUnavailable
 from storage.tenants.keys import ALL_SCOPES, PREFIX, Scope
 from storage.tenants.sessions import LIFE_S
@@ -33,7 +34,7 @@ class Principal:
     key_id: str | None
     jobs_per_minute: int | None = None
     """How many jobs the tenant may enqueue; None: no limit."""
-    actor: str = "local program"
+    actor: str = Kind.LOCAL_PROGRAM.value
     """Who they are, for the events of what they decide."""
 
     @property
@@ -80,7 +81,7 @@ def missing_scope(scope: str) -> ApiProblem:
     """The error for a key without the scope."""
     detail = f"the key does not have the scope {scope}"
     return ApiProblem(
-        403, "missing_scope", detail, advice=f"Create a key with it: `reelq keys create --scope {scope}`."
+        403, "missing_scope", detail, advice=f"Create a key with it: `reelq keys create --name NAME --scope {scope}`."
     )
 
 
@@ -90,7 +91,7 @@ def unauthorized(detail: str) -> ApiProblem:
         401,
         "unauthorized",
         detail,
-        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; create one with `reelq keys create`.",
+        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; `reelq keys create --name NAME` makes one.",
         headers={"WWW-Authenticate": 'Bearer realm="reelq"'},
     )
 

@@ -58,7 +58,7 @@ def check_bind(host: str, settings: Settings) -> None:
     with connect(settings.require_database_url()) as conn:
         if keys.any_in_use(conn):
             return
-    message = f"other machines can reach {host}, and there is no key; run `reelq keys create`, or set this"
+    message = f"other machines can reach {host}, and there is no key; run `reelq keys create --name NAME`, or set this"
     raise InvalidInput([Problem("api_key", message)])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from producer.http.doors.auth import LOCAL, Principal, is_same, unauthorized
-from storage.actors import actor_of_key
+from storage.actors import Kind, actor_of_key
 from storage.database import Database, DatabaseUnavailable
 from storage.tenants import keys, sessions, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey
@@ -46,7 +46,7 @@ class KeyRing:
         """
         if is_same(key, self.configured):
             limit = await self._limits.get(DEFAULT_TENANT)
-            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, "key of the settings")
+            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, Kind.SETTINGS_KEY.value)
         public = keys.key_id(key)
         found = None if public is None else await self._keys.get(public)
         if found is None or not found.matches(key):
@@ -67,7 +67,7 @@ class KeyRing:
             if self.configured is None or found.configured_hash != keys.hash_of(self.configured):
                 return None
             limit = await self._limits.get(DEFAULT_TENANT)
-            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, "session of the key of the settings")
+            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, Kind.SETTINGS_SESSION.value)
         scopes = keys.effective_scopes(found.scopes or (), found.tenant)
         actor = actor_of_key(found.key_name or "", found.key_id, session=True)
         return Principal(found.tenant, scopes, found.key_id, found.jobs_per_minute, actor)

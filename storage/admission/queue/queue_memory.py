@@ -1,14 +1,15 @@
-"""Remember for a second which tenants have nothing that an account can serve, so that it is not asked in each round.
+"""Remember for a while which tenants have nothing that an account can serve, so that it is not asked in each round.
 
 To find nothing, a claim walks over all places of a tenant, or of all tenants: a leap in an index for each, for each
 account, in each round. Where claims find less than they ask for and the queue has many places, all places are read
 once, and the walks of the next second leave out what is known to be in vain: tenants, and of a tenant with many places
-all shares but those that the account can serve.
+all shares but those that the account can serve. If very many tenants wait, that is the part of them that the round
+looks at. What took long to read is remembered for longer, so that reading takes a small part of the time.
 
 This only delays: a claim never gets what it would not get without it. What a tenant enqueues that is not in the
 memory at all is seen at once; a job of another kind than all that its tenant had waiting, at accounts that can serve
-none of those, waits for a second at most. Times, budgets, limits and pauses of campaigns are not remembered, and claims
-that want only jobs that came back, or only others, remember nothing.
+none of those, waits for a second at most, or for as long as what was read is remembered. Times, budgets, limits and
+pauses of campaigns are not remembered, and claims that want only jobs that came back, or only others, remember nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from storage.admission.queue.share_walks import KEY, ORDER, PLACE, SHARE, NextShares, NextTenants
+from storage.admission.queue.window import Window, next_window, walk_tenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.database import Connection
 from storage.jobs.claims import ROUTE
@@ -33,18 +35,23 @@ WALKED, FEW_SHARES = 16, 8
 """A walk over more shares than this, to find one that the account can serve, shows that a memory is of use. It is used
 where the account can serve one share in as many at most, and at most `FEW_SHARES`."""
 
-_FIRST: LiteralString = f"""
-SELECT tenant, {PLACE}, gateways, barred_accounts
-FROM jobs WHERE state = 'queued' AND priority = p.priority"""  # noqa: S608 - put together from constants
+MANY, MANY_SHARES = 300_000, 50_000
+"""With more places than `MANY` at a priority, of the tenants that are looked at, nothing is remembered, and of a tenant
+with more than `MANY_SHARES` not its shares: to read them would take seconds."""
+LARGE = 2_000
+"""With more places than this, walks in vain take so long that the places are read before there is one."""
+READING = 20
+"""What was read is remembered for as many times as long as it took to read."""
+
+_WALK: LiteralString = walk_tenants(
+    f"tenant, {PLACE}, gateways, barred_accounts",
+    "FROM jobs WHERE state = 'queued'",
+    ORDER,
+    f"({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route)",
+)
 _PLACES: LiteralString = f"""
 SELECT w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts, count(*)
-FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
-    WITH RECURSIVE walk AS (
-        ({_FIRST} {ORDER})
-        UNION ALL
-        SELECT n.* FROM walk w CROSS JOIN LATERAL (
-            {_FIRST} AND ({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route) {ORDER}) n
-    ) SELECT * FROM walk) w
+FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL ({_WALK} LIMIT {MANY}) w
 GROUP BY w.tenant, p.priority, w.pin, w.lane, w.route, w.gateways, w.barred_accounts
 """  # noqa: S608 - as above
 
@@ -73,31 +80,61 @@ _Shares = dict[int, set[_Share]]
 class QueueMemory:
     """What one scheduler remembers of the queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        """`at_once`: read the places at first, before a walk is in vain."""
         self._kinds: list[_Kind] = []
         self._places: dict[str, dict[int, set[int]]] = {}
         self._shares: dict[tuple[str, int], _Shares] = {}
         """Those of tenants, at priorities, with many places."""
-        self._read_at: float | None = None
+        self.window = Window()
+        """The tenants to look at."""
+        self._since: float | None = None
+        """Since when (`time.monotonic`) these are looked at."""
+        self._has_read = False
+        """Whether the places were read since then."""
+        self._age_s = AGE_S
+        """For how long they are looked at and remembered."""
         self._wanted: dict[_Who, set[int]] = {}
         self._barren: dict[_Who, frozenset[str]] = {}
         self._known: dict[_Who, Mapping[str, Collection[tuple[int, *_Share]]]] = {}
-        self._is_of_use = False
-        """Whether a claim found less than it asked for, or would have, since the places were read."""
+        self._is_of_use = at_once
+        """Whether a claim found less than it asked for, or would have, since the places were read; or they are
+        very many."""
+        self._is_used_up = False
+        """Whether a claim found fewer tenants than it asked for in this window."""
+
+    def begin(self, conn: Connection) -> None:
+        """Begin a round: of the tenants that follow, unless all are looked at, or these have more and were read."""
+        if not self.window.is_whole and (self._is_used_up or not self._has_read):
+            self._since = None
+        self.prepare(conn)
 
     def prepare(self, conn: Connection) -> None:
         """Forget what is too old; read the places again if that is of use."""
-        if self._read_at is not None and time.monotonic() - self._read_at <= AGE_S:
-            return
+        now = time.monotonic()
+        if self._since is None or now - self._since > self._age_s:
+            self._forget()
+            self.window, self._since, self._age_s = next_window(conn, self.window), now, AGE_S
+            self._has_read = self._is_used_up = False
+        if self._is_of_use and not self._has_read:
+            began = time.monotonic()
+            self._read(conn)
+            self._age_s = max(AGE_S if self.window.is_whole else 0.0, READING * (time.monotonic() - began))
+            self._since = time.monotonic()
+
+    def _forget(self) -> None:
         self._kinds, self._places, self._shares = [], {}, {}
         self._wanted, self._barren, self._known = {}, {}, {}
-        if self._is_of_use:
-            self._read(conn)
 
     def _read(self, conn: Connection) -> None:
-        self._read_at, self._is_of_use = time.monotonic(), False
-        rows = conn.execute(_PLACES).fetchall()
-        if sum(row[-1] for row in rows) <= FEW:
+        self._forget()
+        self._has_read, self._is_of_use = True, False
+        rows = conn.execute(_PLACES, self.window.parameters).fetchall()
+        of_priority = Counter[int]()
+        for _, priority, *_, count in rows:
+            of_priority[priority] += count
+        self._is_of_use = of_priority.total() > LARGE
+        if of_priority.total() <= FEW or max(of_priority.values()) == MANY:
             return
         numbers: dict[tuple[object, ...], int] = {}
 
@@ -113,7 +150,7 @@ class QueueMemory:
             places[tenant][priority].add(number_of(*kind))
             sizes[tenant, priority] += count
         self._places = places
-        many = [of_tenant for of_tenant, size in sizes.items() if size > FEW]
+        many = [of_tenant for of_tenant, size in sizes.items() if FEW < size <= MANY_SHARES]
         if many:
             parameters = {"tenants": [tenant for tenant, _ in many], "priorities": [priority for _, priority in many]}
             self._shares = {of_tenant: defaultdict(set) for of_tenant in many}
@@ -186,7 +223,9 @@ class QueueMemory:
 
     def note(self, question: NextTenants | NextShares, *, is_short: bool) -> None:
         """Note whether a question was answered with less than it asked for, or after a long walk."""
-        self._is_of_use |= is_short and question.seeker.which is Which.ANY
+        if is_short and question.seeker.which is Which.ANY:
+            self._is_of_use = True
+            self._is_used_up |= isinstance(question, NextTenants)
 
     def _wanted_by(self, seeker: Seeker) -> set[int]:
         who = _who(seeker)

@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.admission.campaign_pace import HAS_ROOM, IS_OPEN, used_of
+from storage.admission.queue.window import Window, walk_tenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.admission.side_by_side import Question
 from storage.database import Connection
@@ -59,12 +60,15 @@ def _is_wanted(of_place: LiteralString) -> LiteralString:
 
 
 # The priorities are walked one by one: the index has them in descending order, and a leap needs one direction. OFFSET
-# lets PostgreSQL read the turns of an account at once, and not tenant by tenant. Only when those that come next have
-# nothing, the others are put in order, too.
+# lets PostgreSQL read the turns of an account at once, and not tenant by tenant: those of tenants that wait, because it
+# may have served very many others. Only when those that come next have nothing, the others are put in order, too.
+# Beside a part of the tenants, those that an account serves alone are looked at, which may be in no part for long.
 _AHEAD = 4
 _IN_TURN: LiteralString = """
         SELECT names.*, u.taken, u.campaign, u.pin, u.share_taken
-        FROM names LEFT JOIN (SELECT * FROM account_turns WHERE account = a.account OFFSET 0) u USING (tenant)
+        FROM names LEFT JOIN (
+            SELECT * FROM account_turns WHERE account = a.account AND tenant = ANY(ARRAY(SELECT tenant FROM names))
+            OFFSET 0) u USING (tenant)
         WHERE (a.served IS NULL OR names.tenant = ANY(a.served)) AND names.tenant <> ALL(a.besides)
           AND NOT a.barren ? names.tenant
         ORDER BY u.served_at NULLS FIRST, names.tenant"""
@@ -80,13 +84,13 @@ def _tenants(queued: LiteralString) -> LiteralString:
     wanted = _is_wanted(f"{rows} AND {NO_CAMPAIGN} = v.campaign AND {_PIN} = v.pin")
     return f"""
 WITH {_ASKED}, queue AS MATERIALIZED (
-    SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
-        WITH RECURSIVE walk AS (
-            (SELECT tenant {queued} AND priority = p.priority {ORDER})
-            UNION ALL
-            SELECT n.tenant FROM walk w CROSS JOIN LATERAL (
-                SELECT tenant {queued} AND priority = p.priority AND tenant > w.tenant {ORDER}) n
-        ) SELECT tenant FROM walk) w
+    SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority)
+    CROSS JOIN LATERAL ({walk_tenants("tenant", queued, ORDER, "tenant > w.tenant")}) w
+    UNION
+    SELECT p.priority, o.tenant FROM (SELECT DISTINCT unnest(served) AS tenant FROM asked) o
+    CROSS JOIN generate_series(9, 0, -1) AS p(priority)
+    CROSS JOIN LATERAL (SELECT {queued} AND priority = p.priority AND tenant = o.tenant {ORDER}) one
+    WHERE %(is_part)s
 ), names AS MATERIALIZED (
     SELECT q.tenant, array_agg(q.priority ORDER BY q.priority DESC) AS priorities, coalesce(min(n.weight), 1) AS weight
     FROM queue q LEFT JOIN tenants n ON n.name = q.tenant
@@ -279,18 +283,21 @@ class NextShares(Question):
         self.found.append(Share((campaign, pin), tuple(Spot(*spot) for spot in spots), *of))
 
 
-def find_tenants(conn: Connection, asked: Sequence[NextTenants]) -> None:
-    """Answer these questions."""
-    _find(conn, _TENANTS, asked)
+def find_tenants(conn: Connection, asked: Sequence[NextTenants], window: Window) -> None:
+    """Answer these questions, from the tenants of a window."""
+    _find(conn, _TENANTS, asked, window.parameters | {"is_part": not window.is_whole})
 
 
 def find_shares(conn: Connection, asked: Sequence[NextShares]) -> None:
     """Answer these questions."""
-    _find(conn, _SHARES, asked)
+    _find(conn, _SHARES, asked, {})
 
 
 def _find(
-    conn: Connection, sql: Mapping[bool, LiteralString], asked: Sequence[NextTenants] | Sequence[NextShares]
+    conn: Connection,
+    sql: Mapping[bool, LiteralString],
+    asked: Sequence[NextTenants] | Sequence[NextShares],
+    more: Mapping[str, object],
 ) -> None:
     for again, statement in sql.items():
         own = [question for question in asked if (question.seeker.which is Which.TRIED) is again]
@@ -313,6 +320,6 @@ def _find(
         known_shares = [
             {"number": number, **share} for number, question in enumerate(own) for share in question.known_shares()
         ]
-        parameters = {"asked": dumps(rows), "lists": dumps(given), "known": dumps(known_shares)}
+        parameters = {**more, "asked": dumps(rows), "lists": dumps(given), "known": dumps(known_shares)}
         for number, *values in conn.execute(statement, parameters):
             own[number].add(*values)

@@ -46,11 +46,13 @@ class SmallJob:
         return document | {"links": {"self": own, **video}}
 
 
+# The tenant as an expression: see `storage.jobs.queries`.
 _SMALL: LiteralString = """
 SELECT j.id, j.tenant, j.state, c.name AS campaign, j.idempotency_key, j.priority, j.tags, j.metadata, j.account,
        j.gateway, j.model, j.attempt, j.error, j.cost, j.seed, j.created_at, j.updated_at, j.finished_at,
        j.state = 'succeeded' AND j.deleted_at IS NULL AND j.object_key IS NOT NULL AS has_video
-FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ANY(%(ids)s) AND j.tenant = ANY(%(tenants)s)
+FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
+WHERE j.id = ANY(%(ids)s) AND j.tenant || '' = ANY(%(tenants)s)
 """
 
 

@@ -46,7 +46,7 @@ ELSEWHERE = {"playable_copies": COPY, "looks": ATTEMPT, "messages": MESSAGE}
 
 def found(url: str) -> set[str]:
     with connect(url) as conn:
-        seen = asdict(due_duties(conn)) | asdict(due_work(conn))
+        seen = asdict(due_duties(conn)) | asdict(due_work(conn)) | {"first_poll": None}
     return {kind for kind, is_due in seen.items() if is_due}
 
 

@@ -157,5 +157,6 @@ def test_a_claim_is_a_few_statements_for_any_number_of_accounts_and_tenants(post
                 before = CountingCursor.count
                 assert len(side_by_side(conn, grants)) == 3 * accounts
                 counts.append(CountingCursor.count - before)
-    # Are there budgets? Which tenants, which shares? Lock the oldest jobs, lease them, record the turns.
-    assert counts == [6, 6]
+    # Are there budgets? Which part of the tenants, which of these, which shares? Lock the oldest jobs, lease them,
+    # record the turns.
+    assert counts == [7, 7]

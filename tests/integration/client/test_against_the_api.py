@@ -7,6 +7,7 @@ import hashlib
 import pickle
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -35,6 +36,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from tests.integration.api.api_server import bring
 from tests.media_files import clip
+from tests.waiting import PATIENCE_S
 
 S = JobState
 
@@ -167,6 +169,25 @@ def test_campaigns_of_lists_frames_and_files(reelq: Reelq, other: Reelq, tmp_pat
     with pytest.raises(NotFound):
         other.campaigns.get("spring")
     assert not list(other.campaigns.iterate())
+
+
+def test_a_campaign_is_waited_for_until_its_budget_has_the_costs(reelq: Reelq, acme: Producer) -> None:
+    def reserve(amount: int) -> None:
+        with acme.database.begin() as conn:
+            conn.execute("UPDATE budgets SET reserved = %s WHERE currency = 'USD'", (amount,))
+
+    reelq.campaigns.run("poor", [{"prompt": "a fox"}], budget="100 USD", paused=True)
+    with pytest.raises(WaitTimeout, match="0 of 1 jobs have ended; it continues"):
+        reelq.campaigns.wait("poor", timeout=0.2)
+    assert reelq.campaigns.cancel("poor").cancelled == 1
+    reserve(5)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reelq.campaigns.wait, "poor", PATIENCE_S)
+        with pytest.raises(TimeoutError):
+            waiting.result(1.0)
+        reserve(0)
+        budget = waiting.result(PATIENCE_S).budget
+    assert budget is not None and budget.reserved == 0
 
 
 def test_waiting_and_events(reelq: Reelq, acme: Producer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -61,10 +62,15 @@ def filled(servers: TestServers) -> Iterator[Database]:
 
 
 def rows_read(
-    db: Database, run: Callable[[Connection], object], *, after: Callable[[Connection], object] | None = None
+    db: Database,
+    run: Callable[[Connection], object],
+    *,
+    after: Callable[[Connection], object] | None = None,
+    planned_once: bool = False,
 ) -> int:
-    """How many rows of the large tables `run` reads, `after` a change if one is given. Nothing of it stays."""
-    with db.begin() as conn:
+    """How many rows of the large tables `run` reads, `after` a change if one is given. Nothing of it stays.
+    `planned_once`: as the scheduler claims."""
+    with db.begin(planned_once=planned_once) as conn:
         if after is not None:
             after(conn)
         before = _read_so_far(conn)
@@ -130,6 +136,27 @@ def _late(conn: Connection) -> None:
         """UPDATE jobs SET deadline_at = now() - interval '1 hour'
            WHERE id = (SELECT id FROM jobs WHERE state = 'queued' LIMIT 1)"""
     )
+
+
+def _one_account_is_late(conn: Connection) -> None:
+    """All that was queued is a due poll of one account."""
+    conn.execute(
+        """UPDATE jobs SET state = 'generating', account = 'late', attempt = 1, gateway_task_id = 'late ' || id,
+                           due_at = now() - interval '1 hour' WHERE state = 'queued'"""
+    )
+
+
+def _urgent_and_not_due(conn: Connection) -> None:
+    """As in an outage of the store."""
+    conn.execute(
+        """UPDATE jobs SET due_at = now() + interval '1 hour', generated_at = now() - interval '20 hours',
+                           video_expires_at = now() + interval '1 hour' WHERE state = 'transferring'"""
+    )
+
+
+def _leases_have_ended(conn: Connection) -> None:
+    """Jobs that were claimed and not begun."""
+    conn.execute("UPDATE jobs SET account = 'a1', due_at = now() - interval '1 minute' WHERE state = 'queued'")
 
 
 def _nothing_waits(conn: Connection) -> None:
@@ -219,6 +246,37 @@ def test_states_of_rows_of_which_one_has_several_versions_read_those(filled: Dat
 
 def test_slots_in_use_read_the_young_doubts(filled: Database) -> None:
     assert rows_read(filled, lambda conn: usage.slots_in_use(conn, 60.0, ["a1", "a2"]), after=_doubts) <= 40
+
+
+def test_slots_in_use_do_not_read_jobs_that_are_due_again(filled: Database) -> None:
+    assert rows_read(filled, lambda conn: usage.slots_in_use(conn, 60.0), after=_leases_have_ended) <= 60
+
+
+@pytest.mark.parametrize("late", [{}, {"late": 5}], ids=["free", "limited"])
+def test_an_account_with_very_many_due_polls_is_not_read_for_each_other_account(
+    filled: Database, late: dict[str, int]
+) -> None:
+    """It has 12,000, and 50 others have eight each."""
+    most = {f"a{number}": 5 for number in range(1, 50, 5)} | late
+
+    def run(conn: Connection) -> None:
+        claimed = Counter(item.account for item in claims.claim_polls(conn, 400, LEASE_S, most))
+        assert all(claimed[account] == limit for account, limit in most.items())
+        assert claimed.total() == (400 if not late else 10 * 5 + 5 + 40 * 8)
+
+    read = rows_read(filled, run, after=_one_account_is_late, planned_once=True)
+    assert read <= claims.DUE_POLLS + 4 * 400
+
+
+def test_urgent_copies_of_which_none_is_due_are_not_all_read(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hosts have a thousand each."""
+    few = claims._CLAIM_URGENT.replace(f"LIMIT {claims.URGENT_LOOKED_AT}", "LIMIT 50")
+    monkeypatch.setattr(claims, "_CLAIM_URGENT", few)
+
+    def run(conn: Connection) -> None:
+        assert claims.claim_transfers(conn, 20, LEASE_S, urgent=True) == []
+
+    assert rows_read(filled, run, after=_urgent_and_not_due, planned_once=True) <= 3 * 50 + 20
 
 
 def test_deadlines_read_the_queued_jobs_that_are_past_theirs(filled: Database) -> None:

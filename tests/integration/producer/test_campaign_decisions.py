@@ -21,16 +21,10 @@ from storage.settings import Settings
 from storage.uploads.tenant_assets import give_assets
 from tests.integration.producer.campaign_rounds import NAME, Run, enqueue, go, rows_of, run_in, states
 from tests.integration.producer.command_line import CommandLine
-from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
+from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, world_at
 from tests.integration.submitting.rounds import World
 
 RATES = [{"price": 2, "per": "call", "currency": "CNY", "as_of": "2026-11-28"}]
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DoubtfulGateway]:
-    with doubtful_gateway() as made:
-        yield made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from storage.webhooks import endpoints
 from storage.webhooks.signing import new_secret
 from tests.integration.producer.campaign_rounds import NAME, Run, enqueue, go, rows_of, run_in, states
 from tests.integration.producer.command_line import CommandLine
-from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
+from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, world_at
 from tests.integration.submitting.rounds import World
 
 _PRICE = {"per": "call", "currency": "CNY", "as_of": "2026-11-28"}
@@ -28,12 +28,6 @@ L-3,a chair,seedance-2.5,1080p
 L-4,a table,,720p
 L-5,a vase,,480p
 """
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[DoubtfulGateway]:
-    with doubtful_gateway() as made:
-        yield made
 
 
 @pytest.fixture

@@ -198,6 +198,15 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
     assert err.splitlines()[-1] == "1 of 1 job did not finish within 0.2 s; they continue"
 
 
+def test_submit_says_once_why_the_job_that_it_waits_for_waits(run: Run, producer: Producer) -> None:
+    with producer.database.begin() as conn:
+        close_account(conn, "main", Cause.ACCOUNT, "wrong key")
+    code, _, err = run("submit", "a cat", "--wait", "--timeout", "8")
+    [line] = [line for line in err.splitlines() if line.startswith("waits: main is suspended")]
+    assert code == 1
+    assert line.endswith("account_problem: wrong key; repair its key or credit, then run `reelq accounts resume main`")
+
+
 def _only(producer: Producer) -> UUID | None:
     """The only job; None while there is none."""
     with connect(producer.settings.require_database_url()) as conn:
@@ -220,7 +229,7 @@ def test_show_says_why_a_job_waits(run: Run, producer: Producer) -> None:
     _, out, _ = run("jobs", "show", str(job.id)[:23])
     assert "not seen" not in out
     assert "main is suspended until" in out
-    assert "account_problem: no credit" in out
+    assert "account_problem: no credit; repair its key or credit" in out
     [row] = json.loads(run("accounts", "list", "--json")[1])
     assert (row["state"], row["error"]) == ("suspended", "account_problem: no credit")
     assert run("accounts", "resume", "main")[0] == 0
@@ -376,7 +385,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
         assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
     last = json.loads(run("jobs", "list", "--json")[1])[0]
     assert last["reason"] == "over_budget"
-    assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
+    assert "campaign set spring --budget" in run("jobs", "show", last["id"])[1]
     assert "some jobs do not fit" in run("campaign", "status", "spring")[1]
     assert "has CNY 2.40 left, and this job may cost CNY 2.50" in run("jobs", "show", last["id"])[1]
     code, out, _ = run("campaign", "set", "spring", "--budget", "none")

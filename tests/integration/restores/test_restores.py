@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,7 @@ from storage.journal import segments
 from storage.journal.views import confirm_journal
 from storage.settings import Settings
 from tests.integration.restores.rig import JOBS, Rig, advance, enqueue, finish, submits
-from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway
+from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway
 from tests.ruled_store import refusal, ruled
 from tests.servers import Bucket, TestServers
 from tests.tcp_door import door
@@ -29,12 +28,6 @@ from worker.scheduling.restores import SETTLE_S
 from worker.submitting import submit
 
 ALL = 4 * JOBS
-
-
-@pytest.fixture
-def gateway() -> Iterator[DoubtfulGateway]:
-    with doubtful_gateway() as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from storage.bucket.objects import Objects
 from storage.database import connect, upgrade
 from storage.settings import Settings
 from tests.integration.jobs.migrations.test_migrations import migrate
 from tests.integration.restores.rig import JOBS, Rig, enqueue, finish, submits
-from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway
+from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway
 from tests.servers import TestServers
 from tests.waiting import wait_for
 
 BEFORE = "0036"
-
-
-@pytest.fixture
-def gateway() -> Iterator[DoubtfulGateway]:
-    with doubtful_gateway() as made:
-        yield made
 
 
 def test_jobs_in_every_state_go_on_after_an_upgrade(

@@ -7,12 +7,14 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
 from inspect import getattr_static
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
-from reelq_client.core.errors import ConfigurationError
+from reelq_client.core.bodies import Body
+from reelq_client.core.errors import ConfigurationError, NotFound, api_error
 from reelq_client.core.event_feed import Subscription
 from reelq_client.core.requests import Request, StoredFile
 from reelq_client.models import (
@@ -303,3 +305,18 @@ def test_a_newer_servers_words_and_members_are_kept() -> None:
         ' "reason": "x", "detail": null, "actor": null, "new": 1}'
     )
     assert str(event.target) == "dreaming" and event.model_extra == {"new": 1}
+
+
+def test_an_answer_that_is_no_answer_of_the_api_says_so() -> None:
+    page = b"<!doctype html>\n<html><head><title>Flower</title></head><body>404, not found</body></html>"
+    error = api_error(404, {}, page)
+    assert isinstance(error, NotFound)
+    said = "the answer is not in reelq's form; check the URL of the API, and any proxy: Flower 404, not found"
+    assert str(error) == f"{said} (http_404, HTTP 404)"
+
+
+def test_a_directory_in_place_of_a_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}: is a directory; give a file"):
+        Body(tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        Body(tmp_path / "none.png")

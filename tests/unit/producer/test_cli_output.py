@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from producer.cli.campaigns.stored_text import stored_lines
+from producer.cli.doors.here.jobs import link_note
 from producer.cli.jobs.detail import wait_line
 from producer.cli.shared.formatting import clean, counts_line, duration, error_line, one_line, size
 from producer.cli.shared.output import print_table
@@ -21,6 +22,7 @@ from producer.wording import plural
 from storage.admission.grants import Hold
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.settings import Settings
 
 
 def test_text_from_outside_cannot_steer_the_terminal() -> None:
@@ -128,3 +130,21 @@ def test_a_run_says_what_approving_its_proofs_does(looks: int, said: str) -> Non
     }
     lines = list(stored_lines(stored, "lamps", Start(), None))
     assert lines[1].endswith(f"; `reelq campaign approve lamps` {said}")
+
+
+@pytest.mark.parametrize(
+    ("store", "public", "says"),
+    [
+        ("http://s3:8333", None, "works only where s3 is known; for others set s3_public_endpoint_url"),
+        ("http://s3.video.svc.cluster.local:8333", None, "works only where s3.video.svc.cluster.local is known"),
+        ("http://s3:8333", "https://videos.example.com", ""),
+        ("https://s3.example.com", None, ""),
+        ("http://127.0.0.1:8333", None, ""),
+        ("http://localhost:8333", None, ""),
+        ("http://[::1]:8333", None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_link_that_works_only_inside_says_so(store: str | None, public: str | None, says: str) -> None:
+    note = link_note(Settings(s3_endpoint_url=store, s3_public_endpoint_url=public))
+    assert note.startswith(says) and bool(note) is bool(says)

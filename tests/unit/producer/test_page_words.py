@@ -14,6 +14,7 @@ import pytest
 from producer.campaigns.decisions.verdicts import Verb
 from producer.cli.shared.money import estimate_line
 from producer.health.accounts import STATES as ACCOUNT_STATES
+from producer.web.actors import actor_in
 from producer.web.charts import bar, chart_of, nice
 from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import back_to
@@ -21,6 +22,7 @@ from producer.web.job_form import fields_of, refused, with_own_key
 from producer.web.language import LANGUAGES, catalogue, choose
 from seedance.pricing import Basis
 from seedance.problems import InvalidInput, Problem
+from storage.actors import Kind, actor_of_key
 from storage.jobs.states import JobState
 from storage.reporting.overview import Rate
 
@@ -48,7 +50,19 @@ def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
     known = set(catalogue("en").texts)
     named, prefixes = (
         set(),
-        {"wall.", "decision.", "review.", "duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."},
+        {
+            "wall.",
+            "decision.",
+            "review.",
+            "duration.",
+            "tier.",
+            "ratio.",
+            "answer.",
+            "reason.",
+            "field.",
+            "wait.",
+            "actor.",
+        },
     )
     for source in [*TEMPLATES.values(), *_sources()]:
         named |= set(re.findall(r"""["']([a-z]+\.[a-zA-Z_0-9-]+)["']""", source)) & known
@@ -62,6 +76,17 @@ def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
         if not key.startswith(tuple(prefixes)) and key.removesuffix("_one") not in named and key.split(".")[0] != "time"
     }
     assert not unused
+
+
+def test_an_actor_is_shown_in_the_readers_language() -> None:
+    english, chinese = catalogue("en"), catalogue("zh")
+    for kind in Kind:
+        actor = f"{kind} anna@studio-3" if "{name}" in english.texts[f"actor.{kind.name.lower()}"] else str(kind)
+        assert actor_in(english, actor) == actor
+        assert not actor_in(chinese, actor).startswith(str(kind))
+    assert actor_in(chinese, "command line anna@studio-3") == "命令行 anna@studio-3"
+    assert actor_in(chinese, actor_of_key("shop", "ab12", session=True)) == "密钥 shop (ab12) 的会话"
+    assert actor_in(chinese, "keyboard of a program") == "keyboard of a program", "a program names itself as it likes"
 
 
 def test_every_decision_about_a_campaign_has_words() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from producer.campaigns.status import (
@@ -24,6 +26,7 @@ from producer.operator_actions.account_status import account_statuses
 from producer.operator_actions.playable import want_playable
 from producer.operator_actions.waiting import why_it_waits, with_obstacles
 from seedance.account import account_named
+from storage.addresses.own import is_loopback
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
@@ -31,8 +34,11 @@ from storage.jobs import history, queries
 from storage.jobs.queries import JobFilter
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.settings import Settings
 
 _LINK_S = 3600.0
+_INSIDE = re.compile(r"[^.:]+|.+\.(?:svc|cluster\.local)")
+"""Names that mean nothing outside a Compose file or a cluster."""
 _MOST_AT_ONCE = 100_000
 _PAGE = 100
 """Campaigns of one transaction."""
@@ -172,7 +178,16 @@ class DatabaseDoor:
             return f"s3://{bucket or settings.s3_bucket}/{name}"
 
         try:
-            link = Objects(settings).link(job.object_key, _LINK_S)
+            link, note = Objects(settings).link(job.object_key, _LINK_S), link_note(settings)
         except StoreUnavailable as exc:
-            link = f"no link: {exc}"
-        return VideoPlace(place(job.object_key), None if job.playable_key is None else place(job.playable_key), link)
+            link, note = f"no link: {exc}", ""
+        playable = None if job.playable_key is None else place(job.playable_key)
+        return VideoPlace(place(job.object_key), playable, link, note)
+
+
+def link_note(settings: Settings) -> str:
+    """Where links do not work, if the store has a name of a Compose file or a cluster; "": it has none."""
+    host = "" if settings.s3_endpoint_url is None else urlsplit(settings.s3_endpoint_url).hostname or ""
+    if settings.s3_public_endpoint_url is not None or is_loopback(host) or not _INSIDE.fullmatch(host):
+        return ""
+    return f"works only where {host} is known; for others set s3_public_endpoint_url, or use the page or the API"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reelq_client import Reelq
 
 from producer.cli.doors.there.translated import translated
-from seedance.problems import InvalidInput, Problem
+from seedance.account import unknown_account
 
 
 def check_campaign(reelq: Reelq, campaign: str) -> None:
@@ -27,5 +27,4 @@ def check_account(reelq: Reelq, account: str) -> None:
     with translated():
         names = [item.name for item in reelq.capabilities.list().accounts]
     if account not in names:
-        there = ", ".join(names) or "none"
-        raise InvalidInput([Problem("account", f"{account!r} is not configured; there is {there}")])
+        raise unknown_account(account, names)

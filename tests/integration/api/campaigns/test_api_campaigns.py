@@ -258,6 +258,21 @@ def test_a_campaign_is_cancelled(api: httpx.Client, producer: Producer) -> None:
     assert api.post("/v1/campaigns/none/cancel").status_code == 404
 
 
+def test_only_a_cancellation_that_cancels_something_is_noted(api: httpx.Client, producer: Producer) -> None:
+    [done, sent] = api.post("/v1/campaigns?name=c", content=lines({"prompt": "a"}, {"prompt": "b"})).json()["ids"]
+    bring(producer, done, S.SUCCEEDED)
+    bring(producer, sent, S.GENERATING)
+
+    def cancel(*, discard: bool) -> tuple[list[int], list[Any]]:
+        answer = api.post("/v1/campaigns/c/cancel", json={"discard": discard}).json()
+        noted = [item for item in api.get("/v1/decisions").json()["data"] if item["what"] == "campaign.cancelled"]
+        return [answer[key] for key in ("cancelled", "asked", "refused")], [item["detail"] for item in noted]
+
+    assert cancel(discard=False) == ([0, 0, 1], [])
+    (cancelled, asked, refused), noted = cancel(discard=True)
+    assert (cancelled + asked, refused, noted) == (1, 0, [{"discard": True}])
+
+
 def test_a_plan_shows_bad_rows_costs_and_columns_and_stores_nothing(api: httpx.Client) -> None:
     sheet = "SKU,产品名,时长,价格\nP-1,灯,5,1\nP-2,杯,3,2\nP-3,灯,5,3\n".encode()
     asked = {"prompt": "{{ product }} turns", "map": "产品名=product", "key": "sku", "name": "lamps", "budget": "9 CNY"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,9 +12,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Certificates
 from tests.waiting import PATIENCE_S, wait_for
 
+DOCS = Path(__file__).parents[4] / "docs" / "proxies.md"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def documented(made: Certificates, api: tuple[int, int], store: tuple[int, int]) -> str:
+    """The `server` blocks of the docs, of the API and of the store: where each listens on 127.0.0.1, and the port that
+    it leads to."""
+    blocks = re.findall(r"```nginx\n(server \{.*?)```", DOCS.read_text(), re.DOTALL)
+    adapted = []
+    for block, (port, target), documented_target in zip(blocks, (api, store), (8080, 8333), strict=True):
+        for old, new in (
+            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+            ("/etc/ssl/reelq.pem", str(made.certificate)),
+            ("/etc/ssl/reelq.key", str(made.key)),
+            (f"http://127.0.0.1:{documented_target}", f"http://127.0.0.1:{target}"),
+        ):
+            assert old in block
+            block = block.replace(old, new)
+        adapted.append(block)
+    return "\n".join(adapted)
 
 
 @contextmanager

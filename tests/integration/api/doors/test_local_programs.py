@@ -20,11 +20,10 @@ from storage.settings import Settings
 from storage.tenants import keys, tenants
 from tests.certificates import make_certificates
 from tests.integration.api.api_server import serving
-from tests.integration.api.doors.nginx import nginx
+from tests.integration.api.doors.nginx import documented, nginx
 from tests.ports import reserve_port
 from tests.waiting import PATIENCE_S, wait_for
 
-DOCS = Path(__file__).parents[4] / "docs" / "proxies.md"
 KEY = "the-operators-own-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
@@ -159,17 +158,9 @@ def test_an_nginx_of_our_own_user_does_not_open_the_api(api: httpx.Client, direc
 
 def test_the_documented_nginx_block_works(configured: Settings, directory: Path) -> None:
     settings = {"api_key": KEY, "public_url": "https://reelq.example.com", "trusted_proxies": ["127.0.0.1", "::1"]}
-    [block] = re.findall(r"```nginx\n(server \{.*?)```", DOCS.read_text(), re.DOTALL)
     made, port = make_certificates(directory), reserve_port()
     with serving(Settings.model_validate(configured.model_dump() | settings)) as api:
-        for old, new in (
-            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("/etc/ssl/reelq.pem", str(made.certificate)),
-            ("/etc/ssl/reelq.key", str(made.key)),
-            ("http://127.0.0.1:8080", f"http://127.0.0.1:{port_of(api)}"),
-        ):
-            assert old in block
-            block = block.replace(old, new)
+        block = documented(made, (port, port_of(api)), (reserve_port(), 9))
         (directory / "documented").mkdir()
         url = f"https://localhost:{port}"
         with (

@@ -46,8 +46,9 @@ def upgrading(url: str) -> Iterator[list[BaseException]]:
 def build_indexes_of_jobs(url: str) -> None:
     """Their builds would wait for every writer, before any migration does."""
     with psycopg.connect(url) as conn:
-        for statement in create_statements("0056"):
-            conn.execute(statement.encode())
+        for revision in ("0056", "0058"):
+            for statement in create_statements(revision):
+                conn.execute(statement.encode())
 
 
 def waits_for_a_lock(conn: psycopg.Connection) -> bool:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -16,7 +17,11 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.worksheet import Worksheet
 from python_calamine import load_workbook
 
+from producer.campaigns.files import read_campaign
 from producer.campaigns.reading import archives
+from producer.campaigns.reading.options import read_options
+from producer.campaigns.templates.document import read_template
+from producer.errors import BadRow
 from tests.unit.producer.reading.reads import error_of, rows_of
 
 Change = Callable[[Workbook, Worksheet], object]
@@ -143,6 +148,39 @@ def test_each_mistake_is_one_line_with_its_place(
     tmp_path: Path, rows: list[list[object]], change: Change | None, message: str
 ) -> None:
     assert error_of(saved_workbook(tmp_path, *rows, change=change)).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "faults"),
+    [
+        (
+            ["a", 99, "4:7", "#N/A"],
+            {},
+            ["seed: holds #N/A", "ratio: must be", "时长 (duration): must be 4 to 30"],
+        ),
+        ([None, 5, "16:9", "#N/A"], {}, ["seed: holds #N/A", "prompt: is required"]),
+        (["#REF!", 5, "4:7", 1], {}, ["prompt: holds #REF!", "ratio: must be"]),
+        (["a", 99, "16:9", 1], {"key": "SKU"}, ["SKU: is empty; with --key", "时长 (duration): must be 4 to 30"]),
+    ],
+)
+def test_a_cell_that_cannot_be_read_hides_no_other_fault_of_its_row(
+    tmp_path: Path, row: list[object], options: dict[str, Any], faults: list[str]
+) -> None:
+    columns = ["prompt", "时长", "ratio", "seed", "last_frame", "SKU"]
+    path = saved_workbook(tmp_path, columns, [*row, "https://a.example/b.png"])
+    [bad] = read_campaign(path, read_options(**options))
+    assert isinstance(bad, BadRow)
+    assert [str(item)[: len(says)] for item, says in zip(bad.problems, faults, strict=True)] == faults
+    assert len(bad.cells) == len(faults)
+
+
+def test_a_field_that_a_template_fills_is_no_fault_of_its_row(tmp_path: Path) -> None:
+    template = tmp_path / "t.yaml"
+    template.write_text("prompt: a lamp\nduration: 5\n")
+    path = saved_workbook(tmp_path, ["时长", "seed"], [99, "#N/A"])
+    [bad] = read_campaign(path, read_options(template=read_template(template)))
+    assert isinstance(bad, BadRow)
+    assert [item.field for item in bad.problems] == ["seed"]
 
 
 def zipped(members: Mapping[str, str]) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from producer.campaigns.files import read_rows
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.words import RESULT_COLUMNS, field_of
-from producer.campaigns.results.columns import BESIDE, Links
+from producer.campaigns.results.columns import BESIDE, Links, values_of
 from producer.campaigns.results.layout import Layout
 from producer.campaigns.results.posters import smaller
 from producer.campaigns.results.tables import as_csv, as_jsonl
@@ -57,6 +57,11 @@ def test_csv_has_the_sheets_columns_and_then_the_results() -> None:
     beside = dict(zip(BESIDE, second[5:], strict=True))
     assert (beside["state"], beside["gateway"], beside["row"]) == ("failed", "'=HYPERLINK(1)", "3")
     assert csv_rows("zh")[0][5:7] == ["reelq 状态", "reelq 原因"]
+
+
+def test_words_of_reelq_are_not_the_gateways() -> None:
+    lost = result(["a lamp"], JobState.FAILED, reason="abandoned", error={"code": "abandoned", "message": "given up"})
+    assert values_of(lost, catalogue("en"), LINKS)["gateway"] is None
 
 
 @pytest.mark.parametrize("cell", EVIL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -15,7 +16,12 @@ from storage.database import upgrade
 
 TEMPLATE = "template_reelq"
 
-_END_CLIENTS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = {}"
+_CLIENTS = "SELECT FROM pg_stat_activity WHERE datname = {}"
+_END_CLIENTS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+# PostgreSQL waits 0.1 s before it looks again whether a client has gone, which takes it a few milliseconds.
+_LOOK_S = 0.002
+_CLOSING_S, _ENDED_S = 0.1, 5.0
+"""How long clients get to leave by themselves, and how long those that are ended."""
 # Each change of the schema or of a database's settings writes rows here. TRUNCATE does not.
 _CATALOGS = (
     *("pg_attribute", "pg_attrdef", "pg_constraint", "pg_depend", "pg_enum", "pg_extension", "pg_index", "pg_policy"),
@@ -91,7 +97,9 @@ class Databases:
         """Clean a database for the next test, or drop it if that cannot be done, as when its schema was changed."""
         hidden = f"free_{secrets.token_hex(6)}"
         try:
-            self._execute(_END_CLIENTS, sql.Literal(name))
+            if not self._is_left(name, _CLOSING_S):
+                self._execute(_END_CLIENTS, sql.Literal(name))
+                self._is_left(name, _ENDED_S)
             self._execute("ALTER DATABASE {} RENAME TO {}", name, hidden)
         except (errors.ObjectInUse, errors.InvalidCatalogName):
             self._drop(name)
@@ -104,9 +112,19 @@ class Databases:
         except psycopg.OperationalError:
             fit = False
         if fit:
+            self._is_left(hidden, _CLOSING_S)
             self._free.append(hidden)
         else:
             self._drop(hidden)
+
+    def _is_left(self, name: str, within_s: float) -> bool:
+        """Wait until a database has no client, and tell whether it has none."""
+        until = time.monotonic() + within_s
+        while self._execute(_CLIENTS, sql.Literal(name)).fetchone() is not None:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     def _clean(self, conn: psycopg.Connection) -> None:
         written = _written(conn)
@@ -126,18 +144,18 @@ class Databases:
     def _drop(self, name: str) -> None:
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
-    def _execute(self, statement: LiteralString, *parts: str | sql.Literal) -> None:
+    def _execute(self, statement: LiteralString, *parts: str | sql.Literal) -> psycopg.Cursor[Any]:
         """Execute a statement with these names and values in it."""
         command = sql.SQL(statement).format(
             *(sql.Identifier(part) if isinstance(part, str) else part for part in parts)
         )
         conn = self._connection()
         try:
-            conn.execute(command)
+            return conn.execute(command)
         except psycopg.OperationalError:
             if not conn.closed:
                 raise
-            self._connection().execute(command)  # the server was started again since the last command
+            return self._connection().execute(command)  # the server was started again since the last command
 
     def _connection(self) -> psycopg.Connection:
         if self._kept is None or self._kept.closed:

@@ -22,6 +22,8 @@ import psutil
 from producer.local.background import READY_TIMEOUT_S, STOP_TIMEOUT_S
 from storage.bucket.objects import Objects
 from storage.database import Connection, Database
+from storage.jobs.reasons import Reason
+from storage.jobs.states import TERMINAL
 from storage.settings import load_settings
 from tests.in_process import run_here
 from tests.servers import TestServers, environ_for, settings_for
@@ -30,7 +32,6 @@ from tests.waiting import PATIENCE_S, wait_for
 REELQ = [sys.executable, "-m", "producer.cli.main"]
 END_S = 300.0
 """For a campaign to end; at most a minute on an idle machine."""
-FINAL = {"succeeded", "failed", "cancelled", "unconfirmed"}
 
 # Short enough that several leases end in a test, long enough that a loaded machine keeps them.
 QUICK = {
@@ -121,10 +122,14 @@ class Stack:
 
     def states(self, campaign: str | None = None) -> Counter[str]:
         """How many jobs are in each state. Read from the table: a command per second would keep a core busy."""
-        sql = """SELECT state, count(*) FROM jobs WHERE %(name)s::text IS NULL
-                 OR campaign_id = (SELECT id FROM campaigns WHERE name = %(name)s) GROUP BY state"""
+        return _by_state(self._states_and_reasons(campaign))
+
+    def _states_and_reasons(self, campaign: str | None) -> Counter[tuple[str, str | None]]:
+        sql = """SELECT state, reason, count(*) FROM jobs WHERE %(name)s::text IS NULL
+                 OR campaign_id = (SELECT id FROM campaigns WHERE name = %(name)s) GROUP BY state, reason"""
         with self._begin() as conn:
-            return Counter(dict(conn.execute(sql, {"name": campaign}).fetchall()))
+            rows = conn.execute(sql, {"name": campaign}).fetchall()
+        return Counter({(state, reason): count for state, reason, count in rows})
 
     def reasons(self) -> Counter[str]:
         """How often each reason occurs in the jobs' timelines."""
@@ -142,10 +147,17 @@ class Stack:
         if self._database is not None:
             self._database.close()
 
-    def wait_final(self) -> Counter[str]:
-        """Wait until every job has ended or is held for a person."""
-        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, END_S, every_s=0.2)
-        return self.states()
+    def wait_final(self, campaign: str | None = None) -> Counter[str]:
+        """Wait until every job has ended or is held for a person; gives their states at that moment."""
+        found: Counter[tuple[str, str | None]] = Counter()
+
+        def rest() -> bool:
+            nonlocal found
+            found = self._states_and_reasons(campaign)
+            return all(state in TERMINAL or reason == Reason.HELD for state, reason in found)
+
+        wait_for("every job ended or held", rest, END_S, every_s=0.2)
+        return _by_state(found)
 
     def ledger(self) -> dict[str, Any]:
         """What the gateway has done."""
@@ -211,6 +223,13 @@ def running_stack(
             given = environ_for(settings_for(database_url, servers.emptied_broker(), bucket))
         environ = kept | QUICK | given | dict(settings or {})
         yield from _running(directory, environ, simulator, flower=flower, program=program)
+
+
+def _by_state(jobs: Counter[tuple[str, str | None]]) -> Counter[str]:
+    states: Counter[str] = Counter()
+    for (state, _), count in jobs.items():
+        states[state] += count
+    return states
 
 
 def _running(

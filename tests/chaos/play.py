@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -77,14 +77,14 @@ def play_gateway_faults(system: System, *, jobs: int = JOBS_PER_KIND) -> list[Ro
     rows = []
     for name, ids in by_kind.items():
         verdict = system.parts.judge(ids)
-        verdict.broken += unexpected(name, system.parts.states(ids))
+        verdict.broken += unexpected(name, verdict.states)
         took_s = max((ended[job_id] - started[job_id]).total_seconds() for job_id in ids)
         rows.append(Row(f"gateway: {name}", 1, verdict, min(took_s, time.monotonic() - since)))
     rows[-1].verdict.broken += system.parts.left_behind() + system.leaks()
     return rows
 
 
-def unexpected(name: str, states: dict[JobState, int]) -> list[str]:
+def unexpected(name: str, states: Mapping[JobState, int]) -> list[str]:
     """States that this kind of fault must not lead to, or that it had no effect."""
     allowed = {"": set(), "held": {JobState.UNCONFIRMED}, "failed": {JobState.FAILED}}[KINDS[name][0]]
     wrong = set(states) - {JobState.SUCCEEDED} - allowed

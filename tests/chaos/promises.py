@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,7 @@ class Verdict:
     held: int = 0
     lost: int = 0
     paid_twice: int = 0
+    states: Counter[JobState] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
 
     def check(self) -> None:
@@ -63,6 +64,7 @@ def judge(conn: Connection, objects: Objects, ids: Sequence[UUID], tasks: Sequen
 
 
 def _count(verdict: Verdict, job: JobView) -> None:
+    verdict.states[job.state] += 1
     if job.state is JobState.SUCCEEDED:
         verdict.succeeded += 1
     elif job.state in TERMINAL:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +16,7 @@ from storage.database import Connection, connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, JobView, Move, NewJob
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
@@ -139,26 +141,46 @@ def test_a_job_that_ends_without_a_video_and_without_a_cause_is_detected(
 
 
 class _CutOffWorkerComesBack(Parts):
-    """While the ledger is read, the worker that was cut off brings the answer to its POST."""
+    """The worker that was cut off brings the answer to its POST after a look at jobs or while the ledger is read."""
+
+    def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
+        found = super().jobs(ids)
+        self._come_back()
+        return found
 
     def tasks(self) -> list[dict[str, Any]]:
+        self._come_back()
+        return [a_task()]
+
+    def _come_back(self) -> None:
         with connect(self.settings.require_database_url()) as conn:
             for (job_id,) in conn.execute("SELECT id FROM jobs WHERE state = 'unconfirmed'").fetchall():
                 accept(conn, job_id)
-        return [a_task()]
 
 
-def test_a_held_job_that_moves_on_while_it_is_judged_breaks_no_promise(settings: Settings, submitted_id: UUID) -> None:
+@pytest.fixture
+def held_id(settings: Settings, submitted_id: UUID) -> UUID:
+    """A job that waits for a decision."""
     with connect(settings.require_database_url()) as conn:
         unknown = AttemptOutcome(submitted_id, 1, Reason.OUTCOME_UNKNOWN)
         move = Move(submitted_id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.OUTCOME_UNKNOWN, attempt=1, due_in_s=60)
         attempts.finish_attempts(conn, [unknown], [move])
         conn.execute("UPDATE jobs SET reason = 'held'")
-    verdict = _CutOffWorkerComesBack(Path(), settings, {}).judge([submitted_id])
+    return submitted_id
+
+
+def test_a_held_job_that_moves_on_while_it_is_judged_breaks_no_promise(settings: Settings, held_id: UUID) -> None:
+    verdict = _CutOffWorkerComesBack(Path(), settings, {}).judge([held_id])
     verdict.check()
-    assert (verdict.held, verdict.lost) == (1, 0)
+    assert (verdict.held, verdict.lost, verdict.states) == (1, 0, {S.UNCONFIRMED: 1})
     with connect(settings.require_database_url()) as conn:
         assert conn.execute("SELECT state FROM jobs").fetchall() == [("generating",)]
+
+
+def test_a_wait_gives_the_states_of_the_moment_when_all_were_at_rest(settings: Settings, held_id: UUID) -> None:
+    with closing(_CutOffWorkerComesBack(Path(), settings, {})) as parts:
+        assert parts.wait_final([held_id]) == {S.UNCONFIRMED: 1}
+        assert parts.states([held_id]) == {S.GENERATING: 1}
 
 
 def test_secrets_are_found_in_logs_and_rows(settings: Settings, job_id: UUID, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from storage.database import connect
-from tests.stack import END_S, FINAL, Stack, running_stack
+from tests.stack import Stack, running_stack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -39,8 +39,7 @@ def at_work(stack: Stack) -> set[int]:
 
 
 def finish(stack: Stack, campaign: str) -> Counter[str]:
-    wait_for("every job ended or held", lambda: set(stack.states(campaign)) <= FINAL, END_S)
-    found = stack.states(campaign)
+    found = stack.wait_final(campaign)
     # A POST may have been under way: such a job is held, not sent again.
     assert found["succeeded"] + found["unconfirmed"] == JOBS, found
     stack.assert_promises(stack.jobs())

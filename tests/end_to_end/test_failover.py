@@ -81,7 +81,8 @@ def test_an_account_is_added_and_gets_another_key_while_jobs_run(stack: Stack) -
     where = ("--gateway", "anyfast", "--base-url", f"{stack.simulator}/anyfast", "--tenant", "acme")
     said = command("accounts", "add", "third", *where, "--key-env", "THIRD_KEY")
     said += command("submit", "before", "--tenant", "acme")
-    wait_for("the first job is generating", lambda: len(of_acme("generating")) == 1)
+    accepted: LiteralString = "SELECT FROM attempts WHERE account = 'third' AND outcome = 'accepted'"
+    wait_for("the first job is accepted", lambda: len(rows(accepted)) == 1)
     said += command("accounts", "rekey", "third", "--key-env", "OTHER_PROJECT_KEY")
     said += command("submit", "after", "--tenant", "acme")
     wait_for("both jobs have succeeded", lambda: len(of_acme("succeeded")) == 2, END_S)

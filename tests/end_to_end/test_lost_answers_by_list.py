@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.lost_answers import JOBS, stack_with
 from tests.servers import TestServers
-from tests.stack import END_S, FINAL, Stack
+from tests.stack import END_S, Stack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,6 @@ def test_a_cancelled_job_is_cancelled_at_the_gateway_if_that_is_free(stack: Stac
     [job] = [job for job in stack.jobs() if job["campaign"] == "cancelled"]
     done = stack.reelq("jobs", "cancel", job["id"])
     assert done.returncode == 0, done.stderr
-    wait_for("ended", lambda: set(stack.states("cancelled")) <= FINAL)
-    assert stack.states("cancelled") == {"cancelled": 1}
+    assert stack.wait_final("cancelled") == {"cancelled": 1}
     [task] = [task for task in stack.ledger()["tasks"] if task["id"] not in before]
     assert task["status"] == "cancelled"

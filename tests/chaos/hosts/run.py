@@ -62,6 +62,8 @@ def _judge(play: Play, hosts: Hosts, measures: Measures) -> list[str]:
 
 def held_without_need(hosts: Hosts) -> list[str]:
     """Jobs that wait for a person although their gateway lists its tasks, or that failed: no fault here is a job's."""
+    with suppress(AssertionError):  # one that was judged as held may have gone on; the lines name the jobs
+        hosts.parts.wait_final(hosts.ids)
     return [
         f"{job.id}: is {job.state} ({job.reason}) at {job.account}"
         for job in hosts.parts.jobs(hosts.ids)

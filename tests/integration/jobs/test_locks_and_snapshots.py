@@ -19,6 +19,7 @@ from storage.jobs import attempts, callbacks
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, NewJob
+from tests.waiting import PATIENCE_S
 
 REQUEST = {"prompt": "a cat"}
 SCHEDULERS, ACCOUNTS, LIMIT = 4, 200, 60
@@ -66,7 +67,7 @@ def test_a_second_task_of_one_post_is_looked_at_although_the_first_was_written_b
     with connect(postgres_url) as conn:
         accept(conn, job_id, "task-1")
         waiting = beside(postgres_url, lambda other: accept(other, job_id, "task-2"))
-    waiting.join(20.0)
+    waiting.join(PATIENCE_S)
     with connect(postgres_url) as conn:
         rows = conn.execute("SELECT gateway_task_id, reported_task_id, look_at <= now() FROM attempts").fetchall()
     assert rows == [("task-1", "task-2", True)]
@@ -78,7 +79,7 @@ def test_the_same_task_written_twice_at_once_is_no_second_task(postgres_url: str
     with connect(postgres_url) as conn:
         accept(conn, job_id, "task-1")
         waiting = beside(postgres_url, lambda other: accept(other, job_id, "task-1"))
-    waiting.join(20.0)
+    waiting.join(PATIENCE_S)
     with connect(postgres_url) as conn:
         rows = conn.execute("SELECT gateway_task_id, reported_task_id, look_at FROM attempts").fetchall()
     assert rows == [("task-1", None, None)]
@@ -90,7 +91,7 @@ def test_of_two_callbacks_at_once_the_first_is_kept(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         callbacks.hint(conn, "ark", "token", "task-1")
         waiting = beside(postgres_url, lambda other: callbacks.hint(other, "ark", "token", "task-2"))
-    waiting.join(20.0)
+    waiting.join(PATIENCE_S)
     with connect(postgres_url) as conn:
         assert conn.execute("SELECT reported_task_id FROM attempts").fetchall() == [("task-1",)]
 

@@ -26,7 +26,7 @@ from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.submitting.rounds import World
 from tests.simulator_client import Clock
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_for
 from worker.retry import CANCEL
 
 S = JobState
@@ -70,6 +70,13 @@ def arm(gateway: str) -> Arm:
 
 def tasks(gateway: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = httpx.get(f"{gateway}/_sim/ledger", timeout=60).raise_for_status().json()["tasks"]
+    return found
+
+
+def requests(gateway: str) -> dict[str, int]:
+    """How often each call of the gateway was made."""
+    ledger = httpx.get(f"{gateway}/_sim/ledger", timeout=60).raise_for_status().json()
+    found: dict[str, int] = ledger["totals"]["requests"]
     return found
 
 
@@ -140,7 +147,7 @@ def test_a_failed_query_keeps_the_cancel_request(world: World, gateway: str, clo
 def test_a_cancel_request_during_the_post_reaches_the_gateway_before_the_first_poll(
     world: World, gateway: str, clock: Clock, arm: Arm
 ) -> None:
-    arm({"kind": "slow", "where": "create", "seconds": 3})
+    arm({"kind": "slow", "where": "create", "seconds": 5})
     while_posting(world, gateway, JOBS, lambda ids: cancel(world, ids))
     assert world.states() == {"generating": JOBS}
     world.poll(within_s=0.0)
@@ -202,7 +209,7 @@ def test_a_discarded_job_ends_in_every_state(
 
 def test_a_job_discarded_during_its_post_ends_and_its_task_is_cancelled(world: World, gateway: str, arm: Arm) -> None:
     arm(
-        {"kind": "slow", "where": "create", "seconds": 3},
+        {"kind": "slow", "where": "create", "seconds": 5},
         {"kind": "status", "where": "delete", "status": 500, "first": 1},
     )
     while_posting(world, gateway, 1, lambda ids: cancel(world, ids, discard=True))
@@ -221,13 +228,15 @@ def test_a_request_to_discard_is_not_replaced_by_one_to_keep(world: World, clock
     assert world.states() == {"cancelled": 1}
 
 
-def test_a_poll_from_before_the_cancel_request_writes_nothing(world: World, clock: Clock, arm: Arm) -> None:
+def test_a_poll_from_before_the_cancel_request_writes_nothing(
+    world: World, gateway: str, clock: Clock, arm: Arm
+) -> None:
     ids = submitted(world, 1)
     clock.now += 2 * TASK_S
-    arm({"kind": "slow", "where": "list", "seconds": 2}, {"kind": "slow", "where": "query", "seconds": 2})
+    arm({"kind": "slow", "where": "list", "seconds": 4}, {"kind": "slow", "where": "query", "seconds": 4})
     polling = threading.Thread(target=world.poll)
     polling.start()
-    polling.join(1.0)
+    wait_for("the poll is under way", lambda: {"ark.list", "ark.query"} & requests(gateway).keys())
     cancel(world, ids, discard=True)
     polling.join()
     assert world.states() == {"generating": 1}

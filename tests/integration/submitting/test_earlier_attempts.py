@@ -21,6 +21,7 @@ from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
+from tests.waiting import PATIENCE_S
 from worker.submitting import submit
 from worker.submitting.begin import begin
 
@@ -87,7 +88,7 @@ def test_the_next_attempt_waits_for_an_acceptance_that_is_being_written(world: W
         submitting.start()
         submitting.join(1.0)
         assert submitting.is_alive(), "it waits for the acceptance that is being written"
-    submitting.join(20.0)
+    submitting.join(PATIENCE_S)
     assert gateway.generations() == {"a cat 0": 1}
     [job] = world.jobs()
     assert (job["state"], job["gateway_task_id"], job["reason"]) == ("generating", task_id, "accepted_late")
@@ -110,7 +111,7 @@ def test_a_callback_that_comes_while_the_acceptance_is_being_written_cancels_not
         calling.start()
         calling.join(1.0)
         assert calling.is_alive(), "it waits for the acceptance that is being written"
-    calling.join(20.0)
+    calling.join(PATIENCE_S)
     with world.begin() as conn:
         rows = conn.execute("SELECT look_at, reported_task_id FROM attempts").fetchall()
     assert rows == [(None, None)]

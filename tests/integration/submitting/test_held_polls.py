@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from storage.database import connect
 from storage.jobs import claims
 from storage.settings import Settings
 from tests.claiming import claim_submits
+from tests.simulator_client import Clock
 from tests.waiting import PATIENCE_S
 from worker.polling import held
 from worker.polling.poll import poll_batch
@@ -25,6 +26,7 @@ from worker.submitting.submit import submit_batch
 
 JOBS = 12
 LEASE_S = 300.0
+TASK_S = 60.0
 SOON = "SELECT count(*) AS n FROM jobs WHERE due_at < now() + interval '30 s'"
 
 
@@ -32,6 +34,18 @@ SOON = "SELECT count(*) AS n FROM jobs WHERE due_at < now() + interval '30 s'"
 def quick() -> Iterator[str]:
     """A gateway that generates in a second."""
     with running(SimulatorOptions(median_seconds=1.0, seed=5)) as url:
+        yield url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def at_rest(clock: Clock) -> Iterator[str]:
+    """A gateway whose tasks end when the test moves its clock."""
+    with running(SimulatorOptions(time="fixed", median_seconds=TASK_S, clock=clock)) as url:
         yield url
 
 
@@ -96,15 +110,15 @@ def requests(url: str) -> dict[str, int]:
     return found
 
 
-def test_tasks_are_polled_to_their_end_after_one_message(settings: Settings, quick: str) -> None:
-    with submitted(settings, quick) as runtime:
+def test_tasks_are_polled_to_their_end_after_one_message(settings: Settings, at_rest: str, clock: Clock) -> None:
+    with submitted(settings, at_rest) as runtime:
         poll(runtime)
+        clock.now += TASK_S
         generated(settings)
     found = rows(settings, "SELECT polls, polled_at, submitted_at, generated_at, claim FROM jobs")
-    assert sum(row["polls"] for row in found) == requests(quick)["anyfast.query"], "each poll is counted in the row"
-    later = [row for row in found if row["polls"] > 1]
-    assert later, "some were not finished at the first look"
-    assert all(row["submitted_at"] < row["polled_at"] < row["generated_at"] for row in later)
+    assert sum(row["polls"] for row in found) == requests(at_rest)["anyfast.query"], "each poll is counted in the row"
+    assert all(row["polls"] > 1 for row in found), "none was finished at the first look"
+    assert all(row["submitted_at"] < row["polled_at"] < row["generated_at"] for row in found)
     assert count(
         settings, "SELECT coalesce(sum(value), 0) AS n FROM metric_counts WHERE metric = 'reelq_polls_total'"
     ) == sum(row["polls"] for row in found)
@@ -133,19 +147,21 @@ def test_tasks_in_a_list_are_held_together(settings: Settings, quick: str) -> No
     assert asked["ark.list"] + asked.get("ark.query", 0) < JOBS
 
 
-def test_a_job_that_was_claimed_again_is_not_written_by_its_holder(settings: Settings, quick: str) -> None:
-    with submitted(settings, quick) as runtime:
+def test_a_job_that_was_claimed_again_is_not_written_by_its_holder(
+    settings: Settings, at_rest: str, clock: Clock
+) -> None:
+    with submitted(settings, at_rest) as runtime:
         poll(runtime)
-        left = count(
-            settings,
-            "WITH taken AS (UPDATE jobs SET claim = claim + 1 WHERE state = 'generating' RETURNING 1)"
-            " SELECT count(*) AS n FROM taken",
-        )
-        assert left
-        time.sleep(4.0)
-        assert count(settings, "SELECT count(*) AS n FROM jobs WHERE state = 'generating'") == left
-        poll(runtime)
-        generated(settings)
+        asked = requests(at_rest)["anyfast.query"]
+        with connect(settings.require_database_url()) as conn:
+            conn.execute("UPDATE jobs SET claim = claim + 1")
+        clock.now += TASK_S
+        wait_until(lambda: requests(at_rest)["anyfast.query"] >= asked + JOBS)
+    # It has ended, and has tried to write what it found.
+    assert count(settings, "SELECT count(*) AS n FROM jobs WHERE state = 'generating'") == JOBS
+    with closing(Runtime(runtime.settings)) as other:
+        poll(other)
+    assert count(settings, "SELECT count(*) AS n FROM jobs WHERE state = 'transferring'") == JOBS
 
 
 def test_a_worker_that_stops_leaves_its_tasks_to_others(settings: Settings, slow: str) -> None:

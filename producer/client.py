@@ -34,7 +34,6 @@ from producer.transactions import driver_of
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.live import LiveSettings
 from storage.actors import Kind, acting, current_actor, user_of
-from storage.callers.transaction import write_in
 from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, Connection, Database
 from storage.jobs import queries
@@ -199,6 +198,9 @@ class Producer:
     ) -> list[Job]:
         if connection is None:
             return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
+        # Imported here: it comes with greenlet, a hundredth of the start of a command, which has no such connection.
+        from storage.callers.transaction import write_in
+
         write, search_path = self.ready(batch, campaign, terms), self._database.search_path()
         return write_in(driver_of(connection), search_path, write)  # a transaction begins after the uploads
 

@@ -90,11 +90,11 @@ def run(
     else:
         settings = accounts_of(ctx, data_dir).for_tenant(tenant)
         source = Source(file, options, settings, tenant, name, fetches, sheet.write_errors, defaults, ways.proof)
-        remember_if_possible(source)
+        answers = remember_if_possible(source) is None
         read = source.check()  # before the database is needed: what is wrong with the file is said first
         if read[0].bad and not skip_bad and not asked and sheet.write_errors is None:
             raise BadRows(read[0].bad, file.name)
-        with open_producer(ctx, data_dir, tenant) as producer:
+        with open_producer(ctx, data_dir, tenant, checked=answers) as producer:
             checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
             skipped = checked.rows - checked.good if skip_bad else None
             result, well = _store(producer, source, terms, start, checked, read[1], skipped=skipped, wait=wait)

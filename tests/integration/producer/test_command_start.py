@@ -22,7 +22,7 @@ HEAVY = (
 )
 UNUSED = (
     *HEAVY,
-    *("rich", "attr", "pygments", "markdown_it"),
+    *("rich", "attr", "pygments", "markdown_it", "greenlet"),
     *("producer.campaigns.planning.plan", "producer.operator_actions.standstill"),
     "producer.campaigns.reading.encodings.likelihood",
 )

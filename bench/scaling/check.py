@@ -1,26 +1,28 @@
 """Compare the model with a small real run of the same jobs and generation times.
 
-The real run is the whole stack of `reelq up` with a simulated gateway on the same machine. The model has only the costs
-of single operations, scaled to the machine's speed during the real run.
+The real run is the whole stack of `reelq up` with a simulated gateway on the same machine. The costs of the model come
+from runs of other shapes (`bench.scaling.measure`), scaled to the machine's speed during the real run.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 import psycopg
 
-from bench.scaling.comparing import Compared, Measured, Observer, compare, measured, predicted, show, spent
+from bench.scaling.comparing import Compared, Measured, Observer, Spent, compare, measured, predicted, show, spent
 from bench.scaling.costs import Costs, load_costs
 from bench.scaling.cpu import PaceWatch
 from bench.scaling.machinery import Layout
-from bench.scaling.messages import accounts_setting, small_stack, stack_cpu
+from bench.scaling.stack import accounts_setting, by_role, pids, since, small_stack
 from bench.scaling.workload import Latency, Workload
 from bench.transfer_rig import simulated_gateway
 from producer.client import Producer
@@ -31,11 +33,11 @@ from worker.polling.forecasts import REFRESH_S
 SEED, SIZE = 7, 256 * 1024
 SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
+ANSWER_S, STORE_S = 0.002, 0.01
+"""A gateway and a store on the same machine answer after some milliseconds."""
 REPORTED_S = 1.5
 """After this time every backend has reported its transactions."""
 _WAIT_S = 240.0
-ROLES = {"scheduler": "scheduler", "worker-submit-poll": "submit_poll", "worker-transfer": "transfer"}
-"""The role of each process; the database and the broker are the servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,24 @@ class Trial:
     median_s: float = MEDIAN_S
     away_s: float = 0.0
     """How much later than at once the gateway answers."""
+    per_second: float | None = None
+    """Rate at which jobs are enqueued one by one. None: all at once."""
+    video_bytes: int = SIZE
+    poll_max_s: float = POLL_MAX_S
+    lease_s: float | None = None
+    """A lease that leaves a worker a tenth of it to poll a task again by itself. None: the default."""
 
     @property
     def timing(self) -> Timing:
         return Timing(median_s=self.median_s, sigma=SIGMA)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of workers and schedulers that differ from the defaults."""
+        pacing = {"poll_min_seconds": POLL_MIN_S, "poll_max_seconds": self.poll_max_s}
+        if self.lease_s is None:
+            return pacing
+        return pacing | {"lease_seconds": self.lease_s, "query_timeout_seconds": 0.8 * self.lease_s}
 
     def simulator_options(self) -> tuple[str, ...]:
         """For the simulated gateway."""
@@ -61,7 +77,7 @@ class Trial:
             "median-seconds": self.median_s,
             "sigma": SIGMA,
             "seed": SEED,
-            "video-bytes": SIZE,
+            "video-bytes": self.video_bytes,
         }
         return tuple(part for name, value in given.items() for part in (f"--{name}", str(value)))
 
@@ -79,50 +95,66 @@ class Trial:
             for number in range(self.accounts)
         ]
 
-    def in_model(self, costs: Costs) -> Workload:
+    def in_model(self) -> Workload:
         """The same jobs for the model."""
         # The same times as the simulator draws: they are an input, not part of the prediction.
         numbers = range(WARM + 1, WARM + self.jobs + 1)
         times = tuple(self.timing.draw(random.Random(f"{SEED}/{number}")) for number in numbers)
-        mib = SIZE / 2**20
+        mib = self.video_bytes / 2**20
         return Workload(
             self.jobs,
+            per_second=self.per_second,
+            enqueued_together=self.jobs if self.per_second is None else 1,
             generation=self.timing,
             generation_s=times,
             video_mib=(mib, mib),
-            submit=Latency(costs.worker.post_wall_s + self.away_s, 0.3),
-            query=Latency(costs.worker.query_wall_s + self.away_s, 0.3),
+            submit=Latency(ANSWER_S + self.away_s, 0.3),
+            query=Latency(ANSWER_S + self.away_s, 0.3),
         )
 
 
-def real_run(trial: Trial) -> Measured:
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A real run that has ended, while its processes still run."""
+
+    figures: Measured
+    took: Spent
+    """What the jobs took."""
+    idle: Spent
+    """A time before the jobs, in which the system did what it always does."""
+    conn: psycopg.Connection[Any]
+    pids: Mapping[str, int]
+
+
+@contextmanager
+def real_run(trial: Trial) -> Iterator[Ran]:
     """Run the jobs through a real stack."""
     with (
         TemporaryDirectory(prefix="reelq-bench-") as name,
         simulated_gateway(Path(name), *trial.simulator_options()) as gateway,
     ):
         accounts = trial.account_fields(gateway)
-        pacing = {"REELQ_POLL_MIN_SECONDS": str(POLL_MIN_S), "REELQ_POLL_MAX_SECONDS": str(POLL_MAX_S)}
-        with small_stack(**accounts_setting(*accounts), **pacing) as stack:
-            url = str(stack.content()["database_url"])
+        own = {f"REELQ_{name.upper()}": str(value) for name, value in trial.settings.items()}
+        with small_stack(**accounts_setting(*accounts), **own) as stack:
+            content = stack.content()
+            url, broker, processes = str(content["database_url"]), str(content["broker_url"]), pids(stack)
             with psycopg.connect(url, autocommit=True) as conn:
                 observer = Observer(conn)
                 warm_up(url, accounts, observer)
-                calm, calm_cpu = observer.read(), stack_cpu(stack)
-                time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
-                before, cpu = observer.read(), stack_cpu(stack)
-                idle = spent(calm, before, _by_role(cpu.since(calm_cpu)))
+                calm, calm_cpu = observer.read(), by_role(processes)
+                with PaceWatch() as calm_pace:
+                    time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
+                before, cpu = observer.read(), by_role(processes)
+                idle = spent(calm, before, since(cpu, calm_cpu), calm_pace.ms)
                 with PaceWatch() as pace:
-                    enqueue(url, accounts, trial.jobs, duration=5)
+                    if trial.per_second is None:
+                        enqueue(url, accounts, trial.jobs, duration=5)
+                    else:
+                        enqueue_singly(url, accounts, trial.jobs, trial.per_second, broker)
                     wait_until_ended(observer, WARM + trial.jobs)
-                used = _by_role(stack_cpu(stack).since(cpu))
                 time.sleep(REPORTED_S)
-                return measured(conn, task_ends(gateway), spent(before, observer.read(), used), idle, pace.ms)
-
-
-def _by_role(cpu_s: Mapping[str, float]) -> dict[str, float]:
-    roles = {role: cpu_s[name] for name, role in ROLES.items()}
-    return roles | {"servers": cpu_s["postgres"] + cpu_s["valkey"]}
+                run = spent(before, observer.read(), since(by_role(processes), cpu), pace.ms)
+                yield Ran(*measured(conn, task_ends(gateway), run, idle), idle, conn, processes)
 
 
 def warm_up(url: str, accounts: Sequence[Mapping[str, object]], observer: Observer) -> None:
@@ -145,6 +177,18 @@ def enqueue(url: str, accounts: Sequence[Mapping[str, object]], jobs: int, durat
         producer.enqueue_many([{"prompt": f"wave {number}", "duration": duration} for number in range(jobs)])
 
 
+def enqueue_singly(
+    url: str, accounts: Sequence[Mapping[str, object]], jobs: int, per_second: float, broker: str
+) -> None:
+    """Enqueue jobs one after the other, each with a hint, as an API does."""
+    settings = Settings.model_validate({"database_url": url, "broker_url": broker, "accounts": list(accounts)})
+    with Producer(settings) as producer:
+        began_s = time.monotonic()
+        for number in range(jobs):
+            time.sleep(max(0.0, began_s + number / per_second - time.monotonic()))
+            producer.enqueue("one of many", duration=5)
+
+
 def wait_until_ended(observer: Observer, jobs: int) -> None:
     """Wait until this number of jobs has succeeded.
 
@@ -159,25 +203,29 @@ def wait_until_ended(observer: Observer, jobs: int) -> None:
         observer.read()
 
 
-def layout_of(trial: Trial, costs: Costs) -> Layout:
+def layout_of(trial: Trial) -> Layout:
     """One process of each kind on this machine."""
+    settings = Settings.model_validate(trial.settings)
     return Layout(
         accounts=trial.accounts,
         max_in_flight=trial.slots,
         machine_cores=2,
         connection_mib_s=1e6,
-        store_s=costs.worker.copy_wall_s + trial.away_s,
-        poll_min_s=POLL_MIN_S,
-        poll_max_s=POLL_MAX_S,
+        store_s=STORE_S + trial.away_s,
+        poll_min_s=settings.poll_min_seconds,
+        poll_max_s=settings.poll_max_seconds,
+        lease_s=settings.lease_seconds,
+        poll_lease_s=settings.poll_lease_seconds,
+        query_timeout_s=settings.query_timeout_seconds,
     )
 
 
 def check(jobs: int, costs: Costs) -> tuple[list[Compared], Measured]:
     """Run both."""
     trial = Trial(jobs)
-    real = real_run(trial)
-    scaled = costs.at_pace(real.pace_ms)
-    model = predicted(trial.in_model(scaled), layout_of(trial, scaled), scaled, real.round_transactions)
+    with real_run(trial) as ran:
+        real = ran.figures
+    model = predicted(trial.in_model(), layout_of(trial), costs.at_pace(real.pace_ms), real.round_transactions)
     return compare(model, real), real
 
 

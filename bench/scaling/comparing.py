@@ -11,8 +11,8 @@ import psycopg
 
 from bench.scaling.costs import Costs
 from bench.scaling.machinery import Layout
-from bench.scaling.messages import TICK_S
 from bench.scaling.run import Figures, simulate
+from bench.scaling.stack import TICK_S
 from bench.scaling.workload import Workload
 
 WITHIN = 0.15
@@ -100,54 +100,75 @@ class Observer:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a time of the run took: CPU seconds by role (`scheduler`, `submit_poll`, `transfer`, `servers`)."""
+    """What a time of the run took: CPU seconds by role (see `bench.scaling.stack.ROLES`), while the machine had this
+    pace."""
 
     seconds: float
+    pace_ms: float
     cpu_s: Mapping[str, float]
     transactions: float
     wal_bytes: float
 
 
-def spent(before: Counters, after: Counters, cpu_s: Mapping[str, float]) -> Spent:
+def spent(before: Counters, after: Counters, cpu_s: Mapping[str, float], pace_ms: float) -> Spent:
     """The difference of two readings."""
     return Spent(
-        after.at_s - before.at_s, cpu_s, after.transactions - before.transactions, after.wal_bytes - before.wal_bytes
+        after.at_s - before.at_s,
+        pace_ms,
+        cpu_s,
+        after.transactions - before.transactions,
+        after.wal_bytes - before.wal_bytes,
+    )
+
+
+def within(run: Spent, idle: Spent, seconds: float) -> Spent:
+    """What a run took in its first seconds: after them the system did what it does in `idle`. The WAL is that of jobs
+    alone."""
+    after = (run.seconds - seconds) / idle.seconds
+    return Spent(
+        seconds,
+        run.pace_ms,
+        {role: value - idle.cpu_s[role] * after for role, value in run.cpu_s.items()},
+        run.transactions - idle.transactions * after,
+        run.wal_bytes - idle.wal_bytes * run.seconds / idle.seconds,
     )
 
 
 def measured(
-    conn: psycopg.Connection[Any], ends: Mapping[str, float], run: Spent, idle: Spent, pace: float, schedulers: int = 1
-) -> Measured:
-    """The figures of the jobs in the table.
+    conn: psycopg.Connection[Any], ends: Mapping[str, float], run: Spent, idle: Spent, schedulers: int = 1
+) -> tuple[Measured, Spent]:
+    """The figures of the jobs in the table, and what these jobs took.
 
     `ends`: when each generation ended, by the gateway's task. `idle`: a time before the jobs, in which the system did
-    what it always does; its WAL is not that of jobs.
+    what it always does.
     """
     rows = conn.execute(_JOBS).fetchall()
     count = len(rows)
     created_s, finished_s = min(row[0] for row in rows), max(row[3] for row in rows)
     waits = sorted(row[1] - row[0] for row in rows)
     late = sorted(row[2] - ends[row[5]] for row in rows)
-    cpu_ms = {name: value / count * 1000 for name, value in run.cpu_s.items()}
-    share = run.seconds / idle.seconds
-    return Measured(
-        makespan_s=finished_s - created_s,
-        jobs_per_s=count / (finished_s - created_s),
+    took = within(run, idle, finished_s - created_s)
+    cpu_ms = {role: value / count * 1000 for role, value in took.cpu_s.items()}
+    transfer_ms = cpu_ms["transfer"] + cpu_ms["decoder"]
+    figures = Measured(
+        makespan_s=took.seconds,
+        jobs_per_s=count / took.seconds,
         polls_per_job=sum(row[4] for row in rows) / count,
         detection_p50_s=median(late),
         detection_p99_s=late[int(count * 0.99)],
         queue_wait_p50_s=median(waits),
         queue_wait_p99_s=waits[int(count * 0.99)],
-        cpu_ms_per_job=cpu_ms["scheduler"] + cpu_ms["submit_poll"] + cpu_ms["transfer"],
-        servers_ms_per_job=cpu_ms["servers"],
+        cpu_ms_per_job=cpu_ms["scheduler"] + cpu_ms["submit_poll"] + transfer_ms,
+        servers_ms_per_job=cpu_ms["database"] + cpu_ms["broker"],
         scheduler_ms=cpu_ms["scheduler"],
         submit_poll_ms=cpu_ms["submit_poll"],
-        transfer_ms=cpu_ms["transfer"],
-        transactions_per_s=run.transactions / (finished_s - created_s),
-        wal_bytes_per_job=(run.wal_bytes - idle.wal_bytes * share) / count,
-        pace_ms=pace,
+        transfer_ms=transfer_ms,
+        transactions_per_s=took.transactions / took.seconds,
+        wal_bytes_per_job=took.wal_bytes / count,
+        pace_ms=run.pace_ms,
         round_transactions=idle.transactions / (idle.seconds / TICK_S * schedulers),
     )
+    return figures, took
 
 
 def predicted(work: Workload, layout: Layout, costs: Costs, round_transactions: float) -> dict[str, float]:

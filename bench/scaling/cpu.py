@@ -13,10 +13,7 @@ from typing import Self
 
 import psutil
 
-PAUSE_S = 0.04
-"""Pause between two measured operations. In a tight loop all data is in the CPU caches, and an operation costs a
-quarter less than in a process that wakes up now and then."""
-
+DECODER = "poster_process.py"
 _TEXT = json.dumps(
     [{"id": f"{n:032x}", "prompt": "a lighthouse at dusk", "state": "queued", "at": n / 7} for n in range(2500)]
 )
@@ -41,6 +38,12 @@ def tree_cpu_s(pid: int) -> float:
         except (OSError, psutil.NoSuchProcess):
             continue
     return total
+
+
+def decoder_cpu_s(pid: int) -> float:
+    """CPU seconds of the decoder of posters among the children of a process; 0 if it is not running."""
+    children = psutil.Process(pid).children(recursive=True)
+    return sum(tree_cpu_s(child.pid) for child in children if DECODER in " ".join(child.cmdline()))
 
 
 def pace_ms() -> float:

@@ -23,8 +23,6 @@ import psutil
 import psycopg
 
 from bench.scaling.check import (
-    POLL_MAX_S,
-    POLL_MIN_S,
     REPORTED_S,
     SIZE,
     WARM,
@@ -37,7 +35,7 @@ from bench.scaling.check import (
 )
 from bench.scaling.comparing import Compared, Measured, Observer, compare, measured, predicted, show, spent
 from bench.scaling.costs import Costs, load_costs
-from bench.scaling.cpu import PaceWatch, tree_cpu_s
+from bench.scaling.cpu import PaceWatch, decoder_cpu_s, tree_cpu_s
 from bench.waiting import wait_for
 from producer.local.servers.servers import local_servers, wait_ready
 from producer.local.state import load_state
@@ -52,7 +50,7 @@ from worker.runtime import DATABASE_CONNECTIONS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS
 
 AWAY_S = 0.02
-GATEWAY, SIMULATOR = "gateway", "simulator"
+GATEWAY, SIMULATOR, DECODER = "gateway", "simulator", "decoder"
 START_S = 60.0
 MOST = 20
 """More hosts than this have no letter of their own, and no core of this machine."""
@@ -106,8 +104,7 @@ def running(directory: Path, network: Network | None, hosts: int, trial: Trial) 
         "s3_secret_access_key": servers.s3.secret_access_key,
         "accounts": trial.account_fields(url),
         "allow_private_networks": True,
-        "poll_min_seconds": POLL_MIN_S,
-        "poll_max_seconds": POLL_MAX_S,
+        **trial.settings,
     }
     parts = Parts(directory, Settings.model_validate(given), {})
     parts.fired.mkdir(exist_ok=True)
@@ -160,8 +157,10 @@ class Roles:
         self._parts, self._hosts = parts, names_of(hosts)
 
     def read(self) -> dict[str, float]:
-        """By process, so far."""
-        return {name: tree_cpu_s(self._parts.pid(name)) for name in self._parts.names}
+        """By process, each with its children, so far; and of the decoder of each host."""
+        found = {name: tree_cpu_s(self._parts.pid(name)) for name in self._parts.names}
+        decoders = {host: self._parts.pid(f"{TRANSFER}-{host}") for host in self._hosts}
+        return found | {f"{DECODER}-{host}": decoder_cpu_s(pid) for host, pid in decoders.items()}
 
     def since(self, before: Mapping[str, float]) -> tuple[dict[str, float], tuple[float, ...]]:
         """By role, and by host, since an earlier reading."""
@@ -170,8 +169,8 @@ class Roles:
         def of(kind: str) -> float:
             return sum(spent_s.get(f"{kind}-{host}", 0.0) for host in self._hosts)
 
-        roles = {"scheduler": of(SCHEDULER), "submit_poll": of(SUBMIT_POLL), "transfer": of(TRANSFER)}
-        roles["servers"] = spent_s["postgres"] + spent_s["valkey"]
+        roles = {"scheduler": of(SCHEDULER), "submit_poll": of(SUBMIT_POLL), "database": spent_s["postgres"]}
+        roles |= {"broker": spent_s["valkey"], "decoder": of(DECODER), "transfer": of(TRANSFER) - of(DECODER)}
         workers = [spent_s[f"{SUBMIT_POLL}-{host}"] + spent_s[f"{TRANSFER}-{host}"] for host in self._hosts]
         return roles, tuple(one / sum(workers) for one in workers)
 
@@ -187,21 +186,22 @@ def real_run(hosts: int, trial: Trial, network: Network | None) -> Spread:
         observer, roles = Observer(conn), Roles(parts, hosts)
         warm_up(url, accounts, observer)
         calm, calm_cpu = observer.read(), roles.read()
-        time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
+        with PaceWatch() as calm_pace:
+            time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
         before, cpu = observer.read(), roles.read()
-        idle = spent(calm, before, roles.since(calm_cpu)[0])
+        idle = spent(calm, before, roles.since(calm_cpu)[0], calm_pace.ms)
         with PaceWatch() as pace:
             enqueue(url, accounts, trial.jobs, duration=5)
             wait_until_ended(observer, WARM + trial.jobs)
-        used, shares = roles.since(cpu)
         time.sleep(REPORTED_S)
-        run = spent(before, observer.read(), used)
-        real = measured(conn, task_ends(gateway), run, idle, pace.ms, schedulers=min(hosts, 2))
+        used, shares = roles.since(cpu)
+        run = spent(before, observer.read(), used, pace.ms)
+        real, took = measured(conn, task_ends(gateway), run, idle, schedulers=min(hosts, 2))
         return Spread(
             hosts,
             network is not None,
             real,
-            run.wal_bytes / real.makespan_s / 1e6,
+            took.wal_bytes / took.seconds / 1e6,
             observer.most_connections,
             hosts * 2 * DATABASE_CONNECTIONS + min(hosts, 2) * SCHEDULER_CONNECTIONS,
             shares,
@@ -225,13 +225,13 @@ def check(hosts: int, jobs: int, costs: Costs) -> tuple[list[Compared], Spread]:
         found = real_run(hosts, trial, network)
     scaled = costs.at_pace(found.real.pace_ms)
     layout = replace(
-        layout_of(trial, scaled),
+        layout_of(trial),
         schedulers=min(hosts, 2),
         submit_poll=hosts,
         transfer=hosts,
         machine_cores=psutil.cpu_count() or 1,
     )
-    model = predicted(trial.in_model(scaled), layout, scaled, found.real.round_transactions)
+    model = predicted(trial.in_model(), layout, scaled, found.real.round_transactions)
     return compare(model, found.real), found
 
 

@@ -47,14 +47,12 @@ class Cores:
     """A number of cores that serve work in order of arrival."""
 
     def __init__(self, count: float = 1) -> None:
-        self.busy_s = 0.0
         # A fraction of a core is one slower core.
         self._speed = count if count < 1 else 1.0
         self._free = [0.0] * max(1, int(count))
 
     def book(self, at_s: float, seconds: float) -> float:
         """Book work that can start at `at_s`; returns the time when it is done."""
-        self.busy_s += seconds
         done_s = max(at_s, self._free[0]) + seconds / self._speed
         heapq.heapreplace(self._free, done_s)
         return done_s
@@ -77,7 +75,3 @@ class Cpu:
         done_s = self._machine.book(max(at_s, self._own.free_s), seconds)
         self._own.book(done_s - seconds, seconds)
         return done_s
-
-    @property
-    def busy_s(self) -> float:
-        return self._own.busy_s

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from celery import Celery
 from jinja2 import Environment, StrictUndefined
 
 from bench.scaling import shards
 from bench.scaling.comparing import BY_TIME_WITHIN, WITHIN
-from bench.scaling.costs import Costs, load_costs
+from bench.scaling.costs import PARTS, WAL, Costs, load_costs
 from bench.scaling.figures import Stored, load_figures
 from bench.scaling.machinery import THREADS, Layout
+from bench.scaling.measure import SHAPES
 from bench.scaling.plan import MOST_BUSY, SIZES, SLOTS_BUSY, held_s, workload
 from bench.scaling.scheduling import ROUNDS
 from producer.http.group_commit import WRITERS
@@ -22,11 +25,14 @@ from producer.http.service import THREADS as THREADS_OF_API
 from storage.bucket.objects import PART_BYTES
 from storage.settings import TRANSFER_MEMORY_MIB
 from worker.runtime import DATABASE_CONNECTIONS
+from worker.scheduling.batches import SUBMIT_BATCH
 from worker.scheduling.batches import MAX_POLLS_A_ROUND, MAX_SUBMITS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_WAITING
+from worker.scheduling.envelopes import Envelopes
 from worker.scheduling.retention import EVENTS, JOBS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS
 from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES
 from worker.transferring.upload import held_bytes
+from worker.watching.words import described
 
 TEMPLATE = Path(__file__).with_name("page.md")
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
@@ -35,6 +41,16 @@ API_CONNECTIONS = THREADS_OF_API + BATCH_THREADS + UPLOAD_THREADS + WRITERS + 8
 MIB, DAY_S = 2**20, 86400.0
 COMPANIONS = 2
 """The poster and the JSON file beside each video."""
+_ROLES = {
+    "producer": "program that stores jobs",
+    "scheduler": "scheduler",
+    "submit_poll": "submit-poll worker",
+    "transfer": "transfer worker",
+    "decoder": "its decoder",
+    "database": "PostgreSQL",
+    "broker": "Valkey",
+    WAL: "WAL",
+}
 _NAMES = {
     "makespan_s": "all jobs done after, s",
     "jobs_per_s": "jobs/s",
@@ -103,8 +119,11 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
     tick_s = one.tick_s
     return {
         "costs": costs,
-        "worker": costs.worker,
-        "other": costs.other,
+        "parts": costs.parts,
+        "costs_table": costs_table(costs),
+        "shapes": list(SHAPES),
+        "message_bytes": message_bytes(),
+        "copy_ms": costs.of("transfer", message=1, copy=1, mib=mib) + costs.of("decoder", poster=1),
         "tables": costs.tables,
         "ten": largest,
         "behind": kept["model"]["behind"],
@@ -126,8 +145,8 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "copying_gib": transfer_gib(largest, costs),
         "gbit_s": gbit_s(largest["per_day"], mib),
         "requests_s": rate * (ceil(mib * MIB / PART_BYTES) + 2 + COMPANIONS),
-        "single_ms": costs.transactions["enqueue"].client_ms.of(1) + costs.transactions["enqueue"].database_ms.of(1),
-        "batched": _batched(costs),
+        "single_ms": stored_ms(costs, 1),
+        "batched": stored_ms(costs, 1) / stored_ms(costs, 50),
         "submits_per_s": ROUNDS * MAX_SUBMITS_A_ROUND / tick_s,
         "polls_per_s": ROUNDS * MAX_POLLS_A_ROUND / tick_s,
         "transfers_per_s": ROUNDS * MAX_TRANSFERS_A_ROUND / tick_s,
@@ -137,8 +156,7 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "forgotten_per_day": JOBS / tick_s * DAY_S,
         "within": WITHIN,
         "by_time_within": BY_TIME_WITHIN,
-        "wal_kb": costs.tables.wal_bytes / 1000,
-        "poll_wal_kb": sum(costs.transactions[name].wal_bytes.of(1, 0.02) for name in ("claim_polls", "still")) / 1000,
+        "wal_kb": costs.of(WAL, enqueued=1, job=1) / 1000,
         "what_to_run": what_to_run(sizes, costs),
         "steady": steady_table(kept["model"]),
         "outages": outage_table(kept["model"]),
@@ -152,11 +170,27 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
     }
 
 
-def _batched(costs: Costs) -> float:
-    """How many times cheaper a job of a batch of 50 is to store."""
-    enqueue = costs.transactions["enqueue"]
-    single = enqueue.client_ms.of(1) + enqueue.database_ms.of(1)
-    return single / ((enqueue.client_ms.of(50) + enqueue.database_ms.of(50)) / 50)
+def stored_ms(costs: Costs, jobs: int) -> float:
+    """CPU to store a job in a call with so many, in the program that stores it and in PostgreSQL."""
+    return sum(costs.of(role, enqueue=1, enqueued=jobs) for role in ("producer", "database")) / jobs
+
+
+def message_bytes() -> int:
+    """The size of a message with a full batch of submits."""
+    ids = [uuid4() for _ in range(SUBMIT_BATCH)]
+    envelopes = Envelopes(Celery(set_as_current=False))
+    arguments = ["account", [[str(one), 1] for one in ids]]
+    return len(envelopes.message("worker.submit", "submit", arguments, described("account", ids, "submit")))
+
+
+def costs_table(costs: Costs) -> str:
+    """What each part of the work costs, and how sure that is."""
+    rows = []
+    for role, parts in costs.parts.items():
+        for part, one in parts.items():
+            unit = "bytes" if role == WAL else "ms"
+            rows.append([_ROLES[role], PARTS[role][part], f"{number(one.each)} {unit}", f"±{number(one.sure)}"])
+    return table(["process", "part", "takes", "standard error"], rows)
 
 
 def job_bytes(costs: Costs) -> float:
@@ -167,7 +201,7 @@ def job_bytes(costs: Costs) -> float:
 
 def transfer_gib(size: Mapping[str, Any], costs: Costs) -> float:
     """Memory of all transfer workers, with the most videos that each may hold."""
-    return float(size["transfer"]) * (costs.other.transfer_mib + TRANSFER_MEMORY_MIB) / 1024
+    return float(size["transfer"]) * (costs.memory.transfer_mib + TRANSFER_MEMORY_MIB) / 1024
 
 
 def gbit_s(per_day: float, mib: float) -> float:
@@ -185,7 +219,7 @@ def what_to_run(sizes: Mapping[str, Any], costs: Costs) -> str:
         schedulers, apis = (1, 1) if small else (2, 2)
         workers = size["submit_poll"] + size["transfer"]
         pools = workers * DATABASE_CONNECTIONS + schedulers * SCHEDULER_CONNECTIONS + apis * API_CONNECTIONS
-        others = schedulers * costs.other.scheduler_mib + size["submit_poll"] * costs.other.submit_poll_mib
+        others = schedulers * costs.memory.scheduler_mib + size["submit_poll"] * costs.memory.submit_poll_mib
         cores = sum(size[f"{name}_share"] for name in ("scheduler", "submit_poll", "transfer", "decoder"))
         columns.append(
             [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, exp
 
@@ -87,11 +86,10 @@ def _steady(size: Size, layout: Layout, costs: Costs, seconds: float = 120.0) ->
     return simulate(workload(size, warm_s + seconds * 2), layout, costs, warm_s=warm_s, horizon_s=warm_s + seconds)
 
 
-def steady(costs: Costs, sizes: Sequence[Size] = SIZES) -> Iterator[tuple[Size, Layout, Figures]]:
-    """For each size, what to run and its figures."""
-    for size in sizes:
-        layout = provision(size, costs)
-        yield size, layout, _steady(size, layout, costs)
+def steady(costs: Costs, size: Size) -> tuple[Layout, Figures]:
+    """What to run, and its figures."""
+    layout = provision(size, costs)
+    return layout, _steady(size, layout, costs)
 
 
 def in_lots(layout: Layout, tick_s: float) -> Layout:

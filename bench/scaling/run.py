@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.scaling.costs import Costs
+from bench.scaling.costs import PARTS, WAL, Costs
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Layout
 from bench.scaling.scheduling import scheduler
@@ -62,6 +62,8 @@ class Figures:
     most_copies_waiting: int
     most_in_flight: int
     """The largest number of slots that one account used at once."""
+    parts: Mapping[str, Mapping[str, float]]
+    """How often each part of the work was done, by process; see `bench.scaling.costs.PARTS`."""
 
 
 def simulate(
@@ -89,10 +91,10 @@ def simulate(
         SubmitPollWorker(system, cpu)
     for cpu in system.transfer:
         TransferWorker(system, cpu)
-    before = None
+    before = NOTHING
     if warm_s:
         system.env.run(until=warm_s)
-        before = _spent(system)
+        before = _snapshot(system)
     system.env.run(
         until=system.done
         if horizon_s is None
@@ -117,39 +119,53 @@ def _arrivals(system: System) -> Steps:
             system.hint("submit")
 
 
-Spent = tuple[float, ...]
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The counts of a run so far."""
+
+    at_s: float
+    ended: int
+    polls: int
+    transactions: int
+    messages: int
+    threads_s: float
+    parts: Mapping[tuple[str, str], float]
 
 
-def _spent(system: System) -> Spent:
-    return (
+def _snapshot(system: System) -> Snapshot:
+    tally = system.tally
+    ended = sum(system.table.ended.values()) * system.weight
+    return Snapshot(
         system.now_s,
-        sum(cpu.busy_s for cpu in system.schedulers),
-        sum(cpu.busy_s for cpu in system.submit_poll),
-        sum(cpu.busy_s for cpu in system.transfer),
-        system.decoder_busy_s,
-        system.database_busy_s,
-        system.broker_busy_s,
-        sum(system.table.ended.values()) * system.weight,
-        system.tally.polls,
-        system.tally.transactions,
-        system.tally.wal_bytes,
-        system.tally.messages,
+        ended,
+        tally.polls,
+        tally.transactions,
+        tally.messages,
         system.submit_poll_threads_s,
+        dict(tally.parts),
     )
 
 
-def _figures(system: System, before: Spent | None) -> Figures:
-    spent = _spent(system)
-    span = [now - then for now, then in zip(spent, before or (0.0,) * len(spent), strict=True)]
-    seconds, scheduler_s, submit_s, transfer_s, decoder_s, database_s, broker_s, ended = span[:8]
-    other, layout, tally = system.costs.other, system.layout, system.tally
-    idle = other.idle_worker_share * seconds
-    submit_s, transfer_s = submit_s + idle * layout.submit_poll, transfer_s + idle * layout.transfer
-    database_s += system.costs.tables.vacuum_ms * ended / 1000
-    database_s, broker_s = (
-        database_s + other.idle_database_share * seconds,
-        broker_s + other.idle_broker_share * seconds,
-    )
+NOTHING = Snapshot(0.0, 0, 0, 0, 0, 0.0, {})
+
+
+def _parts(system: System, before: Snapshot, seconds: float) -> dict[str, dict[str, float]]:
+    """How often each part was done since then, by process."""
+    found: dict[str, dict[str, float]] = {role: {} for role in PARTS}
+    for (role, part), times in system.tally.parts.items():
+        found[role][part] = times - before.parts.get((role, part), 0.0)
+    found["submit_poll"]["second"] = seconds * system.layout.submit_poll
+    found["transfer"]["second"] = seconds * system.layout.transfer
+    found["broker"]["second"] = seconds
+    return found
+
+
+def _figures(system: System, before: Snapshot) -> Figures:
+    now, tally = _snapshot(system), system.tally
+    seconds, ended = now.at_s - before.at_s, now.ended - before.ended
+    parts = _parts(system, before, seconds)
+    spent = {role: system.costs.of(role, **times) for role, times in parts.items()}
+    share = {role: ms / 1000 / seconds for role, ms in spent.items()}
     per = max(1.0, ended)
     return Figures(
         jobs=system.lots * system.weight,
@@ -158,33 +174,34 @@ def _figures(system: System, before: Spent | None) -> Figures:
         failed=system.table.ended[JobState.FAILED] * system.weight,
         makespan_s=tally.last_s,
         last_late_s=tally.last_late_s,
-        jobs_per_s=ended / seconds if before else ended / max(tally.last_s, 1e-9),
-        polls_per_job=span[8] / per,
+        jobs_per_s=ended / seconds if before.at_s else ended / max(tally.last_s, 1e-9),
+        polls_per_job=(now.polls - before.polls) / per,
         detection_p50_s=_at(tally.detections, 0.5),
         detection_p99_s=_at(tally.detections, 0.99),
         queue_wait_p50_s=_at(tally.queue_waits, 0.5),
         queue_wait_p99_s=_at(tally.queue_waits, 0.99),
         life_used_most=max(tally.lives_used, default=0.0),
-        scheduler_share=scheduler_s / seconds,
-        submit_poll_share=submit_s / seconds,
-        submit_poll_threads=span[12] / seconds,
-        transfer_share=transfer_s / seconds,
-        decoder_share=decoder_s / seconds,
-        database_share=database_s / seconds,
-        broker_share=broker_s / seconds,
-        cpu_ms_per_job=(scheduler_s + submit_s + transfer_s + decoder_s) / per * 1000,
-        scheduler_ms=scheduler_s / per * 1000,
-        submit_poll_ms=submit_s / per * 1000,
-        transfer_ms=(transfer_s + decoder_s) / per * 1000,
-        servers_ms_per_job=(database_s + broker_s) / per * 1000,
-        messages_per_s=span[11] / seconds,
-        transactions_per_job=span[9] / per,
+        scheduler_share=share["scheduler"],
+        submit_poll_share=share["submit_poll"],
+        submit_poll_threads=(now.threads_s - before.threads_s) / seconds,
+        transfer_share=share["transfer"],
+        decoder_share=share["decoder"],
+        database_share=share["database"],
+        broker_share=share["broker"],
+        cpu_ms_per_job=sum(spent[role] for role in ("scheduler", "submit_poll", "transfer", "decoder")) / per,
+        scheduler_ms=spent["scheduler"] / per,
+        submit_poll_ms=spent["submit_poll"] / per,
+        transfer_ms=(spent["transfer"] + spent["decoder"]) / per,
+        servers_ms_per_job=(spent["database"] + spent["broker"]) / per,
+        messages_per_s=(now.messages - before.messages) / seconds,
+        transactions_per_job=(now.transactions - before.transactions) / per,
         rounds=tally.rounds,
-        wal_bytes_per_job=span[10] / per,
+        wal_bytes_per_job=spent[WAL] / per,
         posts=tally.posts,
         most_queued=tally.most_queued,
         most_copies_waiting=tally.most_copies_waiting,
         most_in_flight=max(quota.most_in_flight for quota in system.quotas),
+        parts=parts,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import ceil
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
@@ -38,20 +39,20 @@ def _wait(system: System, cpu: Cpu, pace: Pace, awaited: set[str]) -> Steps:
             return
         queues, began_s = system.take_hints() & awaited, system.now_s
         if queues and not (system.outages.down("database", began_s) or system.outages.down("broker", began_s)):
-            yield from _dispatch(system, cpu, awaited, queues, began_s, looks=1)
+            # Submits are claimed in one transaction, everything else in another.
+            looks = ("submit" in queues) + bool(queues - {"submit"})
+            yield from _dispatch(system, cpu, awaited, queues, began_s, looks=looks)
         pace.note(began_s, system.now_s)
 
 
 def _round(system: System, cpu: Cpu, awaited: set[str]) -> Steps:
     """Do what a tick does. Adds to `awaited` the queues for which the claims found less than they could have taken."""
-    other, now_s = system.costs.other, system.now_s
+    now_s = system.now_s
     if system.outages.down("database", now_s):
         return
     system.tally.rounds += 1
-    more = len(system.quotas) - 1
-    database_s = (other.tick_database_ms + other.account_database_ms * more) / 1000
-    done_s = system.database.book(cpu.book(now_s, (other.tick_ms + other.account_ms * more) / 1000), database_s)
-    system.database_busy_s += database_s
+    own_s, database_s = system.spend("scheduler", tick=1), system.spend("database", tick=1)
+    done_s = system.database.book(cpu.book(now_s, own_s), database_s)
     if system.outages.down("broker", now_s):
         yield system.until(done_s)
         return
@@ -62,8 +63,7 @@ def _followed(system: System, awaited: set[str]) -> float:
     """The rounds since the last tick that hints of single jobs began, where lots are simulated."""
     if not system.unfollowed or "transfer" not in awaited:
         return 0.0
-    cost = system.costs.transactions["claim_transfers"]
-    round_s = (cost.client_ms.call + cost.database_ms.call) / 1000
+    round_s = (system.costs.of("scheduler", claim=1) + system.costs.of("database", transaction=1)) / 1000
     most = system.layout.tick_s / max(PAUSE_S + round_s, round_s / SHARE)
     followed = min(system.unfollowed, most)
     # Hints that come together are one.
@@ -74,53 +74,42 @@ def _followed(system: System, awaited: set[str]) -> float:
 def _dispatch(
     system: System, cpu: Cpu, awaited: set[str], queues: Collection[str], from_s: float, *, looks: float
 ) -> Steps:
-    """Claim for these queues, and send the messages. `looks`: how many claims are not part of a tick's own cost."""
+    """Claim for these queues, and send the messages. `looks`: transactions that are not those of a tick."""
     awaited.difference_update(queues)
-    messages, claims, further = _claim(system, awaited, queues)
-    done_s = from_s
-    if looks:
-        done_s = system.transact("claim_transfers", 0, cpu, done_s, looks)
-    for name, calls, rows in claims:
-        done_s = system.transact(name, rows, cpu, done_s, calls)
-    if further:
-        database_s = system.costs.other.claim_account_database_ms * further / 1000
-        client_s = system.costs.other.claim_account_ms * further / 1000
-        done_s = system.database.book(cpu.book(done_s, client_s), database_s)
-        system.database_busy_s += database_s
-    units = sum(message.units for message in messages)
-    done_s = cpu.book(done_s, units * system.costs.other.send_ms / 1000)
-    system.broker_busy_s += units * system.costs.other.message_broker_ms / 1000
+    messages, found = _claim(system, awaited, queues)
+    units, claims = sum(message.units for message in messages), max(looks, found)
+    own_s = system.spend("scheduler", claim=claims)
+    done_s = system.database.book(cpu.book(from_s, own_s), system.spend("database", transaction=claims))
+    system.spend("broker", message=units)
     system.tally.messages += units
+    system.tally.transactions += ceil(looks)
     yield system.until(done_s)
     for message in messages:
         system.waiting[message.kind] += message.units
         system.queues["copies" if message.kind == "transfer" else "work"].put(message)
 
 
-def _claim(
-    system: System, awaited: set[str], queues: Collection[str]
-) -> tuple[list[Message], list[tuple[str, float, float]], int]:
-    """The messages of this round for these queues; its claims as transaction, calls and rows; and the number of
-    accounts beyond the first whose jobs were claimed. Calls that find nothing are part of the cost of an idle round."""
+def _claim(system: System, awaited: set[str], queues: Collection[str]) -> tuple[list[Message], int]:
+    """The messages of this round for these queues, and for how many queues jobs were found."""
     table, lease_s, now_s, weight = system.table, system.layout.lease_s, system.now_s, system.weight
     lease_of_poll_s = system.layout.poll_lease_s
     room = {queue: free if queue in queues else 0 for queue, free in batches.room(system.waiting).items()}
     messages: list[Message] = []
-    claims: list[tuple[str, float, float]] = []
+    found = 0
     if room["transfer"]:
         urgent = table.claim_transfers(now_s, _lots(TRANSFER_BATCH, weight), lease_s, urgent=True)
         limit = _most(batches.transfers_to_claim(room["transfer"]))
         others = table.claim_transfers(now_s, _lots(limit, weight), lease_s, urgent=False) if limit else []
         for copies in (urgent, others):
             messages += _messages(system, "transfer", batches.mixed_messages(copies, _lots(TRANSFER_BATCH, weight)))
-        claims.append(("claim_transfers", 0, len(urgent) + len(others)))
+        found += bool(urgent or others)
         if len(others) < _lots(limit, weight):
             awaited.add("transfer")
     if room["poll"]:
         polls = table.claim_polls(now_s, _lots(_most(batches.polls_to_claim(room["poll"])), weight), lease_of_poll_s)
         messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
-        claims.append(("claim_polls", 0, len(polls)))
-    served = jobs = 0
+        found += bool(polls)
+    served = False
     left = _lots(_most(batches.submits_to_claim(room["submit"], SUBMIT_BATCH)), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
@@ -135,14 +124,10 @@ def _claim(
         quota.claim(len(claimed) * weight)
         left -= len(claimed)
         messages += _messages(system, "submit", _of_one_account(claimed, SUBMIT_BATCH, weight))
-        served += 1
-        jobs += len(claimed)
-    if served:
-        # One claim for all accounts; what each further one adds is not its own call.
-        claims.append(("claim_submits", 1, jobs))
+        served = True
     if room["submit"] and not table.has_queued(now_s):
         awaited.add("submit")
-    return messages, claims, max(0, served - 1)
+    return messages, found + served
 
 
 def _most(limit: Limit) -> int:

@@ -48,6 +48,23 @@ HARDWARE = (
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """What a part of a server can do at most."""
+
+    part: str
+    per_day: float
+
+    @property
+    def what(self) -> str:
+        """In a sentence."""
+        return f"PostgreSQL's {self.part}"
+
+    @property
+    def per_second(self) -> float:
+        return self.per_day / DAY_S
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
     """Videos per day at which a part of a server has a load of `MOST_BUSY`."""
 
@@ -58,11 +75,10 @@ class Ends:
     wal: float
 
     @property
-    def first(self) -> tuple[str, float]:
+    def first(self) -> End:
         """The part that ends first."""
-        parts = {"CPU": self.cpu, "commits": self.commits, "WAL": self.wal}
-        name = min(parts, key=lambda part: parts[part])
-        return name, parts[name]
+        parts = (End("CPU", self.cpu), End("commits", self.commits), End("WAL", self.wal))
+        return min(parts, key=lambda part: part.per_day)
 
 
 def ends(size: Mapping[str, Any]) -> list[Ends]:
@@ -86,14 +102,16 @@ def ends(size: Mapping[str, Any]) -> list[Ends]:
 def context(costs: Costs, size: Mapping[str, Any]) -> dict[str, Any]:
     """What the template names."""
     rounds_per_s = 1 / Layout().tick_s
-    other = costs.other
-    idle_processes_mib = 2 * other.scheduler_mib + other.submit_poll_mib + other.transfer_mib
+    memory = costs.memory
+    found = ends(size)
     return {
-        "ends": ends(size),
+        "ends": found,
+        "first": found[0].first,
+        "last": found[-1].first,
         "database_ms": size["database_share"] / size["jobs_per_s"] * 1000,
-        "shard_scheduler_share": 2 * other.tick_ms / 1000 * rounds_per_s,
-        "shard_database_share": 2 * other.tick_database_ms / 1000 * rounds_per_s,
-        "shard_mib": idle_processes_mib,
+        "shard_scheduler_share": 2 * costs.of("scheduler", tick=rounds_per_s) / 1000,
+        "shard_database_share": 2 * costs.of("database", tick=rounds_per_s) / 1000,
+        "shard_mib": 2 * memory.scheduler_mib + memory.submit_poll_mib + memory.transfer_mib,
         "shards_of_100m": ceil(100e6 / size["per_day"]),
         "schema": distributable(),
     }

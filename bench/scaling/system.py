@@ -16,7 +16,7 @@ from uuid import UUID
 
 import simpy
 
-from bench.scaling.costs import Costs
+from bench.scaling.costs import WAL, Costs
 from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.quotas import Quota
@@ -29,7 +29,6 @@ from worker.decisions import Decision
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
 CONNECT_TIMEOUT_S = 30.0  # a worker's wait for a database connection; after it the message is lost
-ENQUEUED_TOGETHER = 50
 
 _ID, _EPOCH = UUID(int=0), datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,7 +59,8 @@ class Tally:
     posts: int = 0
     transactions: int = 0
     rounds: int = 0
-    wal_bytes: float = 0.0
+    parts: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
+    """How often each part of the work was done, by process and part; see `bench.scaling.costs.PARTS`."""
     messages: int = 0
     last_s: float = 0.0
     last_late_s: float = 0.0
@@ -82,8 +82,7 @@ class System:
         self.table, self.tally = JobTable(), Tally()
         machine = Cores(layout.machine_cores) if layout.machine_cores else None
         self.database = Cores(layout.database_cores) if machine is None else machine
-        self.database_busy_s = 0.0
-        self.broker_busy_s = self.decoder_busy_s = self.submit_poll_threads_s = 0.0
+        self.submit_poll_threads_s = 0.0
         self.schedulers = [Cpu(machine) for _ in range(layout.schedulers)]
         self.submit_poll = [Cpu(machine) for _ in range(layout.submit_poll)]
         self.transfer = [Cpu(machine) for _ in range(layout.transfer)]
@@ -125,25 +124,33 @@ class System:
 
     # --- costs ---
 
-    def transact(self, name: str, rows: float, cpu: Cpu, at_s: float, calls: float = 1.0) -> float:
-        """Run a transaction over `rows` simulated jobs from `at_s` on; returns the time of its commit."""
-        cost, rows = self.costs.transactions[name], rows * self.weight
-        database_ms, client_ms = cost.database_ms.of(rows, calls), cost.client_ms.of(rows, calls)
-        waits_ms = max(0.0, cost.wall_ms.call - cost.client_ms.call - cost.database_ms.call)
+    def spend(self, role: str, **times: float) -> float:
+        """Count parts of the work of a kind of process; returns the CPU seconds that they take."""
+        for part, number in times.items():
+            self.tally.parts[role, part] += number
+        return self.costs.of(role, **times) / 1000
+
+    def log(self, **times: float) -> None:
+        """Count what PostgreSQL writes to its log."""
+        for part, number in times.items():
+            self.tally.parts[WAL, part] += number
+
+    def transact(
+        self, cpu: Cpu, at_s: float, calls: float, own_s: float = 0.0, *, jobs: float = 0.0, still: float = 0.0
+    ) -> float:
+        """Run transactions of a worker from `at_s` on, which take `own_s` of its CPU; returns the time of the last
+        commit. `jobs`: simulated jobs whose rows are written; `still`: those of tasks that have not ended."""
+        jobs, still = jobs * self.weight, still * self.weight
         self.tally.transactions += ceil(calls)
-        self.tally.wal_bytes += cost.wal_bytes.of(rows, calls)
-        self.database_busy_s += database_ms / 1000
-        sent_s = cpu.book(self.outages.up_at("database", at_s), client_ms / 1000)
-        return self.database.book(sent_s, database_ms / 1000) + waits_ms / 1000
+        self.log(transaction=calls, job=jobs, still=still)
+        sent_s = cpu.book(self.outages.up_at("database", at_s), own_s)
+        return self.database.book(sent_s, self.spend("database", transaction=calls, job=jobs))
 
     def enqueued(self) -> None:
-        """Count what the database does to store a simulated job, in batches of `ENQUEUED_TOGETHER`; the client's part
-        is not of reelq's processes here."""
-        cost, calls = self.costs.transactions["enqueue"], self.weight / ENQUEUED_TOGETHER
-        self.tally.wal_bytes += cost.wal_bytes.of(self.weight, calls)
-        database_s = cost.database_ms.of(self.weight, calls) / 1000
-        self.database_busy_s += database_s
-        self.database.book(self.now_s, database_s)
+        """Count what the database does to store a simulated job; the client's part is not of reelq's processes here."""
+        times = {"enqueue": self.weight / self.work.enqueued_together, "enqueued": self.weight}
+        self.log(**times)
+        self.database.book(self.now_s, self.spend("database", **times))
 
     def batches(self, jobs: int, size: int) -> int:
         """Number of messages of `size` jobs for `jobs` simulated ones."""

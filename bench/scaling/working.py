@@ -81,14 +81,13 @@ class SubmitPollWorker:
             system.submit_poll_threads_s += system.now_s - begun_s
 
     def _handle(self, message: Message) -> Steps:
-        system, worker = self._system, self._system.costs.worker
-        own_ms = worker.submit_message_ms if message.kind == "submit" else worker.poll_message_ms
-        yield system.until(self._cpu.book(system.now_s, message.units * (worker.receive_ms + own_ms) / 1000))
+        system = self._system
+        yield system.until(self._cpu.book(system.now_s, system.spend("submit_poll", transaction=message.units)))
         if system.outages.down("database", system.now_s):
             yield system.env.timeout(CONNECT_TIMEOUT_S)
             return
         state = JobState.QUEUED if message.kind == "submit" else JobState.GENERATING
-        yield system.until(system.transact("load", len(message.items), self._cpu, system.now_s, message.units))
+        yield system.until(system.transact(self._cpu, system.now_s, message.units))
         held = message.held(state, system.now_s)
         if held and message.kind == "submit":
             yield from self._submit(held)
@@ -98,14 +97,14 @@ class SubmitPollWorker:
     def _submit(self, held: list[Job]) -> Steps:
         system, weight = self._system, self._system.weight
         units = system.batches(len(held), SUBMIT_BATCH)
-        yield system.until(system.transact("begin", len(held), self._cpu, system.now_s, units))
+        yield system.until(self._write(units, jobs=len(held)))
         quota = system.quotas[held[0].account]
         quota.begin(len(held) * weight)
         outcomes: list[Outcome] = []
         for job in held:
             system.table.set(job, JobState.SUBMITTING, system.now_s + system.layout.lease_s)
             job.submitted_s = system.now_s
-            sent_s = self._cpu.book(system.now_s, weight * system.costs.worker.submit_ms / 1000)
+            sent_s = self._cpu.book(system.now_s, system.spend("submit_poll", submit=weight))
             latency_s = system.work.submit.draw(system.rng)
             system.tally.posts += weight
             if system.outages.down("gateway", sent_s):
@@ -116,8 +115,12 @@ class SubmitPollWorker:
         yield from system.write_out(outcomes, self._write_submits, self._submitted, self._unknown)
 
     def _write_submits(self, group: list[Outcome]) -> float:
-        calls = self._system.writes(len(group), self._system.work.submit, SUBMIT_BATCH)
-        return self._system.transact("accepted", len(group), self._cpu, self._system.now_s, calls)
+        return self._write(self._system.writes(len(group), self._system.work.submit, SUBMIT_BATCH))
+
+    def _write(self, calls: float, **rows: float) -> float:
+        """Run transactions that write; returns the time of the last commit."""
+        own_s = self._system.spend("submit_poll", transaction=calls)
+        return self._system.transact(self._cpu, self._system.now_s, calls, own_s, **rows)
 
     def _submitted(self, job: Job, ends_s: float | None) -> None:
         """`ends_s`: when the generation ends. None: the gateway could not be reached."""
@@ -152,7 +155,7 @@ class SubmitPollWorker:
         asked_s = system.now_s
         answers: list[tuple[float, Job, float, TaskReport | NotSent]] = []
         for job, lease_ends_s in held:
-            sent_s = self._cpu.book(asked_s, system.weight * system.costs.worker.poll_ms / 1000)
+            sent_s = self._cpu.book(asked_s, system.spend("submit_poll", poll=system.weight))
             system.tally.polls += system.weight
             if system.outages.down("gateway", sent_s):
                 answers.append((sent_s, job, lease_ends_s, NOT_SENT))
@@ -184,15 +187,8 @@ class SubmitPollWorker:
         yield from self._system.write_out(answers, self._write_polls, self._polled, lambda _job: None)
 
     def _write_polls(self, group: list[Outcome]) -> float:
-        system = self._system
         found = sum(1 for _, _, (result, *_) in group if result is FINISHED)
-        calls = self._transactions(len(group))
-        done_s = system.now_s
-        if found:
-            done_s = system.transact("found", found, self._cpu, done_s, calls)
-        if still := len(group) - found:
-            done_s = system.transact("still", still, self._cpu, done_s, 0 if found else calls)
-        return done_s
+        return self._write(self._transactions(len(group)), still=len(group) - found)
 
     def _transactions(self, lots: int) -> float:
         """How many transactions write the answers of these lots, whose answers come one by one: as many as there are
@@ -268,9 +264,7 @@ class TransferWorker:
         system = self._system
         while True:
             message: Message = yield self._messages.get()
-            worker = system.costs.worker
-            own_ms = worker.receive_ms + worker.transfer_message_ms
-            yield system.until(self._cpu.book(system.now_s, message.units * own_ms / 1000))
+            yield system.until(self._cpu.book(system.now_s, system.spend("transfer", message=message.units)))
             while self._waiting >= LINE_AT_MOST:
                 yield self._left
             self._waiting += len(message.items)
@@ -290,9 +284,7 @@ class TransferWorker:
             yield system.env.timeout(CONNECT_TIMEOUT_S)
             self._leave_line(len(message.items))
             return
-        yield system.until(
-            system.transact("load_transfers", len(message.items), self._cpu, system.now_s, message.units)
-        )
+        yield system.until(system.transact(self._cpu, system.now_s, message.units))
         held = message.held(JobState.TRANSFERRING, system.now_s)
         self._leave_line(len(message.items) - len(held))
         done, all_done = simpy.Store(system.env), system.env.event()
@@ -312,12 +304,7 @@ class TransferWorker:
             )
 
     def _copy(self, job: Job, done: simpy.Store, left: list[int], all_done: simpy.Event) -> Steps:
-        system, layout, worker, weight = (
-            self._system,
-            self._system.layout,
-            self._system.costs.worker,
-            self._system.weight,
-        )
+        system, layout, weight = self._system, self._system.layout, self._system.weight
         urgent = job.expires_s - system.now_s < URGENT_SHARE * job.life_s and self._slots.count >= self._slots.capacity
         slots = self._urgent if urgent else self._slots
         held_mib = held_bytes(int(job.mib * MIB)) / MIB
@@ -328,14 +315,13 @@ class TransferWorker:
                 yield self._bytes.get(held_mib)
             down = system.outages.down("store", system.now_s)
             moved_mib = min(job.mib, PART_BYTES / MIB) if down else job.mib
-            cpu_s = (worker.copy_ms + worker.mib_ms * moved_mib) / 1000
+            cpu_s = system.spend("transfer", copy=weight, mib=moved_mib * weight)
             at_once = min(ONE_HOST_COPIES, ONE_HOST_BYTES / MIB / held_mib)
             turns = max(1.0, weight / at_once) if weight > 1 else 1.0
             own_s = (layout.store_s + moved_mib / layout.connection_mib_s) * turns
-            ends_s = max(self._cpu.book(system.now_s, cpu_s * weight), system.now_s + own_s)
+            ends_s = max(self._cpu.book(system.now_s, cpu_s), system.now_s + own_s)
             if not down:
-                ends_s = max(ends_s, self._decoder.book(system.now_s, weight * worker.poster_ms / 1000))
-                system.decoder_busy_s += weight * worker.poster_ms / 1000
+                ends_s = max(ends_s, self._decoder.book(system.now_s, system.spend("decoder", poster=weight)))
             yield system.until(ends_s)
             if weight == 1:
                 yield self._bytes.put(held_mib)
@@ -349,12 +335,7 @@ class TransferWorker:
         system = self._system
         stored = sum(1 for _, _, outcome in group if outcome)
         calls = max(1.0, len(group) * system.weight / TRANSFER_BATCH * 2) if system.weight > 1 else 1.0
-        done_s = system.now_s
-        if stored:
-            done_s = system.transact("stored", stored, self._cpu, done_s, calls)
-        if failed := len(group) - stored:
-            done_s = system.transact("still", failed, self._cpu, done_s, 0 if stored else calls)
-        return done_s
+        return system.transact(self._cpu, system.now_s, calls, still=len(group) - stored)
 
     def _copied(self, job: Job, stored: bool) -> None:
         """A video whose URL has expired is lost: the gateway of the model returns no new one."""

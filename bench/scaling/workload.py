@@ -31,6 +31,8 @@ class Workload:
     jobs: int
     per_second: float | None = None
     """Arrival rate of jobs at random times. None: all jobs are enqueued at the start."""
+    enqueued_together: int = 50
+    """How many jobs each call stores."""
     generation: Timing = field(default_factory=lambda: Timing(median_s=90.0, sigma=0.3))
     generation_s: Sequence[float] = ()
     """Known generation times in order of the POSTs; later ones are drawn from `generation`."""

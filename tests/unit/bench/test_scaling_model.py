@@ -10,16 +10,14 @@ from statistics import mean
 import pytest
 
 from bench.scaling.comparing import COMPARED, Compared
-from bench.scaling.costs import COSTS_FILE, TRANSACTIONS, Linear, load_costs, save_costs
+from bench.scaling.costs import COSTS_FILE, PARTS, WAL, load_costs, save_costs
 from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.plan import copies_per_s
 from bench.scaling.quotas import Quota
-from bench.scaling.requests import COPIES_OF_A_LINK, shared
 from bench.scaling.run import Figures, simulate
 from bench.scaling.system import gathered
 from bench.scaling.workload import Latency, Outage, Outages, Part, Workload
-from simulator.server.downloads import DOWNLOADS_OF_A_LINK
 from simulator.tasks.timing import Timing
 from storage.admission.circuit_breaker import JOBS_IN_A_ROW, PROBES
 from storage.jobs.states import IllegalTransition, JobState
@@ -202,34 +200,34 @@ def test_bytes_limit_the_copies_at_once() -> None:
     )
 
 
-@pytest.mark.parametrize("copies", [1, 90, 120, 240])
-def test_no_link_is_downloaded_more_often_than_gateways_allow(copies: int) -> None:
-    found = list(shared(copies, COPIES_OF_A_LINK))
-    assert sum(found) == copies
-    assert max(found) < DOWNLOADS_OF_A_LINK, "one download prepares the link"
-
-
 def test_saved_costs_can_be_loaded(tmp_path: Path) -> None:
     save_costs(COSTS, tmp_path / "costs.toml")
     loaded = load_costs(tmp_path / "costs.toml")
     assert loaded.as_of == COSTS.as_of
-    assert set(loaded.transactions) == set(TRANSACTIONS)
-    assert loaded.worker.poll_ms == pytest.approx(COSTS.worker.poll_ms, abs=1e-4)
+    assert {role: set(parts) for role, parts in loaded.parts.items()} == {role: set(PARTS[role]) for role in PARTS}
+    assert loaded.of("submit_poll", poll=1) == pytest.approx(COSTS.of("submit_poll", poll=1), abs=1e-4)
 
 
 def test_an_incomplete_costs_file_is_refused_and_the_missing_entry_named(tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
-    path.write_text(COSTS_FILE.read_text().replace("[transactions.found]", "[transactions.lost]"))
-    with pytest.raises(ValueError, match=r"found.*--measure"):
+    path.write_text(COSTS_FILE.read_text().replace("[decoder]", "[encoder]"))
+    with pytest.raises(ValueError, match=r"decoder.*--measure"):
         load_costs(path)
 
 
 def test_a_slower_machine_uses_more_cpu_but_writes_the_same_bytes() -> None:
     slow = COSTS.at_pace(COSTS.pace_ms * 2)
-    assert slow.worker.submit_ms == COSTS.worker.submit_ms * 2
-    assert slow.worker.copy_wall_s == COSTS.worker.copy_wall_s
-    assert slow.transactions["begin"].database_ms.row == COSTS.transactions["begin"].database_ms.row * 2
-    assert slow.transactions["begin"].wal_bytes == COSTS.transactions["begin"].wal_bytes
+    assert slow.of("submit_poll", submit=3) == pytest.approx(COSTS.of("submit_poll", submit=3) * 2)
+    assert slow.of(WAL, job=1) == COSTS.of(WAL, job=1)
+
+
+def test_the_load_of_processes_is_what_their_parts_cost() -> None:
+    seen = run()
+    assert seen.parts["transfer"]["copy"] == seen.parts["decoder"]["poster"] == seen.parts[WAL]["job"] == 300
+    assert seen.parts["submit_poll"]["poll"] == pytest.approx(seen.polls_per_job * 300)
+    assert seen.servers_ms_per_job * 300 == pytest.approx(
+        COSTS.of("database", **seen.parts["database"]) + COSTS.of("broker", **seen.parts["broker"])
+    )
 
 
 def test_every_compared_figure_is_a_figure_of_the_model() -> None:
@@ -266,4 +264,3 @@ def test_latencies_are_drawn_around_their_median() -> None:
     drawn = sorted(Latency(2.0, 0.5).draw(rng) for _ in range(2001))
     assert drawn[1000] == pytest.approx(2.0, rel=0.1)
     assert Latency(2.0, 0.0).draw(rng) == 2.0
-    assert Linear(1.0, 0.5).of(4, 2) == 4.0

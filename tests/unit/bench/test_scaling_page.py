@@ -53,7 +53,8 @@ def test_a_server_ends_where_its_first_part_does() -> None:
     first, *_ = shards.ends(size)
     # 4 cores x 0.6 / 5 ms; 3,000 writes/s x 0.6 / 5; 125 MB/s x 0.6 / 20 KB
     assert [round(one / 86400) for one in (first.cpu, first.commits, first.wal)] == [480, 360, 3750]
-    assert first.first == ("commits", first.commits)
+    assert (first.first.part, first.first.per_day) == ("commits", first.commits)
+    assert first.first.per_second == pytest.approx(360)
 
 
 def test_each_table_belongs_to_tenants_or_to_the_installation() -> None:

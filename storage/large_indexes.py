@@ -95,7 +95,7 @@ LARGE_INDEXES = (
     ),
     LargeIndex("0056", "jobs_doubts_idx", "jobs", "(updated_at) WHERE state = 'unconfirmed'"),
     LargeIndex(
-        "0058",
+        "0057",
         "jobs_at_accounts_idx",
         "jobs",
         "(account, state, due_at, lane) WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'",

@@ -25,8 +25,13 @@ from producer.http.service import THREADS as THREADS_OF_API
 from storage.bucket.objects import PART_BYTES
 from storage.settings import TRANSFER_MEMORY_MIB
 from worker.runtime import DATABASE_CONNECTIONS
-from worker.scheduling.batches import SUBMIT_BATCH
-from worker.scheduling.batches import MAX_POLLS_A_ROUND, MAX_SUBMITS_A_ROUND, MAX_TRANSFERS_A_ROUND, MAX_WAITING
+from worker.scheduling.batches import (
+    MAX_POLLS_A_ROUND,
+    MAX_SUBMITS_A_ROUND,
+    MAX_TRANSFERS_A_ROUND,
+    MAX_WAITING,
+    SUBMIT_BATCH,
+)
 from worker.scheduling.envelopes import Envelopes
 from worker.scheduling.retention import EVENTS, JOBS
 from worker.scheduling.scheduler import DATABASE_CONNECTIONS as SCHEDULER_CONNECTIONS

@@ -6,7 +6,7 @@ from alembic import op
 
 from storage.large_indexes import create_statements
 
-revision = "0058"
+revision = "0057"
 down_revision = "0056"
 branch_labels = None
 depends_on = None

@@ -8,7 +8,7 @@ from typing import LiteralString
 
 from storage.admission.circuit_breaker import breakers
 from storage.admission.grants import code_of
-from storage.admission.queue.share_walks import KEY, ORDER, PLACE
+from storage.admission.queue.places import KEY, ORDER, PLACE
 from storage.admission.usage import slots_in_use, total
 from storage.database import Connection
 from storage.heartbeats import API, instances

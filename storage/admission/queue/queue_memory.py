@@ -20,7 +20,8 @@ from collections.abc import Collection, Mapping
 from typing import LiteralString
 from uuid import UUID
 
-from storage.admission.queue.share_walks import KEY, ORDER, PLACE, SHARE, NextShares, NextTenants
+from storage.admission.queue.places import KEY, ORDER, PLACE, SHARE
+from storage.admission.queue.share_walks import NextShares, NextTenants
 from storage.admission.queue.window import Window, next_window, walk_tenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.database import Connection

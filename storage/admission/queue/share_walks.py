@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.admission.campaign_pace import HAS_ROOM, IS_OPEN, used_of
+from storage.admission.queue.places import ORDER, PIN, PLACE, SHARE
 from storage.admission.queue.window import Window, walk_tenants
 from storage.admission.seekers import Seeker, Spot, Which
 from storage.admission.side_by_side import Question
@@ -21,13 +22,8 @@ from storage.jobs.claims import FRESH, ROUTE, TRIED
 from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
 from storage.jsonb import dumps
 
-_PIN: LiteralString = "coalesce(account_pin, ''::text)"
-SHARE: LiteralString = f"{NO_CAMPAIGN}, {_PIN}"
-ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {SHARE}, lane, {ROUTE}, due_at, id LIMIT 1"
-PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE} AS route"
-KEY: LiteralString = f"tenant, {SHARE}, lane, {ROUTE}"
 # Whether the account can serve the first job of a place.
-_FOUND: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', a.account) AND NOT a.closed ? lane
+_FOUND: LiteralString = f"""due_at <= now() AND {PIN} IN ('', a.account) AND NOT a.closed ? lane
     AND a.gateway = ANY(gateways) AND a.account <> ALL(barred_accounts) AS found"""
 LOOKED_THROUGH = 200
 """How many due jobs of a place are looked through at most for one that did not come back before."""
@@ -80,8 +76,8 @@ def _tenants(queued: LiteralString) -> LiteralString:
         SELECT {PLACE}, {_IS_TRIED}, barred_accounts, {_FOUND} {rows}"""
     of_share: LiteralString = f"""
         SELECT {PLACE}, {_FOUND} {queued} AND priority = k.priority AND tenant = k.tenant
-            AND {NO_CAMPAIGN} = k.campaign AND {_PIN} = k.pin"""
-    wanted = _is_wanted(f"{rows} AND {NO_CAMPAIGN} = v.campaign AND {_PIN} = v.pin")
+            AND {NO_CAMPAIGN} = k.campaign AND {PIN} = k.pin"""
+    wanted = _is_wanted(f"{rows} AND {NO_CAMPAIGN} = v.campaign AND {PIN} = v.pin")
     return f"""
 WITH {_ASKED}, queue AS MATERIALIZED (
     SELECT p.priority, w.tenant FROM generate_series(9, 0, -1) AS p(priority)
@@ -134,8 +130,8 @@ SELECT a.number, s.* FROM asked a CROSS JOIN LATERAL (
 # the account can serve, no other is looked at.
 def _shares(queued: LiteralString) -> LiteralString:
     of_tenant: LiteralString = f"{queued} AND priority = a.priority AND tenant = a.tenant"
-    share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {_PIN} AS pin"
-    of_share: LiteralString = f"{of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {_PIN} = w.pin"
+    share: LiteralString = f"SELECT {NO_CAMPAIGN} AS campaign, {PIN} AS pin"
+    of_share: LiteralString = f"{of_tenant} AND {NO_CAMPAIGN} = w.campaign AND {PIN} = w.pin"
     place: LiteralString = f"""
         SELECT lane, {ROUTE} AS route, gateways, barred_accounts, {_IS_TRIED}, {_FOUND} {of_share}"""
     return f"""

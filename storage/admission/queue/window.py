@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
+from storage.admission.queue.places import ORDER
 from storage.database import Connection
 
 TENANTS = 250
@@ -50,14 +51,13 @@ def walk_tenants(
 
 
 _QUEUED: LiteralString = "FROM jobs WHERE state = 'queued' AND priority = p.priority"
-_ORDER: LiteralString = "ORDER BY priority DESC, tenant LIMIT 1"
 _FOLLOWING: LiteralString = f"""
 SELECT min(w.tenant) FROM generate_series(9, 0, -1) AS p(priority) CROSS JOIN LATERAL (
     WITH RECURSIVE walk AS (
-        (SELECT tenant, 0 AS nth {_QUEUED} AND tenant >= %(first)s {_ORDER})
+        (SELECT tenant, 0 AS nth {_QUEUED} AND tenant >= %(first)s {ORDER})
         UNION ALL
         SELECT n.tenant, w.nth + 1 FROM walk w CROSS JOIN LATERAL (
-            SELECT tenant {_QUEUED} AND tenant > w.tenant {_ORDER}) n
+            SELECT tenant {_QUEUED} AND tenant > w.tenant {ORDER}) n
         WHERE w.nth < %(most)s
     ) SELECT tenant FROM walk WHERE nth = %(most)s) w
 """  # noqa: S608 - put together from constants

@@ -31,7 +31,7 @@ TEMPLATES = {
     item.name: item.read_text(encoding="utf-8") for item in files("producer.web").joinpath("templates").iterdir()
 }
 # Texts that are the same in every language.
-NAMES = {"reelq", "HTTP", "SHA", "POST", "JSON", "https", "keys", "create"}
+NAMES = {"reelq", "HTTP", "SHA", "POST", "JSON", "https", "keys", "create", "name", "NAME"}
 
 
 def test_every_language_has_the_same_texts_with_the_same_values() -> None:

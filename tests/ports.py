@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 from producer.local.ports import Reservations, free_port, is_free
 
 CLUSTER_BUS = 10_000
@@ -9,6 +11,7 @@ CLUSTER_BUS = 10_000
 
 RESERVATIONS = Reservations()
 """What this process has reserved."""
+atexit.register(RESERVATIONS.close)  # else Python reports each at the end as a socket that nobody closed
 
 
 def reserve_port() -> int:

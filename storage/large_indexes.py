@@ -15,12 +15,15 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from storage.counted.failures import COUNTED, LABELS
+
 _NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 _TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
     'throttled')"""
 _SHARE: LiteralString = f"""(priority DESC, tenant, {_NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane,
     hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({_TRIED}, false)::int::bigint)),
     due_at, id)"""
+_FAILURES: LiteralString = f"(campaign_id, ({LABELS}), id) WHERE {COUNTED}".replace("r.", "")
 _LOCK = 0x7265656C7169  # any number, the same in every process
 _LOOK_S = 0.2
 
@@ -101,6 +104,7 @@ LARGE_INDEXES = (
         "(account, state, due_at, lane) WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'",
     ),
     LargeIndex("0058", "jobs_deleted_idx", "jobs", "(tenant, state, id) WHERE deleted_at IS NOT NULL"),
+    LargeIndex("0059", "jobs_failures_idx", "jobs", _FAILURES),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

@@ -157,7 +157,7 @@ INSERT INTO account_states (name) SELECT 'a' || n FROM generate_series(0, %(acco
 _TABLES = (
     *("jobs", "attempts", "job_events", "webhook_messages", "campaigns", "circuit_breakers", "account_turns"),
     *("campaign_rows", "uploads", "upload_uses", "batches", "batch_lines"),
-    *("job_counts", "campaign_sums", "ended_sums", "row_counts", "message_counts"),
+    *("job_counts", "campaign_sums", "ended_sums", "row_counts", "message_counts", "failure_counts"),
 )
 
 

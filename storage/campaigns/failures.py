@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from typing import LiteralString
 from uuid import UUID
 
-from storage.database import Connection
+from storage.counted.failures import COUNTED, LABELS, LOST
+from storage.database import Connection, reading_in_order
 from storage.jobs.states import JobState
 
 SHOWN_ROWS = 20
 SHOWN_WORDS = 3
-_WORDS_READ = 300
+WORDS_READ = 30
+"""The newest jobs of a group, whose words are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a gateway said, with its own code ("": none), and about how many rows."""
+    """What a gateway said, with its own code ("": none), and about how many rows: as large a share of their group as of
+    the rows of the group that were read, its newest ones."""
 
     message: str
     gateway_code: str
@@ -37,59 +40,78 @@ class FailureGroup:
     said: list[Words] = field(default_factory=list)
 
 
-_ENDED_BADLY: LiteralString = "(j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))"
-_SAID: LiteralString = """j.state, coalesce(j.error ->> 'code', j.reason, '') AS code, j.error ->> 'stage' AS stage,
-    j.error ->> 'modality' AS modality, coalesce(j.error ->> 'message', '') AS message,
-    coalesce(j.error ->> 'gateway_code', '') AS gateway_code"""
-# The job of a row with one version has the row's id, so only rows with several are read, and those whose numbers are
-# shown. A row of which an earlier version stands is not lost.
-_LOST: LiteralString = f"""
+_SAID: LiteralString = """coalesce(r.error ->> 'message', '') AS message,
+    coalesce(r.error ->> 'gateway_code', '') AS gateway_code"""
+# Whether a job `r` belongs to a row with several versions. Asked of each job that is read, by index, and only if there
+# is such a row: a join would be planned for as many of them as the campaign has rows.
+_IS_OF_SEVERAL: LiteralString = """(SELECT EXISTS (SELECT FROM several)) AND (
+    EXISTS (SELECT FROM campaign_rows WHERE id = r.id AND campaign_id = %(campaign)s AND job_id <> id OFFSET 0)
+    OR EXISTS (SELECT FROM campaign_versions v CROSS JOIN LATERAL (
+        SELECT FROM campaign_rows WHERE id = v.row_id AND campaign_id = %(campaign)s AND job_id <> id OFFSET 0) s
+        WHERE v.job_id = r.id OFFSET 0))
+"""
+# The jobs of a group `g` that stand for their rows. Both bounds of the labels are conditions of the index; of an
+# equality, PostgreSQL would know that the labels give no order, and might read all jobs in the order of their ids.
+_OF_GROUP: LiteralString = f"""
+    FROM jobs r
+    WHERE r.campaign_id = %(campaign)s AND {COUNTED} AND {LABELS} >= g.labels AND {LABELS} <= g.labels
+      AND NOT ({_IS_OF_SEVERAL})
+"""
+# Kept counts have all jobs. The job of a row with one version has the row's id, so only rows with several are read: of
+# these, the newest counts, unless an earlier one stands. Of each group, its first and its newest jobs are read.
+_FOUND: LiteralString = f"""
 WITH several AS MATERIALIZED (
     SELECT id, job_id, kept_job_id FROM campaign_rows WHERE campaign_id = %(campaign)s AND job_id <> id
 ), of_several AS MATERIALIZED (
     SELECT id FROM several
-    UNION ALL
-    SELECT v.job_id FROM several r
-    CROSS JOIN LATERAL (SELECT job_id FROM campaign_versions WHERE row_id = r.id OFFSET 0) v  -- each by its row
-), lost AS MATERIALIZED (
-    SELECT j.id, {_SAID} FROM jobs j
-    WHERE j.campaign_id = %(campaign)s AND j.state IN ('failed', 'cancelled', 'unconfirmed') AND {_ENDED_BADLY}
-      AND NOT EXISTS (SELECT FROM of_several o WHERE o.id = j.id)
-    UNION ALL
-    SELECT r.id, {_SAID} FROM several r
-    CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = r.job_id OFFSET 0) j  -- each by its id
-    WHERE r.kept_job_id IS NULL AND {_ENDED_BADLY}
+    UNION
+    SELECT v.job_id FROM several s
+    CROSS JOIN LATERAL (SELECT job_id FROM campaign_versions WHERE row_id = s.id OFFSET 0) v  -- each by its row
+), newest AS MATERIALIZED (
+    SELECT s.id, {LABELS} AS labels, {_SAID} FROM several s
+    CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = s.job_id OFFSET 0) r  -- each by its id
+    WHERE s.kept_job_id IS NULL AND {LOST}
+), groups AS MATERIALIZED (
+    SELECT labels, sum(jobs)::bigint AS rows FROM (
+        SELECT labels, jobs FROM failure_counts WHERE campaign_id = %(campaign)s
+        UNION ALL
+        SELECT {LABELS}, -1 FROM of_several o
+        CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = o.id OFFSET 0) r
+        WHERE r.campaign_id = %(campaign)s AND {COUNTED}
+        UNION ALL
+        SELECT labels, 1 FROM newest
+    ) parts GROUP BY labels HAVING sum(jobs) > 0
 )
-"""  # noqa: S608 - put together from constants
-# Groups of rows and groups of words, of one reading.
-_FOUND: LiteralString = f"""
-{_LOST}, groups AS (
-    SELECT state, code, stage, modality, count(*) AS rows, (array_agg(id ORDER BY id))[1:{SHOWN_ROWS}] AS first
-    FROM lost GROUP BY state, code, stage, modality
-), words AS (
-    SELECT state, code, stage, modality, message, gateway_code, count(*) AS rows FROM lost WHERE message <> ''
-    GROUP BY state, code, stage, modality, message, gateway_code ORDER BY count(*) DESC, message LIMIT {_WORDS_READ}
-)
-SELECT state, code, stage, modality, rows,
-       ARRAY(SELECT n.number FROM (
-           SELECT (SELECT number FROM campaign_rows r WHERE r.id = f.id) AS number FROM unnest(first) AS f(id)) n
-           WHERE n.number IS NOT NULL ORDER BY 1) AS numbers,
-       NULL AS message, NULL AS gateway_code, 0 AS part
-FROM groups
-UNION ALL
-SELECT state, code, stage, modality, rows, NULL, message, gateway_code, 1 FROM words
-ORDER BY part, rows DESC, code, message
-"""  # noqa: S608 - put together from constants
+SELECT g.labels, g.rows, f.numbers, w.message, w.gateway_code, w.rows
+FROM groups g CROSS JOIN LATERAL (
+    SELECT array_agg(c.number ORDER BY c.number) AS numbers FROM (
+        SELECT id FROM (SELECT r.id {_OF_GROUP} ORDER BY {LABELS}, r.id LIMIT {SHOWN_ROWS}) walked
+        UNION ALL
+        SELECT id FROM newest n WHERE n.labels = g.labels
+        ORDER BY id LIMIT {SHOWN_ROWS}
+    ) first CROSS JOIN LATERAL (SELECT number FROM campaign_rows WHERE id = first.id OFFSET 0) c
+) f LEFT JOIN LATERAL (
+    SELECT message, gateway_code, round(count(*) * g.rows / sum(count(*)) OVER ())::bigint AS rows FROM (
+        SELECT message, gateway_code
+        FROM (SELECT {_SAID} {_OF_GROUP} ORDER BY {LABELS} DESC, r.id DESC LIMIT {WORDS_READ}) walked
+        UNION ALL
+        SELECT message, gateway_code FROM newest n WHERE n.labels = g.labels
+    ) read GROUP BY message, gateway_code ORDER BY message = '', count(*) DESC, message, gateway_code LIMIT {SHOWN_WORDS}
+) w ON w.message <> ''
+ORDER BY g.rows DESC, g.labels[2], g.labels, w.rows DESC, w.message, w.gateway_code
+"""  # noqa: S608 - as above
 
 
 def failures_of(conn: Connection, campaign_id: UUID) -> list[FailureGroup]:
     """The rows of a campaign that have failed, were cancelled or are held for a decision, the largest group first."""
     groups: dict[tuple[str | None, ...], FailureGroup] = {}
-    for row in conn.execute(_FOUND, {"campaign": campaign_id}):
-        state, code, stage, modality, rows, numbers, message, gateway_code, is_word = row
-        key = (state, code, stage, modality)
-        if not is_word:
-            groups[key] = FailureGroup(JobState(state), code, stage, modality, rows, numbers)
-        elif len(groups[key].said) < SHOWN_WORDS:
-            groups[key].said.append(Words(message, gateway_code, rows))
+    with reading_in_order(conn):
+        found = conn.execute(_FOUND, {"campaign": campaign_id}).fetchall()
+    for labels, rows, numbers, message, gateway_code, words in found:
+        state, code, stage, modality = labels
+        group = groups.setdefault(
+            tuple(labels), FailureGroup(JobState(state), code, stage, modality, rows, numbers or [])
+        )
+        if message is not None:
+            group.said.append(Words(message, gateway_code, words))
     return list(groups.values())

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from storage.counted.campaigns import CAMPAIGN_SUMS
 from storage.counted.ended import ENDED_SUMS
+from storage.counted.failures import FAILURE_COUNTS
 from storage.counted.jobs import JOB_COUNTS
 from storage.counted.kept_count import KeptCount
 from storage.counted.messages import MESSAGE_COUNTS
@@ -24,7 +25,7 @@ from storage.counted.slots import SLOT_COUNTS
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-KEPT_COUNTS = (JOB_COUNTS, CAMPAIGN_SUMS, MESSAGE_COUNTS, SLOT_COUNTS, ROW_COUNTS, ENDED_SUMS)
+KEPT_COUNTS = (JOB_COUNTS, CAMPAIGN_SUMS, MESSAGE_COUNTS, SLOT_COUNTS, ROW_COUNTS, ENDED_SUMS, FAILURE_COUNTS)
 LOCK_S, PAUSE_S, TRIES = 1, 2.0, 150
 """Writers queue behind a lock that waits: after `LOCK_S` the upgrade lets them go first and tries again later."""
 VACUUM_S = 5

@@ -7,17 +7,19 @@ batch of moves adds one row for each group, not two for each job, and fewer rows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
 from storage.counted.campaigns import CAMPAIGN_MOVED, CAMPAIGN_PARTS, CAMPAIGN_SUMS
 from storage.counted.ended import END_MOVED, ENDED_SUMS
+from storage.counted.failures import FAILURE_COUNTS, FAILURE_MOVED
 from storage.counted.jobs import JOB_COUNTS, JOB_MOVED
 from storage.counted.kept_count import KeptCount, function_sql
 from storage.counted.slots import SLOT_COUNTS, SLOT_MOVED
 
 COUNTS = (JOB_COUNTS, CAMPAIGN_SUMS, SLOT_COUNTS, ENDED_SUMS)
-"""The kept counts of jobs."""
+"""The kept counts of jobs that this trigger had from the beginning."""
 _BELONGS: LiteralString = "(OLD.campaign_id IS NOT NULL OR NEW.campaign_id IS NOT NULL)"
 
 
@@ -63,21 +65,36 @@ _PARTS = (
     _Part("end_moved", ENDED_SUMS, END_MOVED, ENDED_SUMS.rows),
     *(_of_campaign(*part) for part in CAMPAIGN_PARTS),
 )
-# A FULL JOIN has no plan that looks at all rows for each row, however few rows the first statement had, for which
-# PostgreSQL makes the plan.
-_FUNCTION: LiteralString = function_sql(
-    "count_moved_jobs",
-    f"""DECLARE {" ".join(f"{part.name} boolean;" for part in _PARTS)}
+_FAILURES = _Part("failure_moved", FAILURE_COUNTS, FAILURE_MOVED, FAILURE_COUNTS.rows)
+
+
+def _function(parts: Sequence[_Part]) -> LiteralString:
+    """The statement that creates the function of the trigger, or replaces it."""
+    names = [part.name for part in parts]
+    # A FULL JOIN has no plan that looks at all rows for each row, however few rows the first statement had, for which
+    # PostgreSQL makes the plan.
+    return function_sql(
+        "count_moved_jobs",
+        f"""DECLARE {" ".join(f"{name} boolean;" for name in names)}
             BEGIN
-                SELECT {", ".join(part.is_moved for part in _PARTS)} INTO {", ".join(part.name for part in _PARTS)}
+                SELECT {", ".join(part.is_moved for part in parts)} INTO {", ".join(names)}
                 FROM were o FULL JOIN became n ON o.id = n.id;
-                {" ".join(f"IF {part.name} THEN {part.change}; END IF;" for part in _PARTS)}
+                {" ".join(f"IF {part.name} THEN {part.change}; END IF;" for part in parts)}
             END""",  # noqa: S608 - as above
-)
+    )
+
+
+def _without_rows(counts: Sequence[KeptCount]) -> tuple[LiteralString, ...]:
+    """The statements that remove the triggers for each row."""
+    return (
+        *(f"DROP TRIGGER {kept.table}_update ON jobs" for kept in counts),
+        *(f"DROP FUNCTION {kept.table}_move()" for kept in counts),
+    )
+
+
 CREATE: tuple[LiteralString, ...] = (
-    *(f"DROP TRIGGER {kept.table}_update ON jobs" for kept in COUNTS),
-    *(f"DROP FUNCTION {kept.table}_move()" for kept in COUNTS),
-    _FUNCTION,
+    *_without_rows(COUNTS),
+    _function(_PARTS),
     """CREATE TRIGGER count_moved_jobs AFTER UPDATE ON jobs REFERENCING OLD TABLE AS were NEW TABLE AS became
         FOR EACH STATEMENT EXECUTE FUNCTION count_moved_jobs()""",
 )
@@ -88,3 +105,7 @@ DROP: tuple[LiteralString, ...] = (
     *(statement for kept in COUNTS for statement in kept.of_updates),
 )
 """The statements that put those for each row back."""
+ADD_FAILURES: tuple[LiteralString, ...] = (*_without_rows([FAILURE_COUNTS]), _function((*_PARTS, _FAILURES)))
+"""The statements that let this trigger count failures too, in the place of the one for each row."""
+REMOVE_FAILURES: tuple[LiteralString, ...] = (_function(_PARTS), *FAILURE_COUNTS.of_updates)
+"""The statements that put that one back."""

@@ -17,6 +17,7 @@ import storage.schema.journal
 import storage.schema.kept.campaign_sums
 import storage.schema.kept.count_rounds
 import storage.schema.kept.ended_sums
+import storage.schema.kept.failure_counts
 import storage.schema.kept.job_counts
 import storage.schema.kept.message_counts
 import storage.schema.kept.row_counts

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from storage.counted.failures import COUNTED, LABELS
 from storage.jobs.claims import ROUTE, TRIED, URGENT_AT
 from storage.jobs.expiry_alarms import NEXT_ALARM_AT, OPEN_ALARM
 from storage.jobs.prices import NO_CAMPAIGN
@@ -180,6 +181,14 @@ class Job(SQLModel, table=True):
         Index("jobs_state_idx", "tenant", "state", "id"),
         # What a count by the index before has too many.
         Index("jobs_deleted_idx", "tenant", "state", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        # Why jobs of a campaign failed: the first and the newest for each reason.
+        Index(
+            "jobs_failures_idx",
+            "campaign_id",
+            text(LABELS.replace("r.", "")),
+            "id",
+            postgresql_where=text(COUNTED.replace("r.", "")),
+        ),
         Index(
             "jobs_finished_idx",
             "tenant",

@@ -15,8 +15,9 @@ oldest_program = "0037"  # programs do not call them
 
 def upgrade() -> None:
     for kept in KEPT_COUNTS:
-        for statement in kept.functions:
-            op.get_bind().exec_driver_sql(statement)
+        if kept.revision < revision:
+            for statement in kept.functions:
+                op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:

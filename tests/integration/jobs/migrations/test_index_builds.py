@@ -39,6 +39,8 @@ _WRITES = (
     _MESSAGES,
     """UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now()
        WHERE id IN (SELECT id FROM jobs WHERE tenant = 't0' LIMIT 5)""",
+    """UPDATE jobs SET state = 'failed', due_at = NULL, finished_at = now(), error = '{"code": "generation_failed"}'
+       WHERE id IN (SELECT id FROM jobs WHERE tenant = 't1' LIMIT 5)""",
     _ROWS,
     "UPDATE campaign_rows SET review = 'approved' WHERE number < 5",
 )

@@ -85,6 +85,8 @@ _IN_ORDER: LiteralString = (
 _IN_ANY_ORDER: LiteralString = (
     "SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT; SET LOCAL enable_sort = DEFAULT"
 )
+_GENERIC: LiteralString = "; SET LOCAL plan_cache_mode = force_generic_plan"
+_NOT_GENERIC: LiteralString = "; SET LOCAL plan_cache_mode = DEFAULT"
 # PostgreSQL plans a prepared statement for its values five times, and again each time if a plan for all values seems a
 # little dearer. To plan a statement takes up to 1.5 ms, as long as to run it for a batch. But a plan made for a small
 # table is kept while 100,000 rows come into it, until it has new statistics. So no such plan may read a table whole.
@@ -113,11 +115,13 @@ def read_in_order(conn: Connection) -> None:
 
 
 @contextmanager
-def reading_in_order(conn: Connection) -> Iterator[None]:
-    """The same for what runs inside; not in a transaction whose statements are planned once."""
-    read_in_order(conn)
+def reading_in_order(conn: Connection, *, planned_once: bool = False) -> Iterator[None]:
+    """The same for what runs inside; not in a transaction whose statements are planned once. `planned_once`: so is what
+    runs inside, as soon as it is prepared."""
+    begin, end = (_GENERIC, _NOT_GENERIC) if planned_once else ("", "")
+    conn.execute(_IN_ORDER + begin, prepare=False)
     yield
-    conn.execute(_IN_ANY_ORDER, prepare=False)  # not after an error: the rollback does it
+    conn.execute(_IN_ANY_ORDER + end, prepare=False)  # not after an error: the rollback does it
 
 
 def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:

@@ -96,7 +96,8 @@ FROM groups g CROSS JOIN LATERAL (
         FROM (SELECT {_SAID} {_OF_GROUP} ORDER BY {LABELS} DESC, r.id DESC LIMIT {WORDS_READ}) walked
         UNION ALL
         SELECT message, gateway_code FROM newest n WHERE n.labels = g.labels
-    ) read GROUP BY message, gateway_code ORDER BY message = '', count(*) DESC, message, gateway_code LIMIT {SHOWN_WORDS}
+    ) read GROUP BY message, gateway_code
+    ORDER BY message = '', count(*) DESC, message, gateway_code LIMIT {SHOWN_WORDS}
 ) w ON w.message <> ''
 ORDER BY g.rows DESC, g.labels[2], g.labels, w.rows DESC, w.message, w.gateway_code
 """  # noqa: S608 - as above
@@ -105,7 +106,7 @@ ORDER BY g.rows DESC, g.labels[2], g.labels, w.rows DESC, w.message, w.gateway_c
 def failures_of(conn: Connection, campaign_id: UUID) -> list[FailureGroup]:
     """The rows of a campaign that have failed, were cancelled or are held for a decision, the largest group first."""
     groups: dict[tuple[str | None, ...], FailureGroup] = {}
-    with reading_in_order(conn):
+    with reading_in_order(conn, planned_once=True):  # to plan it takes as long as to run it
         found = conn.execute(_FOUND, {"campaign": campaign_id}).fetchall()
     for labels, rows, numbers, message, gateway_code, words in found:
         state, code, stage, modality = labels

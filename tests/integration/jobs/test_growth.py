@@ -24,6 +24,7 @@ from storage.campaigns.completion import lacking_rows
 from storage.campaigns.reviews import Review
 from storage.configuration.account_book import Serves
 from storage.database import Connection, Database
+from storage.database_session import PREPARE_AFTER
 from storage.jobs import claims, history, queries
 from storage.jobs.due_work import due_duties
 from storage.jobs.events.log import EventLog
@@ -117,6 +118,17 @@ def _with_a_retry(conn: Connection) -> None:
            UPDATE campaign_rows SET job_id = other.id, versions = 2 FROM other WHERE campaign_rows.id = %(row)s""",
         {"row": row[0]},
     )
+
+
+def _all_failed(conn: Connection) -> None:
+    """All 3,000 queued jobs of the big campaign fail for one reason; a row has a second version."""
+    conn.execute(
+        """UPDATE jobs SET state = 'failed', due_at = NULL, finished_at = now(),
+                           error = '{"code": "generation_failed", "message": "no"}'
+           WHERE state = 'queued' AND campaign_id = %s""",
+        [campaign_of(conn)],
+    )
+    _with_a_retry(conn)
 
 
 def _doubts(conn: Connection) -> None:
@@ -246,6 +258,24 @@ def test_states_of_rows_of_which_one_has_several_versions_read_those(filled: Dat
     in_campaign = SIZES.queued // 4  # it may read all rows of a small one
     read = rows_read(filled, lambda conn: rows.count_states(conn, campaign_of(conn)), after=_with_a_retry)
     assert read <= in_campaign + 20
+
+
+def test_why_very_many_rows_failed_is_read_from_a_few(filled: Database) -> None:
+    """Of each of two groups, its first and its newest jobs, and the rows of the first; statistics know of neither, and
+    the statement was planned before they failed."""
+
+    def look(conn: Connection) -> None:
+        [largest, *_] = failures.failures_of(conn, campaign_of(conn))
+        assert largest.rows >= SIZES.queued // 4 - 1
+        assert len(largest.numbers) == failures.SHOWN_ROWS
+        assert [words.message for words in largest.said] == ["no"]
+
+    with filled.begin() as conn:
+        for _ in range(2 * PREPARE_AFTER):
+            failures.failures_of(conn, campaign_of(conn))
+    # Each job that is read is looked up among the rows too, because one has a second version.
+    most = 2 * (3 * failures.SHOWN_ROWS + 2 * failures.WORDS_READ) + 20
+    assert rows_read(filled, look, after=_all_failed) <= most
 
 
 def test_slots_in_use_read_the_young_doubts(filled: Database) -> None:

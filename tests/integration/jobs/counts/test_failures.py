@@ -101,8 +101,8 @@ Found = dict[tuple[str | None, ...], tuple[int, list[int], list[tuple[int, str, 
 def by_definition(conn: Connection, campaign: UUID) -> Found:
     """The groups, from a look at every job."""
     lost: dict[tuple[str | None, ...], list[tuple[Any, ...]]] = {}
-    for *labels, number, message, code in conn.execute(_LOST, {"campaign": campaign}):
-        lost.setdefault(tuple(labels), []).append((number, message, code))
+    for *group, number, message, code in conn.execute(_LOST, {"campaign": campaign}):
+        lost.setdefault(tuple(group), []).append((number, message, code))
     found: Found = {}
     for labels, rows in lost.items():
         words: dict[tuple[str, str], int] = {}
@@ -177,6 +177,19 @@ def test_words_of_a_large_group_are_those_of_its_newest_jobs(postgres_url: str) 
         assert sum(counts) <= group.rows
         assert all(words.rows % 10 == 0 for words in group.said)
         assert group.numbers == plain["failed", group.code, None, None][1] == []
+
+
+def test_a_campaign_without_statistics_is_not_read_whole(postgres_url: str) -> None:
+    read = """SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
+              WHERE relname IN ('jobs', 'campaign_rows', 'campaign_versions')"""
+    with connect(postgres_url) as conn:
+        campaign = controls.ensure_campaign(conn, "default", "spring")
+        conn.execute(_MANY, {"campaign": campaign, "jobs": 3_000})
+        conn.execute(_ROWS)
+    with connect(postgres_url) as conn:
+        assert len(failures_of(conn, campaign)) == 3
+        [(count,)] = conn.execute(read).fetchall()
+    assert count <= 3 * (2 * SHOWN_ROWS + WORDS_READ)
 
 
 def test_no_error_stops_the_statement_that_writes_it(postgres_url: str) -> None:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from storage.campaigns import controls
+from storage.campaigns.failures import failures_of
 from storage.database import Database, connect
 from storage.reporting import count_checks, overview
 from storage.reporting.costs import campaign_costs
@@ -65,10 +66,12 @@ def test_a_sweep_corrects_what_was_loaded_without_triggers(postgres_url: str, db
         assert count_checks.look(conn, count_checks.tenants(conn)) == ["a"]
         assert not count_checks.look_at_messages(conn)
         assert overview.counts(conn, "a") == {}
+        assert failures_of(conn, campaign) == []
     assert counts.sweep_counts(db.begin) > 0
     with connect(postgres_url) as conn:
         assert miscounted(conn) == []
         assert overview.counts(conn, "a") == {"cancelled": 70}
+        assert [(group.state, group.rows) for group in failures_of(conn, campaign)] == [("cancelled", 70)]
         assert [sums.reported for sums in campaign_costs(conn, "a", "spring")] == [70]
         assert count_checks.look(conn, count_checks.tenants(conn)) == []
         assert count_checks.look_at_messages(conn)

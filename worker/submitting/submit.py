@@ -67,9 +67,13 @@ class Posted:
 
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Submit the jobs of a claimed batch whose leases this worker still holds."""
-    with runtime.part(UnderWay).of(len(claimed)):
-        _submit(runtime, account, claimed)
+    """Submit the jobs of a claimed batch whose leases this worker still holds; give them back if it must end."""
+    with runtime.part(UnderWay).of(len(claimed)) as may_begin:
+        if may_begin:
+            _submit(runtime, account, claimed)
+            return
+    with runtime.database.begin() as conn:
+        claims.release(conn, claimed)
 
 
 def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:

@@ -109,7 +109,7 @@ def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
         return None
     command = f"reelq campaign set {quote(name)}" if own is not None else f"reelq tenants set {quote(tenant)}"
     left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
-    return f"{left} is left; raise it with `{command} --budget`"
+    return f'{left} is left; raise it with `{command} --budget "AMOUNT {budget.currency}"`'
 
 
 def _is_closed(grant: Grant, lane: str) -> bool:

@@ -19,6 +19,7 @@ from producer.web.forms import read_form
 from producer.web.permissions import permissions_of
 from producer.web.site import Site, go
 from storage.admission.campaign_pace import pace_of
+from storage.admission.spending.budgets import budgets_of
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import list_decisions
@@ -97,13 +98,14 @@ def _one_campaign_routes(router: APIRouter, site: Site) -> None:
         decided = await service.read(
             lambda conn: list_decisions(conn, tenant, subject_of(campaign_id), limit=DECISIONS)
         )
-        counts, rate, sums, waits = await asyncio.gather(
+        counts, rate, sums, budgets, waits = await asyncio.gather(
             site.cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
             site.cache.get(
                 ("campaign rate", campaign_id),
                 lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
             ),
             site.cache.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
+            site.cache.get(("campaign budget", campaign_id), lambda conn: budgets_of(conn, tenant, [campaign_id])),
             site.cache.get(
                 ("campaign waits", campaign_id, paused),
                 lambda conn: waiting_for(conn, service.settings, campaign_id, paused=paused),
@@ -119,6 +121,7 @@ def _one_campaign_routes(router: APIRouter, site: Site) -> None:
             "live": of is None or any(of.get(state) for state in JobState if state not in TERMINAL),
             "rate": None if rate is None else chart_of(rate),
             "sums": sums,
+            "budget": next(iter(budgets or ()), None),
             "kept_back": (waits or {}).get(Reason.KEPT_BACK, 0),
             "waits": {code: jobs for code, jobs in (waits or {}).items() if code not in _SAID_ELSEWHERE},
         }

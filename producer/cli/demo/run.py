@@ -152,7 +152,8 @@ def _print_links(stack: dict[str, Any], directory: Path, pid: int) -> None:
         if stack.get(key):
             _line(f"  {name:<10}{stack[key]}")
     program = "reelq" if shutil.which("reelq") else _short(Path(sys.argv[0]))  # `make demo` activates nothing
-    _line(f"  {'look':<10}{program} jobs list --data-dir {_short(directory)}")
+    listing = f"jobs list --data-dir {_short(directory)}"
+    _line(f"  {'look':<10}{program} {listing}")
     _line(f"  {'stop':<10}kill {pid}")
 
 

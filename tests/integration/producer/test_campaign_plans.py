@@ -129,6 +129,8 @@ def test_a_campaign_stands_still_for_a_reason(run: Run, configured: Settings) ->
     with Producer(configured) as producer, producer.database.begin() as conn:
         close_account(conn, "main", Cause.ACCOUNT, "no credit")
     assert standstill(configured, "held") == [("suspended", 6)]
+    advice = "main says: 'no credit'; repair its key or credit, then run `reelq accounts resume main`"
+    assert f"waits      6 jobs: {advice}" in run("campaign", "status", "held")[1]
 
 
 def test_wait_ends_when_nothing_goes_on(run: Run) -> None:

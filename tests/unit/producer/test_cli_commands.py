@@ -77,6 +77,9 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["keys", "create"], "Missing option '--name'"),
     (["nonsense"], "No such command 'nonsense'"),
     (["up", "--port", "0"], "Invalid value for '--port'"),
+    (["up", "--simulator", "mean-seconds=1"], "--simulator: unrecognized arguments: --mean-seconds=1"),
+    (["up", "--simulator", "sigma=x"], "--simulator: argument --sigma: invalid float value: 'x'"),
+    (["up", "--simulator", "median-seconds=-1"], "--simulator: median_seconds: must be"),
 ]
 
 

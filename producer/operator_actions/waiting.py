@@ -176,7 +176,7 @@ def reasons(
                 yield WaitReason("max_concurrent", {"used": pace.in_use, "most": pace.max_concurrent})
             for shortage in shortages:
                 budget = shortage.budget
-                shown = {"tenant": shortage.tenant, "campaign": budget.campaign}
+                shown: dict[str, Any] = {"tenant": shortage.tenant, "campaign": budget.campaign}
                 shown |= {"amount": budget.amount, "left": budget.left, "currency": budget.currency}
                 if shortage.price is None:
                     yield WaitReason("no_price", shown)

@@ -26,6 +26,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving
+from tests.waiting import wait_for
 
 S = JobState
 ZH = {"Accept-Language": "zh-CN,zh;q=0.9"}
@@ -255,6 +256,17 @@ def test_a_campaign_shows_its_budget_and_what_is_left(page: httpx.Client, produc
         set_budget(conn, "default", campaign_status(conn, "default", "spring").id, Decimal(60), "CNY")
     assert "<dt>Budget</dt><dd>CNY 60.00<small>CNY 60.00 left</small>" in page.get("/campaigns/spring").text
     assert "剩余 CNY 60.00" in page.get("/campaigns/spring", headers=ZH).text
+
+
+def test_a_campaign_says_when_every_account_for_it_is_closed(page: httpx.Client, producer: Producer) -> None:
+    """Seen: `1 queued`, and the reason on other pages only."""
+    producer.enqueue_many([{"prompt": "a fox", "account": "main"}], campaign="spring")
+    assert "every account for them" not in page.get("/campaigns/spring").text
+    with producer.database.begin() as conn:
+        close_account(conn, "main", Cause.ACCOUNT, "no credit left")
+    said = "1 queued: every account for them is suspended or paused"
+    wait_for("the page says it", lambda: said in page.get("/campaigns/spring").text)
+    assert "1 个排队中：可用的账号均已停用或暂停" in page.get("/campaigns/spring", headers=ZH).text
 
 
 def test_a_retry_says_when_the_same_request_would_fail_again(page: httpx.Client, producer: Producer) -> None:

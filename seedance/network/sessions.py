@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import select
 import socket
 import ssl
@@ -175,7 +176,19 @@ def failure_text(exc: BaseException) -> str:
         # aiohttp reports what it cannot read as a status 400, which no server sent, with the bytes on further lines.
         what = next(iter(exc.message.splitlines()), "").rstrip(":")
         return f"the response is not valid HTTP ({what or 'it cannot be read'})"
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return f"the name {exc.host} cannot be resolved: {exc.os_error.strerror or exc.os_error}"
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return f"cannot connect to {exc.host}:{exc.port}: {_os_words(exc.os_error)}"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+
+
+def _os_words(error: OSError) -> str:
+    """Why a connection was not made. asyncio writes the address in place of the system's own words."""
+    if isinstance(error, ssl.SSLError):
+        reason = getattr(error, "reason", None)  # OpenSSL's errors have one
+        return f"TLS: {reason.replace('_', ' ').lower() if reason else error}"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def open_session(outbound: Outbound, connector: Connector | None = None, **options: Any) -> aiohttp.ClientSession:

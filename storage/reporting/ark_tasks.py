@@ -13,7 +13,7 @@ from uuid import UUID
 
 from seedance.models.ark_ids import ark_id
 from seedance.tokens import FRAMES_PER_SECOND
-from storage.ark_status import OF_FAILED, ArkStatus, ark_status, states_of, status_sql
+from storage.ark_status import ArkStatus, ark_status, status_sql
 from storage.database import Connection, reading_in_order
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -83,7 +83,7 @@ def facts_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]
 
 def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int) -> tuple[list[UUID], int]:
     """A page of the newest tasks of the last days, and how many of these there are in total."""
-    states = list(JobState) if wanted.status is None else states_of(wanted.status)
+    states = list(JobState) if wanted.status is None else _states_of(wanted.status)
     parameters = {
         "tenant": wanted.tenant,
         "status": wanted.status,
@@ -98,7 +98,7 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
         "below": LAST,
     }
     with reading_in_order(conn):
-        if wanted.ids is None and wanted.model is None and wanted.status not in OF_FAILED:
+        if wanted.ids is None and wanted.model is None and states != [JobState.FAILED]:
             deleted, jobs = conn.execute(_COUNTED, parameters).fetchone() or (0, 0)
             if deleted < LISTED_TASKS:
                 most = min(offset + limit, LISTED_TASKS)
@@ -109,6 +109,12 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
             return [row[0] for row in rows], rows[0][1] if rows else 0
         first = conn.execute(_LISTED, parameters | {"offset": 0, "limit": 1}).fetchone()  # beyond the last page
     return [], 0 if first is None else first[1]
+
+
+def _states_of(status: ArkStatus) -> list[JobState]:
+    """The states of the jobs that may have this status. That of failed jobs depends on their reason."""
+    status = "failed" if status == "expired" else status
+    return [state for state in JobState if ark_status(state, None) == status]
 
 
 def _first_id(conn: Connection) -> UUID:

@@ -137,8 +137,8 @@ def clear_sql(table: LiteralString) -> LiteralString:
 def triggers_sql(table: LiteralString, counted: LiteralString, moved: LiteralString) -> tuple[LiteralString, ...]:
     """The statements that create the triggers, whose functions are named after the table of counts: `_add` and `_take`
     for statements that insert and delete, with their rows as `changed`; `_move` for each updated row with `moved`, a
-    condition that most updates do not meet and that costs them little; `_clear` for TRUNCATE. For jobs, migration 0054
-    replaces the triggers for updated rows with that of `storage.counted.moves`."""
+    condition that most updates do not meet and that costs them little; `_clear` for TRUNCATE. For jobs, migrations
+    0054 and 0059 replace the triggers for updated rows with that of `storage.counted.moves`."""
     return (
         f"""CREATE TRIGGER {table}_truncate AFTER TRUNCATE ON {counted}
             FOR EACH STATEMENT EXECUTE FUNCTION {table}_clear()""",

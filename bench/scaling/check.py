@@ -108,8 +108,8 @@ class Trial:
             generation=self.timing,
             generation_s=times,
             video_mib=(mib, mib),
-            submit=Latency(ANSWER_S + self.away_s, 0.3),
-            query=Latency(ANSWER_S + self.away_s, 0.3),
+            submit=Latency(ANSWER_S, 0.3, self.away_s),
+            query=Latency(ANSWER_S, 0.3, self.away_s),
         )
 
 

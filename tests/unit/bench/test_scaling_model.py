@@ -264,3 +264,9 @@ def test_latencies_are_drawn_around_their_median() -> None:
     drawn = sorted(Latency(2.0, 0.5).draw(rng) for _ in range(2001))
     assert drawn[1000] == pytest.approx(2.0, rel=0.1)
     assert Latency(2.0, 0.0).draw(rng) == 2.0
+    assert Latency(2.0, 0.0, away_s=0.5).draw(rng) == 2.5
+
+
+def test_answers_from_afar_come_as_close_together_as_from_near() -> None:
+    near, far = (replace(QUICK, submit=Latency(0.001, 0.3, away_s=away_s)) for away_s in (0.0, 0.5))
+    assert run(far).parts["submit_poll"]["transaction"] < 1.2 * run(near).parts["submit_poll"]["transaction"]

@@ -33,8 +33,8 @@ from worker.polling.forecasts import REFRESH_S
 SEED, SIZE = 7, 256 * 1024
 SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
-ANSWER_S, STORE_S = 0.002, 0.01
-"""A gateway and a store on the same machine answer after some milliseconds."""
+ANSWER_S, STORE_S, COMMIT_S = 0.002, 0.01, 0.005
+"""A gateway, a store and a disk of the same machine answer after some milliseconds."""
 REPORTED_S = 1.5
 """After this time every backend has reported its transactions."""
 _WAIT_S = 240.0
@@ -212,6 +212,7 @@ def layout_of(trial: Trial) -> Layout:
         machine_cores=2,
         connection_mib_s=1e6,
         store_s=STORE_S + trial.away_s,
+        commit_s=COMMIT_S,
         poll_min_s=settings.poll_min_seconds,
         poll_max_s=settings.poll_max_seconds,
         lease_s=settings.lease_seconds,

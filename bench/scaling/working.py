@@ -90,14 +90,13 @@ class SubmitPollWorker:
         yield system.until(system.transact(self._cpu, system.now_s, message.units))
         held = message.held(state, system.now_s)
         if held and message.kind == "submit":
-            yield from self._submit(held)
+            yield from self._submit(held, message.units)
         elif held:
             yield from self._poll(held)
 
-    def _submit(self, held: list[Job]) -> Steps:
+    def _submit(self, held: list[Job], messages: int) -> Steps:
         system, weight = self._system, self._system.weight
-        units = system.batches(len(held), SUBMIT_BATCH)
-        yield system.until(self._write(units, jobs=len(held)))
+        yield system.until(self._write(messages, jobs=len(held)))
         quota = system.quotas[held[0].account]
         quota.begin(len(held) * weight)
         outcomes: list[Outcome] = []
@@ -120,7 +119,8 @@ class SubmitPollWorker:
     def _write(self, calls: float, **rows: float) -> float:
         """Run transactions that write; returns the time of the last commit."""
         own_s = self._system.spend("submit_poll", transaction=calls)
-        return self._system.transact(self._cpu, self._system.now_s, calls, own_s, **rows)
+        committing_s = self._system.transact(self._cpu, self._system.now_s, calls, own_s, **rows)
+        return committing_s + self._system.layout.commit_s
 
     def _submitted(self, job: Job, ends_s: float | None) -> None:
         """`ends_s`: when the generation ends. None: the gateway could not be reached."""
@@ -335,7 +335,8 @@ class TransferWorker:
         system = self._system
         stored = sum(1 for _, _, outcome in group if outcome)
         calls = max(1.0, len(group) * system.weight / TRANSFER_BATCH * 2) if system.weight > 1 else 1.0
-        return system.transact(self._cpu, system.now_s, calls, still=len(group) - stored)
+        committing_s = system.transact(self._cpu, system.now_s, calls, still=len(group) - stored)
+        return committing_s + system.layout.commit_s
 
     def _copied(self, job: Job, stored: bool) -> None:
         """A video whose URL has expired is lost: the gateway of the model returns no new one."""

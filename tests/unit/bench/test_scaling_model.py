@@ -270,3 +270,18 @@ def test_latencies_are_drawn_around_their_median() -> None:
 def test_answers_from_afar_come_as_close_together_as_from_near() -> None:
     near, far = (replace(QUICK, submit=Latency(0.001, 0.3, away_s=away_s)) for away_s in (0.0, 0.5))
     assert run(far).parts["submit_poll"]["transaction"] < 1.2 * run(near).parts["submit_poll"]["transaction"]
+
+
+@pytest.mark.parametrize(("workers", "messages"), [(1, 1), (3, 2)])
+def test_a_worker_that_is_alone_gets_the_submits_of_a_round_in_one_message(workers: int, messages: int) -> None:
+    work = Workload(90, generation=Timing(median_s=60.0, sigma=0.0))
+    layout = Layout(max_in_flight=90, submit_poll=workers)
+    seen = simulate(work, layout, COSTS, horizon_s=3.0)
+    assert seen.posts == 90
+    assert seen.parts["broker"]["message"] == messages
+
+
+def test_a_slow_disk_delays_what_waits_for_a_commit_and_takes_no_cpu() -> None:
+    fast, slow = (run(layout=replace(SMALL, commit_s=commit_s)) for commit_s in (0.0, 0.5))
+    assert slow.makespan_s > fast.makespan_s + 1.0
+    assert slow.cpu_ms_per_job < 1.1 * fast.cpu_ms_per_job

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from bench.metering import pss_bytes
-from bench.scaling.check import WARM, Ran, Trial, layout_of, real_run
+from bench.scaling.check import Ran, Trial, layout_of, real_run
 from bench.scaling.comparing import RUNS, Spent
 from bench.scaling.costs import COSTS_FILE, PARTS, WAL, Costs, Memory, TableCosts, load_costs, save_costs
 from bench.scaling.observed import Observed
@@ -100,7 +100,7 @@ def measure(*, quick: bool = False) -> Costs:
         with real_run(given) as ran:
             runs += observed(name, given, ran)
             # Those of the last shape, which has the most jobs, are kept.
-            memory, tables = _memory(ran.pids), _tables(ran.conn, WARM + given.jobs)
+            memory, tables = _memory(ran.pids), _tables(ran.conn, given.warm + given.jobs)
     kept = load_costs()
     return replace(
         solved(runs, replace(kept, pace_ms=sum(run.pace_ms for run in runs) / len(runs))),

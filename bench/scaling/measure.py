@@ -28,11 +28,11 @@ from bench.scaling.stack import TICK_S
 from bench.scaling.storing import stored
 
 SHAPES = {
-    "one by one": Trial(60, per_second=6.0),
-    "slow generations, large videos": Trial(120, slots=120, median_s=4.0, video_bytes=8 * 2**20),
-    "claimed polls": Trial(120, slots=120, median_s=4.0, lease_s=24.0),
-    "several accounts, large videos": Trial(120, accounts=8, slots=8, video_bytes=8 * 2**20),
-    "many at once": Trial(500, slots=500),
+    "one by one": Trial(240, per_second=8.0),
+    "slow generations, large videos": Trial(240, slots=120, median_s=4.0, video_bytes=4 * 2**20),
+    "claimed polls": Trial(360, slots=120, median_s=4.0, lease_s=24.0),
+    "several accounts": Trial(240, accounts=8, slots=8),
+    "many at once": Trial(1000, slots=500),
 }
 PASSES = 3
 """How often the costs are solved for: the model of a run needs costs, which it hardly depends on."""

@@ -33,6 +33,7 @@ from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.transfer import GATHER_S as COPIES_GATHER_S
 from worker.transferring.upload import Stored, held_bytes
+from worker.watching.gathered_events import GATHER_S as EVENTS_GATHER_S
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20
@@ -60,6 +61,20 @@ def intake(system: System, queue: str, threads: int) -> simpy.Store:
     return own
 
 
+class Events:
+    """How often a worker process sends the events of its tasks."""
+
+    def __init__(self, system: System) -> None:
+        self._system, self._planned_until_s = system, 0.0
+
+    def due(self) -> int:
+        """1 for the first message of a second, else 0."""
+        if self._system.now_s < self._planned_until_s:
+            return 0
+        self._planned_until_s = self._system.now_s + EVENTS_GATHER_S
+        return 1
+
+
 class SubmitPollWorker:
     """A worker process of the submit and poll queues; its threads share one core."""
 
@@ -69,6 +84,7 @@ class SubmitPollWorker:
         self._held = HeldPolls(system, self._poll_held)
         self._learnt: defaultdict[int, Learning] = defaultdict(Learning)
         self._answers: list[Outcome] = []
+        self._events = Events(system)
         for _ in range(THREADS["work"]):
             system.env.process(self._thread())
 
@@ -82,7 +98,8 @@ class SubmitPollWorker:
 
     def _handle(self, message: Message) -> Steps:
         system = self._system
-        yield system.until(self._cpu.book(system.now_s, system.spend("submit_poll", transaction=message.units)))
+        own_s = system.spend("submit_poll", transaction=message.units, events=self._events.due())
+        yield system.until(self._cpu.book(system.now_s, own_s))
         if system.outages.down("database", system.now_s):
             yield system.env.timeout(CONNECT_TIMEOUT_S)
             return
@@ -247,6 +264,7 @@ class TransferWorker:
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
         self._decoder = Cpu()
+        self._events = Events(system)
         # A lot of many videos occupies the process for as long as its videos take in sequence.
         self._lots = max(1, ONE_HOST_COPIES // system.weight)
         self._slots = simpy.Resource(system.env, self._lots)
@@ -264,7 +282,8 @@ class TransferWorker:
         system = self._system
         while True:
             message: Message = yield self._messages.get()
-            yield system.until(self._cpu.book(system.now_s, system.spend("transfer", message=message.units)))
+            own_s = system.spend("transfer", message=message.units, events=self._events.due())
+            yield system.until(self._cpu.book(system.now_s, own_s))
             while self._waiting >= LINE_AT_MOST:
                 yield self._left
             self._waiting += len(message.items)

@@ -230,6 +230,12 @@ def test_the_load_of_processes_is_what_their_parts_cost() -> None:
     )
 
 
+def test_a_worker_sends_the_events_of_its_tasks_once_a_second() -> None:
+    seen = run()
+    for role in ("submit_poll", "transfer"):
+        assert 0 < seen.parts[role]["events"] <= seen.makespan_s + 1
+
+
 def test_every_compared_figure_is_a_figure_of_the_model() -> None:
     assert set(COMPARED) - {"transactions_per_s"} <= set(Figures.__slots__)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg_pool import PoolTimeout
 
 from producer.errors import JobNotFound
-from producer.wording import plural
+from producer.wording import continues, plural
 from storage.database import Connection, Database, DatabaseUnavailable, Limits, LocksHeld, connect
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -114,7 +114,7 @@ def wait_for(
                 return [found[item] for item in ids]
         if deadline is not None and time.monotonic() >= deadline:
             unfinished, of = "some" if waiting is None else waiting, plural(len(ids), "job")
-            raise TimeoutError(f"{unfinished} of {of} did not finish within {timeout:g} s; they continue")
+            raise TimeoutError(f"{unfinished} of {of} did not finish within {timeout:g} s; {continues(waiting)}")
         yield pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
         pause = min(pause * 1.3, POLL_CAP_S)
 

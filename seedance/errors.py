@@ -131,13 +131,14 @@ def _rebuild(kind: type[GatewayError], state: dict[str, Any]) -> GatewayError:
 
 
 class NotSent(GatewayError):
-    """No byte of the request was sent: connection refused, DNS, TLS, no free connection."""
+    """No byte of the request was sent: connection refused, DNS, TLS."""
 
     code = "not_sent"
 
 
 class NotTried(NotSent):
-    """The call was not attempted, for a reason of our own: the lease ended, or a file could not be read."""
+    """The call was not attempted, for a reason of our own: the lease ended, a file could not be read, or all our
+    connections were in use."""
 
     code = "not_tried"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from simulator.options import SimulatorOptions
 
-__all__ = ["SimulatorOptions", "main", "run", "running"]
+__all__ = ["SimulatorOptions", "main", "read_options", "run", "running"]
 
 
 def run(options: SimulatorOptions) -> None:
@@ -30,18 +30,25 @@ def run(options: SimulatorOptions) -> None:
 
 def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m simulator") -> int:
     """Run the command line; `prog` is the command's name in its help. Returns 0, or 2 when it cannot start."""
-    parser = _parser(prog)
-    given: dict[str, Any] = {
-        name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None
-    }
-    for name in {"api_keys", "callback_hosts"} & given.keys():
-        given[name] = frozenset(given[name])
     try:
-        run(SimulatorOptions(**given))
+        run(read_options(arguments, prog=prog))
     except (OSError, ValueError) as exc:
         sys.stderr.write(f"simulator: {exc}\n")
         return 2
     return 0
+
+
+def read_options(arguments: Sequence[str] | None = None, *, prog: str = "python -m simulator") -> SimulatorOptions:
+    """The options of a command line; an unknown one ends as argparse does, with its usage and exit code 2.
+
+    Raises:
+        ValueError: a value is outside its limits.
+    """
+    parsed = vars(_parser(prog).parse_args(arguments))
+    given: dict[str, Any] = {name: value for name, value in parsed.items() if value is not None}
+    for name in {"api_keys", "callback_hosts"} & given.keys():
+        given[name] = frozenset(given[name])
+    return SimulatorOptions(**given)
 
 
 @contextlib.contextmanager

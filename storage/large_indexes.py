@@ -100,6 +100,7 @@ LARGE_INDEXES = (
         "jobs",
         "(account, state, due_at, lane) WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'",
     ),
+    LargeIndex("0058", "jobs_deleted_idx", "jobs", "(tenant, state, id) WHERE deleted_at IS NOT NULL"),
 )
 
 _FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace

@@ -15,6 +15,7 @@ from botocore.loaders import JSONFileLoader
 
 from seedance.network.authorities import VARIABLES
 from storage.settings import Settings
+from tests.in_memory import quick_directory
 from tests.kept.routes import routes_kept
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
@@ -105,7 +106,10 @@ def closed_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
     """PostgreSQL, Valkey and S3, with a migrated database to copy."""
-    with run_servers(tmp_path_factory.mktemp("servers")) as started:
+    with (
+        quick_directory(tmp_path_factory.mktemp("servers")) as directory,
+        run_servers(directory) as started,
+    ):
         started.databases.make_template()
         yield started
 

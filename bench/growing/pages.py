@@ -30,7 +30,7 @@ from storage.reporting.waiting import waiting_in_campaign
 from storage.settings import Settings
 from storage.tenants.tenants import list_tenants
 from storage.uploads.records import list_uploads, totals
-from storage.webhooks.messages import MessageFilter, MessageState, list_messages, message_counts
+from storage.webhooks.messages import MessageFilter, MessageState, find_messages, message_counts
 
 PAGE = 50
 WEEK_S = 7 * 86_400.0
@@ -70,9 +70,9 @@ def _lists() -> Named:
         ("search, words that occur nowhere", lambda conn: search.find(conn, by_text, limit=PAGE)),
         ("Ark's list of tasks", lambda conn: list_tasks(conn, TaskFilter(TENANT), offset=0, limit=10)),
         ("export, first page", lambda conn: queries.jobs_in_order(conn, of_campaign, limit=500)),
-        ("webhook messages of a tenant", lambda conn: list_messages(conn, MessageFilter(TENANT), limit=PAGE)),
-        ("messages that were given up", lambda conn: list_messages(conn, dead, limit=PAGE)),
-        ("messages of one type", lambda conn: list_messages(conn, failed, limit=PAGE)),
+        ("webhook messages of a tenant", lambda conn: find_messages(conn, MessageFilter(TENANT), limit=PAGE)),
+        ("messages that were given up", lambda conn: find_messages(conn, dead, limit=PAGE)),
+        ("messages of one type", lambda conn: find_messages(conn, failed, limit=PAGE)),
         ("uploads", lambda conn: (list_uploads(conn, TENANT), totals(conn, TENANT))),
         ("batches", lambda conn: list_batches(conn, TENANT)),
         ("decisions", lambda conn: list_decisions(conn, TENANT)),

@@ -6,7 +6,7 @@ This is the place for it. A command's own module imports at its top what it need
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -232,6 +232,18 @@ class AllCommands(CommandGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(COMMANDS, **attributes)
+
+
+def command_in(arguments: Sequence[str]) -> str:
+    """The command that a command line names, such as `jobs list`; "": none."""
+    words: list[str] = []
+    among: Mapping[str, Command | Group] = COMMANDS
+    for argument in arguments:
+        entry = among.get(argument)
+        if entry is not None:
+            words.append(argument)
+            among = entry.commands if isinstance(entry, Group) else {}
+    return " ".join(words)
 
 
 def load(name: str, entry: Command | Group) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.commands import AllCommands
+from producer.cli.commands import AllCommands, command_in
 from producer.cli.shared import exit_codes
 from producer.cli.shared.collector import collect_seldom
 from producer.cli.shared.data_dir import DataDir
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="reelq", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
-        return _usage_error(exc)
+        return _usage_error(exc, arguments)
     except typer.Abort:
         sys.stderr.write("stopped\n")
         return exit_codes.INTERRUPTED
@@ -75,9 +75,9 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage_error(error: typer.TyperException) -> int:
+def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> int:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "reelq"
+    command = context.command_path if context is not None else f"reelq {command_in(arguments)}".rstrip()
     if message := error.format_message():  # without one, the help has just been printed
         sys.stderr.write(f"{message.replace('Value error, ', '')} (see `{command} --help`)\n")
     return error.exit_code

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from shlex import quote
 from uuid import UUID
 
+from seedance.problems import shorten
 from storage.admission import grants
-from storage.admission.grants import Grant
+from storage.admission.grants import Hold
 from storage.admission.obstacles import Obstacles, able_accounts
 from storage.admission.spending import budgets
 from storage.campaigns.proofs import awaiting_review
@@ -85,9 +86,8 @@ def _reasons(
             accounts = [
                 account.name for account in able_accounts(settings, group.account_pin, group.gateways, group.lane)
             ]
-            closed = all(_is_closed(survey[account], group.lane) for account in accounts)
-            code = "suspended"
-            advice = f"solve the problem, then run `reelq accounts resume {accounts[0]}`" if closed else None
+            holds = [survey[account].hold_of(group.lane) for account in accounts]
+            code, advice = "suspended", _reopen(accounts[0], holds)
         if advice is None:
             return []
         counts[code, advice] += group.jobs
@@ -109,9 +109,14 @@ def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
         return None
     command = f"reelq campaign set {quote(name)}" if own is not None else f"reelq tenants set {quote(tenant)}"
     left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
-    return f"{left} is left; raise it with `{command} --budget`"
+    return f'{left} is left; raise it with `{command} --budget "AMOUNT {budget.currency}"`'
 
 
-def _is_closed(grant: Grant, lane: str) -> bool:
-    hold = grant.hold_of(lane)
-    return hold is not None and hold.code in _CLOSED
+def _reopen(account: str, holds: Sequence[Hold | None]) -> str | None:
+    """What to do about the first of the accounts that could serve a job; None: one of them may serve it by itself."""
+    closed = [hold for hold in holds if hold is not None and hold.code in _CLOSED]
+    if len(closed) < len(holds):
+        return None
+    said = (closed[0].values.get("error") or {}).get("message")
+    resume = f"run `reelq accounts resume {account}`"
+    return f"{account} says: {shorten(said, 200)}; repair its key or credit, then {resume}" if said else resume

@@ -67,9 +67,9 @@ class WaitReason:
     suspended, misrouted, outage, throttled, model_closed, probing: `account`, `until`, `since`, `error`, and `model` if
     it concerns one model. slots_taken: `account`, `used`, `most`, and `model` likewise. account_missing,
     account_paused, removing: `account`. requests_per_minute and polls_per_minute: `account`, `most`. parts_silent:
-    `parts`. over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`;
-    over_budget also `price`, the most that the job may cost at the cheapest account. before_start, quiet_hours:
-    `until`. max_concurrent: `used`, `most`. The others have none.
+    `parts`. over_budget and no_price: `tenant`, `campaign` (None: the tenant's own budget), `amount`, `left`,
+    `currency`; over_budget also `price`, the most that the job may cost at the cheapest account. before_start,
+    quiet_hours: `until`. max_concurrent: `used`, `most`. The others have none.
     """
 
     code: Code
@@ -176,8 +176,8 @@ def reasons(
                 yield WaitReason("max_concurrent", {"used": pace.in_use, "most": pace.max_concurrent})
             for shortage in shortages:
                 budget = shortage.budget
-                shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
-                shown |= {"currency": budget.currency}
+                shown: dict[str, Any] = {"tenant": shortage.tenant, "campaign": budget.campaign}
+                shown |= {"amount": budget.amount, "left": budget.left, "currency": budget.currency}
                 if shortage.price is None:
                     yield WaitReason("no_price", shown)
                 else:

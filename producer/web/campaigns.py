@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,12 +14,14 @@ from producer.campaigns.status import cancel_campaign, pause_campaign
 from producer.errors import CampaignNotFound
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
+from producer.operator_actions.standstill import standstill_of
 from producer.operator_actions.waiting import PAUSED, waiting_for
 from producer.web.charts import chart_of
 from producer.web.forms import read_form
 from producer.web.permissions import permissions_of
 from producer.web.site import Site, go
 from storage.admission.campaign_pace import pace_of
+from storage.admission.spending.budgets import budgets_of
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import list_decisions
@@ -97,32 +100,49 @@ def _one_campaign_routes(router: APIRouter, site: Site) -> None:
         decided = await service.read(
             lambda conn: list_decisions(conn, tenant, subject_of(campaign_id), limit=DECISIONS)
         )
-        counts, rate, sums, waits = await asyncio.gather(
-            site.cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
-            site.cache.get(
-                ("campaign rate", campaign_id),
-                lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
-            ),
-            site.cache.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
-            site.cache.get(
-                ("campaign waits", campaign_id, paused),
-                lambda conn: waiting_for(conn, service.settings, campaign_id, paused=paused),
-            ),
+        figures = await _figures(site, tenant, name, campaign_id, paused=paused)
+        of = None if figures["counts"] is None else figures["counts"].get(campaign_id, {})
+        values = (
+            now
+            | figures
+            | {
+                "decisions": decided,
+                "stream": "/v1/events",
+                "counts": of,
+                "total": sum((of or {}).values()),
+                "ended": sum((of or {}).get(state, 0) for state in TERMINAL),
+                "live": of is None or any(of.get(state) for state in JobState if state not in TERMINAL),
+            }
         )
-        of = None if counts is None else counts.get(campaign_id, {})
-        values = now | {
-            "decisions": decided,
-            "stream": "/v1/events",
-            "counts": of,
-            "total": sum((of or {}).values()),
-            "ended": sum((of or {}).get(state, 0) for state in TERMINAL),
-            "live": of is None or any(of.get(state) for state in JobState if state not in TERMINAL),
-            "rate": None if rate is None else chart_of(rate),
-            "sums": sums,
-            "kept_back": (waits or {}).get(Reason.KEPT_BACK, 0),
-            "waits": {code: jobs for code, jobs in (waits or {}).items() if code not in _SAID_ELSEWHERE},
-        }
         return site.page(request, "campaign.html", values)
+
+
+async def _figures(site: Site, tenant: str, name: str, campaign_id: UUID, *, paused: bool) -> dict[str, Any]:
+    """What is counted, each kept for a while; None: not known yet."""
+    cache, settings = site.cache, site.service.settings
+    counts, rate, sums, budgets, waits, still = await asyncio.gather(
+        cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
+        cache.get(
+            ("campaign rate", campaign_id),
+            lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
+        ),
+        cache.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
+        cache.get(("campaign budget", campaign_id), lambda conn: budgets_of(conn, tenant, [campaign_id])),
+        cache.get(
+            ("campaign waits", campaign_id, paused),
+            lambda conn: waiting_for(conn, settings, campaign_id, paused=paused),
+        ),
+        cache.get(("campaign standstill", campaign_id), lambda conn: standstill_of(conn, settings, tenant, name)),
+    )
+    return {
+        "counts": counts,
+        "rate": None if rate is None else chart_of(rate),
+        "sums": sums,
+        "budget": next(iter(budgets or ()), None),
+        "kept_back": (waits or {}).get(Reason.KEPT_BACK, 0),
+        "closed": sum(why.jobs for why in still or () if why.code == "suspended"),
+        "waits": {code: jobs for code, jobs in (waits or {}).items() if code not in _SAID_ELSEWHERE},
+    }
 
 
 async def _pause(site: Site, request: Request, name: str, *, paused: bool) -> Response:

@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from producer.campaigns.decisions.verdicts import fails_again
 from producer.client import as_job_id
 from producer.explanation import AccountAnswer, request_of
 from producer.http.doors.auth import require_scope
@@ -187,6 +188,7 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "film": _film(conn, settings, job),
         "celery_tasks": history.celery_tasks_of(conn, job_id),
         "cancelling": job_actions.what_cancelling_does(job),
+        "fails_again": fails_again(job.error),
     }
 
 

@@ -19,7 +19,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from seedance.network.http_messages import MOST_HEAD_BYTES, header_lines, write_head
-from seedance.network.sessions import NotConnected
+from seedance.network.sessions import Connector, NotConnected
 from seedance.network.time_limits import TimeLimits
 from seedance.network.waits import Waits
 from seedance.network.wire import Wire
@@ -100,7 +100,7 @@ async def _connect(session: aiohttp.ClientSession, origin: _Origin, limits: Time
     """A connection, new or kept.
 
     Raises:
-        NotConnected: there is none.
+        NotConnected: there is none. NoFreeConnection: because others have all that there may be.
     """
     connector = session.connector
     if connector is None:
@@ -109,6 +109,8 @@ async def _connect(session: aiohttp.ClientSession, origin: _Origin, limits: Time
         with limits.start() if limits is not None else nullcontext():
             return await connector.connect(origin.request, [], session.timeout)
     except TimeoutError as exc:
+        if isinstance(connector, Connector):
+            connector.check_waiting()
         raise NotConnected(f"no connection to {origin.request.url} in time") from exc
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import select
 import socket
 import ssl
@@ -33,6 +34,10 @@ from seedance.network.tls_records import has_part_of_record, watch_records
 
 class NotConnected(aiohttp.ClientConnectionError):
     """There is no connection, so no byte of the request was sent."""
+
+
+class NoFreeConnection(NotConnected):
+    """All connections that there may be were in use for too long. It says nothing about the other side."""
 
 
 def is_readable(transport: asyncio.BaseTransport) -> bool:
@@ -71,12 +76,15 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(**options)
         self._used: WeakSet[ResponseHandler] = WeakSet()
         """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
+        self._waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """Tasks that wait for a connection of others, or have given that up."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class. It does not count
         the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
+            NoFreeConnection: it waited for those of others until the time limit.
             NotConnected: there is no connection, it took longer, or the other side of a new one did not wait for a
                 request.
         """
@@ -99,8 +107,27 @@ class Connector(aiohttp.TCPConnector):
             raise
         except (aiohttp.ClientError, OSError) as exc:
             if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
+                self.check_waiting()
                 raise
             raise NotConnected(_explained(exc, req)) from exc
+
+    async def _wait_for_available_connection(self, *args: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine
+        self._waiting.add(task)
+        await super()._wait_for_available_connection(*args)
+        self._waiting.discard(task)
+
+    def check_waiting(self) -> None:
+        """Call this after a time limit of `connect`.
+
+        Raises:
+            NoFreeConnection: the current task was waiting for a connection of others.
+        """
+        task = asyncio.current_task()
+        if task is not None and task in self._waiting:
+            self._waiting.discard(task)
+            raise NoFreeConnection(f"all {self.limit} connections were in use")
 
     def _is_stale(self, inner: ResponseHandler | None) -> bool:
         """Whether a connection cannot be used, also if the loop has not noticed yet."""
@@ -149,7 +176,19 @@ def failure_text(exc: BaseException) -> str:
         # aiohttp reports what it cannot read as a status 400, which no server sent, with the bytes on further lines.
         what = next(iter(exc.message.splitlines()), "").rstrip(":")
         return f"the response is not valid HTTP ({what or 'it cannot be read'})"
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return f"the name {exc.host} cannot be resolved: {exc.os_error.strerror or exc.os_error}"
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return f"cannot connect to {exc.host}:{exc.port}: {_os_words(exc.os_error)}"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+
+
+def _os_words(error: OSError) -> str:
+    """Why a connection was not made. asyncio writes the address in place of the system's own words."""
+    if isinstance(error, ssl.SSLError):
+        reason = getattr(error, "reason", None)  # OpenSSL's errors have one
+        return f"TLS: {reason.replace('_', ' ').lower() if reason else error}"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def open_session(outbound: Outbound, connector: Connector | None = None, **options: Any) -> aiohttp.ClientSession:

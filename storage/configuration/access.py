@@ -31,7 +31,7 @@ class AccessSettings(BaseModel):
     """Require a key from programs on this machine too. Programs on other machines always need one."""
     api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
     """The operator's API key, in addition to those in the database: tenant `default`, every scope. For the first start
-    in a container, where `reelq keys create` cannot be run before."""
+    in a container, where `reelq keys create --name NAME` cannot be run before."""
 
     api_requests_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 60_000
     """How many requests with a key each tenant may send per minute to each API process; a tenth of them may come at

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -73,6 +74,24 @@ def begin_attempts(conn: Connection, moves: Sequence[Move], correlations: Mappin
     rows = [_correlation_row(item.id, correlations[item.id]) for item in begun]
     marks: dict[UUID, int | None] = dict(conn.execute(_BEGIN, {"rows": dumps(rows)}).fetchall())
     return [Begun(item.id, item.claim, item.attempt, marks[item.id]) for item in begun]
+
+
+# An attempt of the same number that began at another time is another worker's.
+_COMMITTED: LiteralString = """
+SELECT a.job_id FROM attempts a
+JOIN unnest(%(ids)s::uuid[], %(numbers)s::int[], %(started)s::timestamptz[]) AS i(id, number, started_at)
+  ON a.job_id = i.id AND a.number = i.number AND a.started_at = i.started_at
+WHERE a.job_id = ANY(%(ids)s)
+"""
+
+
+def committed(conn: Connection, begun: Sequence[tuple[UUID, int, datetime]]) -> set[UUID]:
+    """The jobs whose attempts (job, number, start) are in the database, after a commit without an answer. Waits for a
+    commit that is still being carried out."""
+    ids, numbers, started = map(list, zip(*begun, strict=True))
+    lock_jobs(conn, ids)
+    parameters = {"ids": ids, "numbers": numbers, "started": started}
+    return {row[0] for row in conn.execute(_COMMITTED, parameters)}
 
 
 def _correlation_row(job_id: UUID, correlation: Correlation) -> dict[str, Any]:

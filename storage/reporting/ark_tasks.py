@@ -30,6 +30,17 @@ _FACTS: LiteralString = "SELECT id, ark FROM jobs WHERE id = ANY(%(ids)s) AND ar
 LISTED_TASKS = 10_000
 """The newest of them are listed and counted, however many there are: as many as Ark lists. Fewer would be taken for all
 tasks, and those that are not among them for never created."""
+
+
+def _number(conditions: LiteralString, limit: LiteralString) -> LiteralString:
+    """A query for the `number` of the tenant's jobs `f` between these ids that are in one of the states, at most."""
+    return f"""SELECT count(*) AS number FROM (
+        SELECT FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
+            SELECT FROM jobs f WHERE f.tenant = %(tenant)s AND (f.state, f.id) > (s.state, %(above)s)
+                AND (f.state, f.id) < (s.state, %(below)s) {conditions}) p
+        LIMIT {limit}) n"""  # noqa: S608 - put together from constants
+
+
 _OF_IDS: LiteralString = "AND (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s))"
 _LISTED: LiteralString = f"""
 WITH looked AS MATERIALIZED (
@@ -42,6 +53,15 @@ WHERE j.tenant = %(tenant)s AND j.deleted_at IS NULL AND j.created_at > now() - 
        AND coalesce(j.request ->> 'model', '') = %(neutral)s AND coalesce(j.request ->> 'tier', 'standard') = %(tier)s))
 ORDER BY j.id DESC LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - put together from constants
+# Tasks of which the state says all: they are counted in the index, of which those of deleted jobs are few.
+_COUNTED: LiteralString = f"""
+WITH deleted AS MATERIALIZED ({_number("AND f.deleted_at IS NOT NULL", "%(look)s")})
+SELECT deleted.number, ({_number("", "%(look)s + (SELECT number FROM deleted)")}) FROM deleted
+"""  # noqa: S608 - as above
+_PAGE: LiteralString = f"""
+SELECT id FROM ({walk("tenant", "%(tenant)s", "DESC", "AND f.deleted_at IS NULL", limit="%(most)s")}) w
+ORDER BY id DESC OFFSET %(offset)s
+"""  # noqa: S608 - as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ def facts_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]
 
 def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int) -> tuple[list[UUID], int]:
     """A page of the newest tasks of the last days, and how many of these there are in total."""
+    states = list(JobState) if wanted.status is None else _states_of(wanted.status)
     parameters = {
         "tenant": wanted.tenant,
         "status": wanted.status,
@@ -71,17 +92,29 @@ def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int)
         "neutral": wanted.neutral,
         "tier": wanted.tier,
         "days": LISTED_DAYS,
-        "states": list(JobState),
+        "states": [str(state) for state in states],
         "look": LISTED_TASKS,
         "above": _first_id(conn),
         "below": LAST,
     }
     with reading_in_order(conn):
+        if wanted.ids is None and wanted.model is None and states != [JobState.FAILED]:
+            deleted, jobs = conn.execute(_COUNTED, parameters).fetchone() or (0, 0)
+            if deleted < LISTED_TASKS:
+                most = min(offset + limit, LISTED_TASKS)
+                found = conn.execute(_PAGE, parameters | {"most": most, "offset": offset}).fetchall()
+                return [row[0] for row in found], jobs - deleted
         rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()
         if rows or not offset:
             return [row[0] for row in rows], rows[0][1] if rows else 0
         first = conn.execute(_LISTED, parameters | {"offset": 0, "limit": 1}).fetchone()  # beyond the last page
     return [], 0 if first is None else first[1]
+
+
+def _states_of(status: ArkStatus) -> list[JobState]:
+    """The states of the jobs that may have this status. That of failed jobs depends on their reason."""
+    status = "failed" if status == "expired" else status
+    return [state for state in JobState if ark_status(state, None) == status]
 
 
 def _first_id(conn: Connection) -> UUID:

@@ -178,6 +178,8 @@ class Job(SQLModel, table=True):
         # Pages of lists, by state; a list of several states merges them. Counts read only the index.
         Index("jobs_campaign_idx", "campaign_id", "state", "id", postgresql_include=["finished_at"]),
         Index("jobs_state_idx", "tenant", "state", "id"),
+        # What a count by the index before has too many.
+        Index("jobs_deleted_idx", "tenant", "state", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "jobs_finished_idx",
             "tenant",

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from storage.database import Connection
 
-LOOKED_AT = 15
+LOOKED_AT = 12
 """How many of the jobs that need a file are looked at to show it."""
 
 

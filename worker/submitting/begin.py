@@ -18,9 +18,10 @@ from seedance.gateways.base import AttemptOptions
 from seedance.problems import InvalidInput
 from seedance.request import GenerationRequest, parse_request
 from storage.bucket.requests import StoreUnavailable
+from storage.database import DatabaseUnavailable
 from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
-from storage.jobs.records import Correlation, Move, Work
+from storage.jobs.records import Begun, Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.journal import rows
 from storage.metrics.measures import Measures
@@ -30,7 +31,7 @@ from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit
-from worker.submitting.earlier import settle_earlier
+from worker.submitting.earlier import SentBefore, settle_earlier
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles
 from worker.submitting.inputs import with_inputs
@@ -58,6 +59,15 @@ class Ready:
     """An earlier attempt may have been accepted: check once more before the POST."""
 
 
+class Interrupted(DatabaseUnavailable):
+    """The database stopped answering. `begun`: attempts that are committed, or may be: the answer to their commit was
+    lost. No POST is made for them."""
+
+    def __init__(self, cause: DatabaseUnavailable, begun: Sequence[Ready]) -> None:
+        super().__init__(str(cause), cause.code)
+        self.begun = begun
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """What is sent for a job, and what is stored about it."""
@@ -82,19 +92,40 @@ def begin(
 
     `lag`: of the batch's message; it is written in the same transaction, and empty afterwards.
     `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
+
+    Raises:
+        Interrupted: the database stopped answering after attempts were begun, or may have been.
+        DatabaseUnavailable: it does not answer, and none was begun.
     """
     try:
         return _begin(runtime, client, held, lag, assets or {}, files or InputFiles(runtime))
     except (psycopg.DataError, psycopg.IntegrityError) as exc:
         if len(held) > 1:
             log.warning("submit.begun_one_by_one jobs=%d error=%s", len(held), exc.diag.message_primary)
-            return [ready for work in held for ready in begin(runtime, client, [work], lag, assets, files)]
+            return _begin_one_by_one(runtime, client, held, lag, assets, files)
         with runtime.database.begin() as conn:
             known = attempts.count_on(conn, held[0].id, held[0].claim)
         if known is not None:
             return begin(runtime, client, [replace(held[0], attempt=known)], lag, assets, files)
         end_refused(runtime, held[0], exc)
         return []
+
+
+def _begin_one_by_one(
+    runtime: Runtime,
+    client: GatewayClient,
+    held: Sequence[Work],
+    lag: Measures,
+    assets: Mapping[str, str] | None,
+    files: InputFiles | None,
+) -> list[Ready]:
+    begun: list[Ready] = []
+    for work in held:
+        try:
+            begun += begin(runtime, client, [work], lag, assets, files)
+        except DatabaseUnavailable as exc:
+            raise Interrupted(exc, [*begun, *(exc.begun if isinstance(exc, Interrupted) else ())]) from exc
+    return begun
 
 
 def _begin(
@@ -118,35 +149,55 @@ def _begin(
             if work.draft_task_id is not None:
                 sent_with = replace(sent_with, draft_task_id=work.draft_task_id, draft_model=work.draft_model)
             prepared[work.id] = _Prepared(request, sent_with, correlation)
-    with runtime.database.begin(planned_once=True) as conn:
-        before = settle_earlier(conn, held)
-        free = [work for work in held if work.id not in before.settled]
-        transitions.move(conn, [ended[work.id].move(work) for work in free if work.id in ended])
-        begins = [_begin_move(client, work, prepared[work.id].request, lease_s) for work in free if work.id in prepared]
-        correlations = {job_id: item.correlation for job_id, item in prepared.items()}
-        begun = {item.id: item for item in attempts.begin_attempts(conn, begins, correlations)}
-        lineage, sent = rows.sent(conn, [(item.id, item.attempt) for item in begun.values()])
-        lag.write(conn)
+    ready: list[Ready] = []
+    try:
+        with runtime.database.begin(planned_once=True) as conn:
+            before = settle_earlier(conn, held)
+            free = [work for work in held if work.id not in before.settled]
+            transitions.move(conn, [ended[work.id].move(work) for work in free if work.id in ended])
+            own = [work for work in free if work.id in prepared]
+            begins = [_begin_move(client, work, prepared[work.id].request, lease_s) for work in own]
+            correlations = {job_id: item.correlation for job_id, item in prepared.items()}
+            begun = {item.id: item for item in attempts.begin_attempts(conn, begins, correlations)}
+            lineage, sent = rows.sent(conn, [(item.id, item.attempt) for item in begun.values()])
+            lag.write(conn)
+            started = {entry.job_id: entry.started_at for entry in sent}
+            post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
+            ready = [
+                _ready(work, prepared[work.id], begun[work.id], started[work.id], begun_at, post_before, before)
+                for work in own
+                if work.id in begun
+            ]
+    except DatabaseUnavailable as exc:
+        if ready:  # the commit may have been carried out
+            raise Interrupted(exc, ready) from exc
+        raise
     lag.clear()
     if lineage is not None:
         runtime.part(Journal).write_ahead(lineage, sent)
-    started = {entry.job_id: entry.started_at for entry in sent}
-    post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
-    return [
-        Ready(
-            work,
-            prepared[work.id].request,
-            begun[work.id].attempt,
-            started[work.id],
-            begun_at,
-            prepared[work.id].correlation.model_key,
-            _marked(prepared[work.id].sent_with, begun[work.id].mark),
-            post_before,
-            work.id in before.doubtful,
-        )
-        for work in held
-        if work.id in begun
-    ]
+    return ready
+
+
+def _ready(
+    work: Work,
+    prepared: _Prepared,
+    begun: Begun,
+    started_at: datetime,
+    begun_at: float,
+    post_before: float,
+    before: SentBefore,
+) -> Ready:
+    return Ready(
+        work,
+        prepared.request,
+        begun.attempt,
+        started_at,
+        begun_at,
+        prepared.correlation.model_key,
+        _marked(prepared.sent_with, begun.mark),
+        post_before,
+        work.id in before.doubtful,
+    )
 
 
 def _marked(sent_with: AttemptOptions, mark: int | None) -> AttemptOptions:

@@ -29,7 +29,7 @@ from storage.logs.context import about, bind
 from storage.metrics.families import SUBMIT_SECONDS, SUBMITS
 from storage.metrics.measures import Measures
 from storage.tracing.spans import span
-from worker.batch import run_batch
+from worker.batch import run_batch, write_each
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
 from worker.journal import Journal
@@ -37,7 +37,7 @@ from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 from worker.submitting.assets import bring_assets, sort_by_assets
-from worker.submitting.begin import Ready, begin
+from worker.submitting.begin import Interrupted, Ready, begin
 from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.decisions import decide_submit, refusals_of
 from worker.submitting.earlier import accepted_before, check_once_more
@@ -67,9 +67,13 @@ class Posted:
 
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Submit the jobs of a claimed batch whose leases this worker still holds."""
-    with runtime.part(UnderWay).of(len(claimed)):
-        _submit(runtime, account, claimed)
+    """Submit the jobs of a claimed batch whose leases this worker still holds; give them back if it must end."""
+    with runtime.part(UnderWay).of(len(claimed)) as may_begin:
+        if may_begin:
+            _submit(runtime, account, claimed)
+            return
+    with runtime.database.begin() as conn:
+        claims.release(conn, claimed)
 
 
 def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -87,7 +91,11 @@ def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]])
     failpoint("submit.after_load")
     files = input_files(runtime, held)
     found = sort_by_assets(runtime, client, held, files)
-    ready = begin(runtime, client, found.ready, lag, found.usable, files)
+    try:
+        ready = begin(runtime, client, found.ready, lag, found.usable, files)
+    except Interrupted as exc:
+        write_each(lambda batch: _take_back(runtime, client, batch), list(exc.begun))
+        raise
     failpoint("submit.after_begin")
     if ready:
         run_batch(
@@ -97,6 +105,15 @@ def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]])
             lambda batch: _write(runtime, client, batch),
         )
     bring_assets(runtime, client, found.waiting)
+
+
+def _take_back(runtime: Runtime, client: GatewayClient, interrupted: Sequence[Ready]) -> None:
+    """Write that nothing was sent for those of these attempts that were committed."""
+    with runtime.database.begin() as conn:
+        begun = attempts.committed(conn, [(ready.work.id, ready.attempt, ready.started_at) for ready in interrupted])
+    unsent = NotTried("the database did not answer when the attempt was begun", gateway=client.dialect.name)
+    if begun:
+        _write(runtime, client, [Posted(ready, unsent) for ready in interrupted if ready.work.id in begun])
 
 
 def _client(runtime: Runtime, conn: Connection, account: str, held: Sequence[Work]) -> GatewayClient | None:

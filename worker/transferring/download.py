@@ -40,15 +40,20 @@ _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)", re.IGNORECASE)
 class _Validator:
     """The proof that a later range belongs to the same file. A weak ETag proves nothing (RFC 9110 §13.1.5)."""
 
+    header: str
     value: str
 
     @classmethod
     def of(cls, response: Wire) -> _Validator | None:
         etag = response.headers.get("etag", "")
         if etag and not etag.startswith("W/"):
-            return cls(etag)
+            return cls("etag", etag)
         modified = response.headers.get("last-modified")
-        return cls(modified) if modified else None
+        return cls("last-modified", modified) if modified else None
+
+    def is_denied_by(self, response: Wire) -> bool:
+        """Whether a range is of another file. Some servers send it although `If-Range` asks for the first one's."""
+        return response.headers.get(self.header, self.value) != self.value
 
 
 class _Pace:
@@ -188,6 +193,8 @@ class VideoSource:
             span, _, whole = response.headers.get("content-range", "").partition("/")
             if response.status != 206 or span.removeprefix("bytes ").split("-")[0] != str(self._offset):
                 raise DownloadFailed(f"cannot resume at byte {self._offset}: HTTP {response.status}")
+            if self._validator is not None and self._validator.is_denied_by(response):
+                raise DownloadFailed(f"cannot resume at byte {self._offset}: the file has changed")
             if whole.isdecimal():  # a range may end before the file does
                 if self.length not in (None, int(whole)):
                     raise DownloadFailed(f"cannot resume: {whole} bytes instead of {self.length}")

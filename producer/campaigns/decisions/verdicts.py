@@ -104,6 +104,11 @@ def cure_of(error: Mapping[str, Any] | None) -> Cure:
     return _CURES.get(str(code), Cure.AGAIN)
 
 
+def fails_again(error: Mapping[str, Any] | None) -> bool:
+    """Whether the same request fails again after this error of a job."""
+    return cure_of(error) in _HOPELESS
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`why` None: it takes part. `new_seed`: a seed of the request is replaced; `no_sound`: sound is turned off;

@@ -111,7 +111,10 @@ def _require_prompt(table: Table, columns: Columns) -> None:
         raise InvalidInput([Problem("", message)], table.where(table.header_number))
     listed = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
     message = f"has no column for the prompt; its columns are {listed}"
-    advice = 'The first row names the columns: rename one to prompt, or use --map "COLUMN=prompt"'
+    advice = (
+        'The first row names the columns: rename one to prompt, use --map "COLUMN=prompt", or write the prompt of all '
+        'rows of a campaign with --prompt "{{ COLUMN }} …"'
+    )
     raise InvalidInput([Problem("", f"{message}. {advice}")], table.where(table.header_number))
 
 

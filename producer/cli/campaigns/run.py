@@ -93,7 +93,7 @@ def run(
         answers = remember_if_possible(source) is None
         read = source.check()  # before the database is needed: what is wrong with the file is said first
         if read[0].bad and not skip_bad and not asked and sheet.write_errors is None:
-            raise BadRows(read[0].bad, file.name)
+            raise BadRows(read[0].bad)
         with open_producer(ctx, data_dir, tenant, checked=answers) as producer:
             checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
             skipped = checked.rows - checked.good if skip_bad else None
@@ -155,9 +155,9 @@ def _agreed(
         for note in (*report.notes, *notes_on_duplicates(checked.jobs)):
             say(note)
     if checked.bad and not skip_bad:
-        raise BadRows(checked.bad, source.file.name)
+        raise BadRows(checked.bad)
     if checked.bad and not asked:
-        for line in skipped_lines(checked.bad, source.file.name):
+        for line in skipped_lines(checked.bad):
             say(line)
     if not checked.jobs:
         raise InvalidInput([Problem("", "no row is left to enqueue")], source.file.name)

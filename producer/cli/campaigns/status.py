@@ -23,6 +23,8 @@ from storage.tenants.tenants import DEFAULT_TENANT
 _SHOWN_GROUPS = 12
 _SHOWN_ROWS = 6
 _SHOWN_DECISIONS = 10
+_STANDS_STILL = {"submits_held": "held", "suspended": "waits"}
+"""What stops a campaign besides the reasons of its rows, and the word for it."""
 
 
 def status(
@@ -52,8 +54,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["budget"] is not None:
         yield f"  budget     {budget_line(found['budget'])}"
     for why in found["standstill"]:
-        if why["code"] == "submits_held":
-            yield f"  held       {plural(why['jobs'], 'job')}: {why['advice']}"
+        if why["code"] in _STANDS_STILL:
+            yield f"  {_STANDS_STILL[why['code']]:<11}{plural(why['jobs'], 'job')}: {why['advice']}"
     yield from pace_lines(pace_in(found["pace"]))
     yield from proof_lines(found["proofs"], found["ending_drafts"], found["campaign"])
     for item in found["costs"]:

@@ -113,7 +113,7 @@ def _agree(plan: Mapping[str, Any], sheet: SentSheet, name: str, how: How) -> No
         for line in document_lines(plan, sheet.file.name):
             say(line)
     if plan["bad"] and not how.skip_bad:
-        raise BadRows(_bad_rows(plan["bad"], sheet.file.name), sheet.file.name)
+        raise BadRows(_bad_rows(plan["bad"], sheet.file.name))
     if how.asked and plan["jobs"]:
         confirm(f"Enqueue {plural(plan['jobs'], 'video')} as {name}?", yes=False)
 
@@ -146,7 +146,7 @@ def run_there(
         for note in stored.reading:
             say(of_file(note, sheet.file))
         skipped_rows = _bad_rows([cell.model_dump() for cell in stored.skipped], sheet.file.name)
-        for line in skipped_lines(skipped_rows, sheet.file.name):
+        for line in skipped_lines(skipped_rows):
             say(line)
     done, rows, ids = stored.model_dump(include=set(StoredCampaign.model_fields)), RunRowsThere(reelq, name), stored.ids
     for line in stored_lines(done, name, start, None if how.wait else rows.held()):
@@ -173,7 +173,7 @@ def _named(file: Path) -> Iterator[None]:
         if exc.code != "invalid_request" or not any(rows):
             raise
         found = [InvalidInput(problems, of_file(where, file)) for where, problems in rows.items()]
-        raise BadRows(found, file.name, cut=bool(exc.problem.truncated)) from exc
+        raise BadRows(found, cut=bool(exc.problem.truncated)) from exc
 
 
 def of_file(text: str, file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -150,7 +151,9 @@ def _print_links(stack: dict[str, Any], directory: Path, pid: int) -> None:
     for name, key in (("API", "api"), ("Flower", "flower"), ("simulator", "simulator")):
         if stack.get(key):
             _line(f"  {name:<10}{stack[key]}")
-    _line(f"  {'look':<10}reelq jobs list --data-dir {_short(directory)}")
+    program = "reelq" if shutil.which("reelq") else _short(Path(sys.argv[0]))  # `make demo` activates nothing
+    listing = f"jobs list --data-dir {_short(directory)}"
+    _line(f"  {'look':<10}{program} {listing}")
     _line(f"  {'stop':<10}kill {pid}")
 
 

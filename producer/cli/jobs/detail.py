@@ -188,10 +188,11 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
             price = amount(found["price"], found["currency"])
-            return f"{_whose(found)} has {left} left, and this job may cost {price}; {_raise(found)}"
+            raised = _set_budget(found, f'"AMOUNT {found["currency"]}"')
+            return f"{_whose(found)} has {left} left, and this job may cost {price}; {raised}"
         case "no_price":
             problem = f"{_whose(found)} is in {found['currency']}, and the job has no price in that currency"
-            return f"{problem}; give the account `rates` and enqueue the job again, or {_raise(found, 'none')}"
+            return f"{problem}; give the account `rates` and enqueue the job again, or {_set_budget(found, 'none')}"
         case "account_missing":
             return f"account {found['account']}, to which it is pinned, is not configured; add it, or cancel the job"
         case "no_account":
@@ -250,6 +251,11 @@ def _whose(found: Mapping[str, Any]) -> str:
     return f"the budget of {found['campaign'] or 'the tenant'} ({amount(found['amount'], found['currency'])})"
 
 
-def _raise(found: Mapping[str, Any], to: str = "…") -> str:
-    what = f"campaign set {quote(found['campaign'])}" if found["campaign"] else "tenants set TENANT"
-    return f"run `reelq {what} --budget {to}`"
+def _set_budget(found: Mapping[str, Any], to: str) -> str:
+    # An API of an earlier release does not name the tenant.
+    whose = (
+        f"campaign set {quote(found['campaign'])}"
+        if found["campaign"]
+        else f"tenants set {found.get('tenant', 'NAME')}"
+    )
+    return f"run `reelq {whose} --budget {to}`"

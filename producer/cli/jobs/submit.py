@@ -174,4 +174,5 @@ def _print_result(door: Door, job: JobView) -> None:
     # Imported here: a `submit` without --wait, which needs none of it, would take a seventh longer.
     from producer.cli.jobs.detail import print_detail
 
-    print_detail(JobDetail(job, place=door.detail(job.id).place))
+    found = door.detail(job.id)
+    print_detail(JobDetail(job, waits=found.waits, place=found.place))

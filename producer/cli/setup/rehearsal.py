@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr
 from importlib import import_module
 from types import ModuleType
 from typing import Annotated
@@ -31,12 +34,27 @@ def demo(
 
 def simulator(ctx: typer.Context) -> None:
     """Run a simulated gateway. `reelq simulator --help` lists its options."""
-    main = _optional("simulator.main", f"is not installed; run: {INSTALL_SIMULATOR}").main
     try:
-        code = main(ctx.args, prog="reelq simulator")
+        code = _simulator().main(ctx.args, prog="reelq simulator")
     except SystemExit as exc:  # argparse's own way out
         code = exc.code if isinstance(exc.code, int) else 2
     raise typer.Exit(code)
+
+
+def check_simulator_options(options: Sequence[str]) -> None:
+    """Check the options of a simulator that another command starts.
+
+    Raises:
+        InvalidInput: it does not know one of them, or it is not installed.
+    """
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            _simulator().read_options(options)
+    except SystemExit as exc:
+        raise InvalidInput([Problem("--simulator", said.getvalue().rpartition("error: ")[2].strip())]) from exc
+    except ValueError as exc:
+        raise InvalidInput([Problem("--simulator", str(exc))]) from exc
 
 
 def bench(ctx: typer.Context) -> None:
@@ -44,6 +62,10 @@ def bench(ctx: typer.Context) -> None:
     _optional("bench", f"{_CHECKOUT}: make bench")
     # A process of its own: what is measured must not import the benchmark.
     raise typer.Exit(subprocess.call([sys.executable, "-m", "bench", *ctx.args]))
+
+
+def _simulator() -> ModuleType:
+    return _optional("simulator.main", f"is not installed; run: {INSTALL_SIMULATOR}")
 
 
 def _optional(module: str, where: str) -> ModuleType:

@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import typer
 
+from producer.cli.setup.rehearsal import check_simulator_options
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.options import DataDir
 from producer.local.events import EventKind, StackEvent
@@ -63,12 +64,15 @@ def up(
     reelq.toml or the environment configures is used instead of a local one.
     """
     place = default_dir(directory(ctx, data_dir))
+    simulator_options = tuple(f"--{option}" for option in simulator or ())
+    if simulator_options:
+        check_simulator_options(simulator_options)
     options = UpOptions(
         place,
         api_port=api_port,
         flower_port=flower_port,
         flower=not no_flower,
-        simulator_options=tuple(f"--{option}" for option in simulator or ()),
+        simulator_options=simulator_options,
     )
     make = Stack if only is None else Workers
     code = asyncio.run(run_stack(options, _reporter(place, links=only is None), make))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from producer.cli.shared.pace import Lines, Pace
-from producer.wording import plural
+from producer.wording import continues, plural
 from storage.jobs.states import JobState
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def watch(
             if deadline_s is not None and pace.elapsed_s >= deadline_s:
                 raise TimeoutError(
                     f"{len(ids) - done} of {plural(len(ids), 'job')} did not finish within {deadline_s:g} s; "
-                    "they continue"
+                    f"{continues(len(ids) - done)}"
                 )
             time.sleep(every)
 

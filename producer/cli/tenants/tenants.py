@@ -12,13 +12,14 @@ from producer.cli.doors.looking import open_looking
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.money import budget_line
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, Weight
-from producer.cli.shared.output import print_json, print_table
+from producer.cli.shared.output import print_json, print_table, say
 from producer.intake.recipients import check_mail
 from producer.intake.terms import read_terms
 from producer.operator_actions.tenants import set_terms
 from producer.wording import plural
 from storage.admission.spending import budgets
 from storage.database import connect
+from storage.tenants import tenants
 
 
 def list_tenants(ctx: typer.Context, as_json: AsJson = False, data_dir: DataDir = None) -> None:
@@ -48,8 +49,11 @@ def set_tenant(
     terms, settings = read_terms(budget, weight, notify), settings_of(ctx, data_dir)
     check_mail(terms.notify, settings)
     with connect(settings.require_database_url()) as conn:
+        is_new = not tenants.list_tenants(conn, name)
         tenant = set_terms(conn, name, terms, jobs_per_minute)
         found = next(iter(budgets.budgets_of(conn, tenant.name)), None)
+    if is_new:
+        say(f"{name} is a new tenant. With several tenants, programs on this machine need a key too")
     budget_now = None if found is None else found.as_dict()
     if as_json:
         print_json(asdict(tenant) | {"budget": budget_now})

@@ -53,8 +53,10 @@ def _outcome(door: WebhooksDoor, sent: str) -> MessageView:
 
 
 def _print_outcome(found: MessageView, sent: str) -> None:
-    status = f"HTTP {found.last_status}" if found.last_status is not None else "no answer"
-    result = "accepted" if found.state == "delivered" else f"not accepted: {found.last_error}"
-    typer.echo(f"{sent}: {status}, {result}")
+    if found.last_status is None:
+        typer.echo(f"{sent}: no answer: {found.last_error}")
+    else:
+        accepted = "accepted" if found.state == "delivered" else "not accepted"
+        typer.echo(f"{sent}: HTTP {found.last_status}, {accepted}")
     if found.last_answer:
         typer.echo(clean(found.last_answer))

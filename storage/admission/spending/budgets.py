@@ -55,11 +55,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A budget that holds a job back, and the job's price at its cheapest account.
+    """A budget that holds a job of `tenant` back, and the job's price at its cheapest account.
 
     `price` None: no price is known in the currency of the budget.
     """
 
+    tenant: str
     budget: Budget
     price: Decimal | None
 
@@ -160,7 +161,7 @@ def shortages(conn: Connection, job_id: UUID) -> list[Shortage]:
     for scope, campaign, tenant, price in conn.execute(_OF_JOB, {"id": job_id, "whole": WHOLE_TENANT}).fetchall():
         [budget] = budgets_of(conn, tenant, None if scope == WHOLE_TENANT else [campaign])
         if price is None or price > budget.left:
-            short.append(Shortage(budget, price))
+            short.append(Shortage(tenant, budget, price))
     return short
 
 

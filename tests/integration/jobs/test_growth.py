@@ -31,6 +31,7 @@ from storage.jobs.events.positions import Position
 from storage.jobs.expiry_alarms import raise_expiry_alarms
 from storage.jobs.states import JobState
 from storage.reporting import costs, job_counts, overview
+from storage.reporting.ark_tasks import TaskFilter, list_tasks
 from storage.reporting.gauges import read_gauges
 from storage.reporting.waiting import waiting_in_campaign
 from storage.uploads.records import LOOKED_AT, list_uploads
@@ -195,6 +196,7 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
         300,
     ),
     "the newest jobs of a tenant": (lambda conn: queries.page_of_jobs(conn, queries.JobFilter("t0"), limit=100), 300),
+    "tasks of Ark": (lambda conn: list_tasks(conn, TaskFilter("t0"), offset=0, limit=10), 300),
     "how many rows a campaign has": (lambda conn: rows.count_states(conn, campaign_of(conn)), 20),
     "rows of a campaign in a rare state": (
         lambda conn: rows.find_rows(conn, campaign_of(conn), rows.RowFilter(states=[JobState.FAILED])),

@@ -13,6 +13,7 @@ from storage.database import Connection, connect
 from storage.jobs import queries
 from storage.jobs.queries import JobFilter, find_page
 from storage.jobs.records import JobView
+from storage.reporting import ark_tasks
 from storage.reporting.ark_tasks import LISTED_TASKS, TaskFilter, list_tasks
 from storage.webhooks import messages
 from storage.webhooks.messages import MessageFilter, MessageState
@@ -86,13 +87,59 @@ def test_as_many_tasks_are_listed_as_by_ark() -> None:
     assert limits.max_tasks == LISTED_TASKS
 
 
-def test_tasks_of_ark_are_those_of_the_tenant(postgres_url: str) -> None:
+_TASKS = """
+INSERT INTO jobs (id, tenant, request, request_hash, gateways, state, due_at, finished_at, reason, error, created_at,
+                  deleted_at)
+SELECT uuidv7(-age), tenant, '{}', 'h', '{ark}', CASE n % 4 WHEN 0 THEN 'failed' ELSE 'cancelled' END, NULL, now(),
+       CASE n % 8 WHEN 0 THEN 'deadline_exceeded' END, CASE n % 4 WHEN 0 THEN '{}'::jsonb END, now() - age,
+       CASE WHEN n % 5 = 0 THEN now() END
+FROM generate_series(1, 100) n, make_interval(hours => n * 2, mins => 1) age, unnest(ARRAY['a', 'b']) tenant
+"""
+
+
+@pytest.mark.parametrize("listed", [40, LISTED_TASKS])
+def test_tasks_of_ark_are_the_newest_of_the_tenant(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, listed: int
+) -> None:
+    """83 of 100 are younger than seven days, of which 16 were deleted."""
+    monkeypatch.setattr(ark_tasks, "LISTED_TASKS", listed)
+    newest = [n for n in range(1, 84) if n % 5]
     with connect(postgres_url) as conn:
-        conn.execute(_JOBS)
-        found, total = list_tasks(conn, TaskFilter("a"), offset=0, limit=10)
-        assert (len(found), total) == (10, 35)
-        assert list_tasks(conn, TaskFilter("a", ids=found[:2]), offset=0, limit=10) == (found[:2], 2)
-        assert list_tasks(conn, TaskFilter("a", status="succeeded"), offset=0, limit=10) == ([], 0)
+        conn.execute(_TASKS)
+        for wanted, numbers in (
+            (TaskFilter("a"), newest),
+            (TaskFilter("a", status="cancelled"), [n for n in newest if n % 4]),
+            (TaskFilter("a", status="failed"), [n for n in newest if n % 8 == 4]),
+            (TaskFilter("a", status="expired"), [n for n in newest if n % 8 == 0]),
+            (TaskFilter("a", status="running"), []),
+            (TaskFilter("c"), []),
+        ):
+            total = min(listed, len(numbers))
+            for offset in (0, 1, 35, 70):
+                found, count = list_tasks(conn, wanted, offset=offset, limit=10)
+                assert (_ages(conn, found), count) == ([2 * n for n in numbers[:total][offset : offset + 10]], total)
+        found, _ = list_tasks(conn, TaskFilter("a"), offset=0, limit=2)
+        assert list_tasks(conn, TaskFilter("a", ids=found), offset=0, limit=10) == (found, 2)
+        assert list_tasks(conn, TaskFilter("a", model="unknown", neutral="other"), offset=0, limit=10) == ([], 0)
+
+
+def test_a_list_of_arks_tasks_looks_at_a_bounded_number_of_deleted_ones(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ark_tasks, "LISTED_TASKS", 12)
+    with connect(postgres_url) as conn:
+        conn.execute(_TASKS)
+        found, count = list_tasks(conn, TaskFilter("a"), offset=0, limit=20)
+        assert _ages(conn, found) == [2 * n for n in range(1, 13) if n % 5]
+        assert count == len(found)
+
+
+def _ages(conn: Connection, ids: Sequence[UUID]) -> list[int]:
+    """How many hours ago these jobs were created."""
+    hours: dict[UUID, int] = dict(
+        conn.execute("SELECT id, round(extract(epoch FROM now() - created_at) / 3600)::int FROM jobs").fetchall()
+    )
+    return [hours[found] for found in ids]
 
 
 _MESSAGES = """

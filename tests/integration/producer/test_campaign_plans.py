@@ -129,6 +129,8 @@ def test_a_campaign_stands_still_for_a_reason(run: Run, configured: Settings) ->
     with Producer(configured) as producer, producer.database.begin() as conn:
         close_account(conn, "main", Cause.ACCOUNT, "no credit")
     assert standstill(configured, "held") == [("suspended", 6)]
+    advice = "main says: 'no credit'; repair its key or credit, then run `reelq accounts resume main`"
+    assert f"waits      6 jobs: {advice}" in run("campaign", "status", "held")[1]
 
 
 def test_wait_ends_when_nothing_goes_on(run: Run) -> None:
@@ -138,7 +140,7 @@ def test_wait_ends_when_nothing_goes_on(run: Run) -> None:
     assert code == 1
     [why] = json.loads(out)["standstill"]
     assert (why["code"], why["jobs"]) == ("over_budget", 6)
-    assert "1.00 CNY of 1.00 is left; raise it with `reelq campaign set poor --budget`" in err
+    assert '1.00 CNY of 1.00 is left; raise it with `reelq campaign set poor --budget "AMOUNT CNY"`' in err
 
 
 def test_bad_rows_can_be_skipped_and_written_down(run: Run) -> None:
@@ -182,7 +184,7 @@ def test_many_bad_rows_are_a_few_lines_and_where_all_are(run: Run, way: tuple[st
     assert code == (0 if way else 2)
     lines = [line for line in err.splitlines() if "bad row" in line or "a.csv row" in line]
     assert len(lines) == 21 and "a.csv row 3: duration: must be" in lines[0]
-    assert "980 other bad rows" in lines[-1] and "`reelq campaign plan a.csv` groups all bad rows" in lines[-1]
+    assert "980 other bad rows" in lines[-1] and "`reelq campaign plan` of the same sheet" in lines[-1]
     assert way or "nothing was enqueued" in lines[-1]
 
 

@@ -195,7 +195,7 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
     assert (code, json.loads(out)["state"]) == (1, "cancelled")
     code, _, err = run("submit", "a cat", "--wait", "--timeout", "0.2")
     assert code == 1
-    assert err.splitlines()[-1] == "1 of 1 job did not finish within 0.2 s; they continue"
+    assert err.splitlines()[-1] == "1 of 1 job did not finish within 0.2 s; it continues"
 
 
 def test_submit_says_once_why_the_job_that_it_waits_for_waits(run: Run, producer: Producer) -> None:
@@ -205,6 +205,18 @@ def test_submit_says_once_why_the_job_that_it_waits_for_waits(run: Run, producer
     [line] = [line for line in err.splitlines() if line.startswith("waits: main is suspended")]
     assert code == 1
     assert line.endswith("account_problem: wrong key; repair its key or credit, then run `reelq accounts resume main`")
+
+
+def test_submit_says_what_to_do_about_a_job_that_is_held(run: Run, producer: Producer) -> None:
+    def hold() -> None:
+        job_id = wait_for("a job", lambda: _only(producer))
+        move(producer, job_id, SUBMITTED, (S.UNCONFIRMED, {}))
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(hold)
+        code, out, _ = run("submit", "a cat", "--wait")
+        held.result()
+    assert (code, f"reelq jobs resolve {_only(producer)}" in out) == (1, True)
 
 
 def _only(producer: Producer) -> UUID | None:
@@ -370,8 +382,10 @@ def test_doctor_reports_no_problem_when_everything_works(run: Run, producer: Pro
 def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
     rate = {"gateway": "anyfast", "price": "0.5", "per": "second", "currency": "CNY", "as_of": "2026-11-01"}
     monkeypatch.setenv("REELQ_ACCOUNTS", json.dumps([ACCOUNTS[0] | {"rates": [rate]}]))
-    code, out, _ = run("tenants", "set", "acme", "--weight", 3, "--budget", "500 CNY", "--jobs-per-minute", 60)
+    terms = ("tenants", "set", "acme", "--weight", 3, "--budget", "500 CNY", "--jobs-per-minute", 60)
+    code, out, said = run(*terms)
     assert code == 0 and "weight 3, 60 jobs per minute, budget CNY 500.00" in out
+    assert "acme is a new tenant" in said and "new tenant" not in run(*terms)[2]
     listed = {item["name"]: item for item in json.loads(run("tenants", "list", "--json")[1])}
     assert set(listed) == {"acme", "default"} and listed["default"]["budget"] is None
     assert (listed["acme"]["budget"]["amount"], listed["acme"]["budget"]["held"]) == (500, False)
@@ -385,7 +399,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
         assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
     last = json.loads(run("jobs", "list", "--json")[1])[0]
     assert last["reason"] == "over_budget"
-    assert "campaign set spring --budget" in run("jobs", "show", last["id"])[1]
+    assert 'campaign set spring --budget "AMOUNT CNY"' in run("jobs", "show", last["id"])[1]
     assert "some jobs do not fit" in run("campaign", "status", "spring")[1]
     assert "has CNY 2.40 left, and this job may cost CNY 2.50" in run("jobs", "show", last["id"])[1]
     code, out, _ = run("campaign", "set", "spring", "--budget", "none")

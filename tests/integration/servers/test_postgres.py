@@ -155,6 +155,15 @@ def test_what_is_planned_once_is_planned_for_all_values_at_its_first_use(postgre
             assert len(conn.execute(_PLANS, prepare=False).fetchall()) == 1
 
 
+@pytest.mark.parametrize("planned_once", [True, False])
+def test_no_statement_is_compiled_however_much_its_plan_seems_to_cost(postgres_url: str, planned_once: bool) -> None:
+    usual = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-c%20jit%3Don"  # as servers are by default
+    with psycopg.connect(usual) as own:
+        assert own.execute("SHOW jit").fetchone() == ("on",)
+    with closing(Database(usual, name="test", size=1)) as direct, direct.begin(planned_once=planned_once) as conn:
+        assert conn.execute("SHOW jit").fetchone() == ("off",)
+
+
 def test_a_pooler_that_is_not_found_out_costs_one_refusal(postgres_url: str) -> None:
     with closing(Database(postgres_url, name="test", size=1)) as direct:
         with direct.begin() as conn:

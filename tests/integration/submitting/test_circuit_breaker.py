@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from producer.operator_actions import job_actions as people
+from seedance.client import GatewayClient
 from simulator.main import SimulatorOptions, running
 from storage.accounts import changes
 from storage.admission.circuit_breaker import DOUBTFUL_PROBES, JOBS_IN_A_ROW, PROBES
@@ -347,3 +349,23 @@ def test_resume_closes_a_breaker_and_waiting_jobs_can_be_cancelled_or_expire(mak
     world.round()
     counts = Counter(world.states())
     assert counts["queued"] == 0 and counts["cancelled"] == 1
+
+
+@pytest.mark.parametrize("directly", [True, None])
+def test_posts_that_waited_for_a_connection_in_vain_say_nothing_about_the_gateway(
+    make: Make, arm: Arm, monkeypatch: pytest.MonkeyPatch, *, directly: bool | None
+) -> None:
+    """A gateway that takes long for each POST was rested as if it were down."""
+    monkeypatch.setattr("worker.runtime.GatewayClient", partial(GatewayClient, max_connections=2))
+    monkeypatch.setattr("seedance.client.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(GatewayClient, "_reads_directly", directly)
+    arm({"kind": "slow", "where": "create", "seconds": 3.0})
+    world = make()
+    world.enqueue(2 + 2 * JOBS_IN_A_ROW)
+    world.round()
+    outcomes = {row["outcome"] for row in world.rows("SELECT outcome FROM attempts")}
+    assert (outcomes, world.breaker()) == ({"accepted", "not_tried"}, None)
+    arm()
+    monkeypatch.undo()
+    world.round()
+    assert world.states() == {"generating": 2 + 2 * JOBS_IN_A_ROW}

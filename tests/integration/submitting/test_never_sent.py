@@ -18,7 +18,7 @@ import pytest
 from seedance import client as client_module
 from seedance.account import Account
 from seedance.client import GatewayClient
-from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
+from seedance.errors import BadAnswer, GatewayError, NotSent, NotTried, OutcomeUnknown, Rejected, Unavailable
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
@@ -306,8 +306,9 @@ def test_a_paid_post_does_not_share_the_connections_of_queries(monkeypatch: pyte
 def test_no_connection_means_never_sent(closed_port: int, host: str, scheme: str) -> None:
     async def run() -> None:
         async with client_for(closed_port, host=host, scheme=scheme) as client:
-            with pytest.raises(NotSent):
+            with pytest.raises(NotSent) as caught:
                 await client.submit(REQUEST, AttemptOptions())
+            assert caught.value.code == NotSent.code, "it may be the gateway's fault"
 
     asyncio.run(run())
 
@@ -320,8 +321,9 @@ def test_a_failed_tls_handshake_means_never_sent() -> None:
 
     async def run() -> None:
         async with serve(behave) as port, client_for(port, scheme="https") as client:
-            with pytest.raises(NotSent):
+            with pytest.raises(NotSent) as caught:
                 await client.submit(REQUEST, AttemptOptions())
+            assert caught.value.code == NotSent.code, "it may be the gateway's fault"
 
     asyncio.run(run())
 
@@ -338,8 +340,9 @@ def test_a_connection_that_is_never_made_means_never_sent() -> None:
                 filler.connect_ex(("127.0.0.1", port))
             await asyncio.sleep(0.05)
             async with client_for(port, timeout_s=1.0) as client:
-                with pytest.raises(NotSent):
+                with pytest.raises(NotSent) as caught:
                     await client.submit(REQUEST, AttemptOptions())
+                assert caught.value.code == NotSent.code
 
     asyncio.run(run())
 
@@ -361,7 +364,7 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
         async with serve(behave) as port, client_for(port, timeout_s=6.0) as client:
             first = asyncio.create_task(client.submit(REQUEST, AttemptOptions()))
             await arrived.wait()
-            with pytest.raises(NotSent):
+            with pytest.raises(NotTried, match="all 1 connections were in use"):
                 await client.submit(REQUEST, AttemptOptions())
             hang_up.set()
             with pytest.raises(OutcomeUnknown):

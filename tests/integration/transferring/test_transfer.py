@@ -183,6 +183,33 @@ def test_a_download_never_combines_two_files(objects: Objects, files: dict[str, 
     assert objects.open_parts() == [], "the stored parts are removed"
 
 
+@dataclass
+class Replacing(FileServer):
+    """Has another file of the same length after the first response, and gives ranges of it whatever `If-Range` says."""
+
+    validator: str = "ETag"
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        start, end = int(request.headers.get("Range", "bytes=0-")[6:-1]), len(self.body)
+        name = "two" if start else "one"
+        response = web.StreamResponse(status=206 if start else 200, headers={self.validator: f'"{name}"'})
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{end}"
+        response.content_length = end - start
+        await response.prepare(request)
+        await response.write(self.body[start:] if start else self.body[: end // 2])
+        if not start:
+            assert request.transport is not None
+            request.transport.close()
+        return response
+
+
+@pytest.mark.parametrize("validator", ["ETag", "Last-Modified"])
+def test_a_download_never_goes_on_in_a_file_that_has_taken_its_place(objects: Objects, validator: str) -> None:
+    with pytest.raises(DownloadFailed, match="cannot resume at byte 150000: the file has changed"):
+        copy(Replacing(a_video(300_000), validator=validator), objects)
+    assert objects.head(KEY) is None
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_url_that_is_no_longer_valid_is_reported_as_refused(objects: Objects, status: int) -> None:
     with pytest.raises(UrlRefused, match=str(status)):

@@ -64,6 +64,8 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["jobs", "list", "--state", "done"], "Invalid value for '--state'"),
     (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
     (["jobs", "list", "--nonsense"], "No such option: --nonsense"),
+    (["jobs", "list", "--limit"], "Option '--limit' requires an argument. (see `reelq jobs list --help`)"),
+    (["--data-dir"], "Option '--data-dir' requires an argument. (see `reelq --help`)"),
     (["jobs", "resolve", "0123"], "give exactly one of --adopt TASK_ID, --resubmit and --abandon"),
     (["jobs", "resolve", "0123", "--abandon", "--resubmit"], "give exactly one of"),
     (["jobs", "resolve", "01", "02", "--adopt", "t"], "--adopt: one task belongs to one job"),
@@ -75,6 +77,9 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["keys", "create"], "Missing option '--name'"),
     (["nonsense"], "No such command 'nonsense'"),
     (["up", "--port", "0"], "Invalid value for '--port'"),
+    (["up", "--simulator", "mean-seconds=1"], "--simulator: unrecognized arguments: --mean-seconds=1"),
+    (["up", "--simulator", "sigma=x"], "--simulator: argument --sigma: invalid float value: 'x'"),
+    (["up", "--simulator", "median-seconds=-1"], "--simulator: median_seconds: must be"),
 ]
 
 

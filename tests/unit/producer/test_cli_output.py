@@ -17,7 +17,7 @@ from producer.cli.shared.formatting import clean, counts_line, duration, error_l
 from producer.cli.shared.output import print_table
 from producer.cli.shared.pace import Pace
 from producer.intake.start import Start
-from producer.operator_actions.waiting import reasons
+from producer.operator_actions.waiting import WaitReason, reasons
 from producer.wording import plural
 from storage.admission.grants import Hold
 from storage.jobs.records import JobView
@@ -148,3 +148,15 @@ def test_a_run_says_what_approving_its_proofs_does(looks: int, said: str) -> Non
 def test_a_link_that_works_only_inside_says_so(store: str | None, public: str | None, says: str) -> None:
     note = link_note(Settings(s3_endpoint_url=store, s3_public_endpoint_url=public))
     assert note.startswith(says) and bool(note) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("campaign", "command"), [(None, "tenants set acme"), ("spring sale", "campaign set 'spring sale'")]
+)
+def test_the_advice_about_a_budget_names_whose_it_is_and_what_is_missing(campaign: str | None, command: str) -> None:
+    """Seen: `reelq tenants set TENANT --budget …`."""
+    budget = {"tenant": "acme", "campaign": campaign, "amount": 60, "left": 4.9, "currency": "CNY"}
+    job = a_job(JobState.QUEUED)
+    said = wait_line(job, WaitReason("over_budget", budget | {"price": 5}))
+    assert said.endswith(f'run `reelq {command} --budget "AMOUNT CNY"`')
+    assert wait_line(job, WaitReason("no_price", budget)).endswith(f"or run `reelq {command} --budget none`")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from worker.runtime import Runtime
 from worker.submitting.under_way import MOST_JOBS, UnderWay
 
 LONG_S = 30.0
@@ -22,13 +22,15 @@ class Batch(threading.Thread):
         self.began, self.may_end = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        with self.under_way.of(self.jobs):
+        with self.under_way.of(self.jobs) as may_begin:
+            assert may_begin
             self.began.set()
             assert self.may_end.wait(LONG_S)
 
 
 def batches(*jobs: int) -> list[Batch]:
-    under_way = UnderWay(cast(Runtime, cast(Any, None)))
+    runtime: Any = SimpleNamespace(stopping=threading.Event())
+    under_way = UnderWay(runtime)
     return [Batch(under_way, count) for count in jobs]
 
 

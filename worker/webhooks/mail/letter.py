@@ -85,7 +85,7 @@ def _paragraphs(
         case "drafts_expiring":
             command = f"reelq campaign approve {name} --state succeeded"
         case "budget_used_up":
-            command = f'reelq campaign set {name} --budget "… {values["currency"]}"'
+            command = f'reelq campaign set {name} --budget "AMOUNT {values["currency"]}"'
     found: list[_Paragraph] = [(texts["lead"][lead].format_map(values), command, "code" if command else "")]
     found += [
         (texts["line"]["cost"].format(amount=f"{cost['reported']:,.2f}", currency=_one_line(cost["currency"])), "", "")

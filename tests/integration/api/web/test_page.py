@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from psycopg.types.json import Json
 
 from producer.campaigns.status import campaign_status
 from producer.client import Producer
@@ -25,6 +26,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving
+from tests.waiting import wait_for
 
 S = JobState
 ZH = {"Accept-Language": "zh-CN,zh;q=0.9"}
@@ -246,6 +248,37 @@ def test_a_job_that_two_budgets_hold_names_both(page: httpx.Client, producer: Pr
     assert "The budget of the tenant (CNY 7.00) is in CNY, but no price in CNY is known for this job" in shown
     shown = page.get(f"/jobs/{waiting.id}", headers=ZH).text
     assert "批次 spring &lt;1&gt; 的预算" in shown and "租户的预算" in shown
+
+
+def test_a_campaign_shows_its_budget_and_what_is_left(page: httpx.Client, producer: Producer) -> None:
+    producer.enqueue_many([{"prompt": "a fox"}], campaign="spring")
+    with producer.database.begin() as conn:
+        set_budget(conn, "default", campaign_status(conn, "default", "spring").id, Decimal(60), "CNY")
+    assert "<dt>Budget</dt><dd>CNY 60.00<small>CNY 60.00 left</small>" in page.get("/campaigns/spring").text
+    assert "剩余 CNY 60.00" in page.get("/campaigns/spring", headers=ZH).text
+
+
+def test_a_campaign_says_when_every_account_for_it_is_closed(page: httpx.Client, producer: Producer) -> None:
+    """Seen: `1 queued`, and the reason on other pages only."""
+    producer.enqueue_many([{"prompt": "a fox", "account": "main"}], campaign="spring")
+    assert "every account for them" not in page.get("/campaigns/spring").text
+    with producer.database.begin() as conn:
+        close_account(conn, "main", Cause.ACCOUNT, "no credit left")
+    said = "1 queued: every account for them is suspended or paused"
+    wait_for("the page says it", lambda: said in page.get("/campaigns/spring").text)
+    assert "1 个排队中：可用的账号均已停用或暂停" in page.get("/campaigns/spring", headers=ZH).text
+
+
+def test_a_retry_says_when_the_same_request_would_fail_again(page: httpx.Client, producer: Producer) -> None:
+    """Seen: the page offered to pay again for a prompt that the gateway had flagged."""
+    flagged, unlucky = (producer.enqueue(f"a fox {i}") for i in range(2))
+    for job, stage in ((flagged, "input"), (unlucky, "output")):
+        bring(producer, str(job.id), S.FAILED)
+        with producer.database.begin() as conn:
+            error = {"code": "moderation_blocked", "message": "flagged", "stage": stage}
+            conn.execute("UPDATE jobs SET error = %s WHERE id = %s", [Json(error), job.id])
+    assert "It would fail again for the same reason" in page.get(f"/jobs/{flagged.id}").text
+    assert "It would fail again" not in page.get(f"/jobs/{unlucky.id}").text
 
 
 def test_jobs_in_every_state_have_a_page(page: httpx.Client, producer: Producer) -> None:

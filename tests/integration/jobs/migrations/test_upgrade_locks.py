@@ -46,7 +46,7 @@ def upgrading(url: str) -> Iterator[list[BaseException]]:
 def build_indexes_of_jobs(url: str) -> None:
     """Their builds would wait for every writer, before any migration does."""
     with psycopg.connect(url) as conn:
-        for revision in ("0056", "0057"):
+        for revision in ("0056", "0057", "0058"):
             for statement in create_statements(revision):
                 conn.execute(statement.encode())
 

@@ -67,8 +67,8 @@ def announce(sender: Any, **_: Any) -> None:
 def _prepare(running: Runtime) -> None:
     """Load certificates and the store's client, which takes half a second, and learn where the bucket is, so that the
     first copies and links need not wait for it. Then all is loaded that a worker needs."""
-    running.outbound.authorities.context()
     try:
+        running.outbound.authorities.context()
         if not running.queues.isdisjoint({"submit", "transfer"}):
             running.objects.check_bucket()
     except StoreUnavailable as exc:

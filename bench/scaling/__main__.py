@@ -5,7 +5,7 @@ python -m bench.scaling --check      compare the model with a small real run; ex
 python -m bench.scaling --hosts 3    the same on several hosts, in network namespaces (root), else processes on one host
 python -m bench.scaling --measure    measure the costs on this machine and write bench/costs.toml
 python -m bench.scaling --page       compute the model again and write docs/scaling.md
-python -m bench.scaling --refresh    all of it: measure, check, hosts, page; nine minutes on a quiet machine
+python -m bench.scaling --refresh    all of it: measure, check, hosts, page; a quarter of an hour on a quiet machine
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="compare the model with a real run, which takes a minute")
     what.add_argument("--hosts", type=int, metavar="N", help="compare it with a run on N hosts, which takes two")
-    what.add_argument("--measure", action="store_true", help="measure the costs on this machine, in four minutes")
+    what.add_argument("--measure", action="store_true", help="measure the costs on this machine, in seven minutes")
     what.add_argument("--page", action="store_true", help="compute the model and write docs/scaling.md")
     what.add_argument("--text", action="store_true", help="write docs/scaling.md from the figures that are kept")
     what.add_argument("--refresh", action="store_true", help="measure, check, hosts and page")

@@ -37,6 +37,11 @@ SELECT extract(epoch FROM clock_timestamp())::float8, pg_current_wal_insert_lsn(
        (SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid())
 """
+_ANALYZE: Sequence[LiteralString] = (
+    "ALTER SYSTEM SET autovacuum = off",
+    "SELECT pg_reload_conf()",
+    "VACUUM (ANALYZE)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,12 @@ class Observer:
         assert row is not None
         self.most_connections = max(self.most_connections, row[3])
         return Counters(row[0], float(row[1]), float(row[2] - self._own), row[3])
+
+    def analyze(self) -> None:
+        """Vacuum and analyze all tables, for the last time: autovacuum is off from now on."""
+        for statement in _ANALYZE:
+            self._own += 1
+            self._conn.execute(statement)
 
     def succeeded(self) -> int:
         """The jobs that have succeeded."""

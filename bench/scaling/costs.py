@@ -18,12 +18,14 @@ PARTS: Mapping[str, Mapping[str, str]] = {
     },
     "submit_poll": {
         "second": "an idle second",
+        "events": "a second with messages, whose events are sent",
         "transaction": "a message, whose jobs are loaded, or a further transaction: attempts, outcomes",
         "submit": "a job that is submitted, with its rows",
         "poll": "a query of a task",
     },
     "transfer": {
         "second": "an idle second",
+        "events": "a second with messages, whose events are sent",
         "message": "a message, with its transactions",
         "copy": "a video that is copied, with its row",
         "mib": "a MiB of it",

@@ -25,7 +25,6 @@ import psycopg
 from bench.scaling.check import (
     REPORTED_S,
     SIZE,
-    WARM,
     Trial,
     enqueue,
     layout_of,
@@ -184,7 +183,7 @@ def real_run(hosts: int, trial: Trial, network: Network | None) -> Spread:
     ):
         url, accounts = parts.settings.require_database_url(), trial.account_fields(gateway)
         observer, roles = Observer(conn), Roles(parts, hosts)
-        warm_up(url, accounts, observer)
+        warm_up(url, accounts, observer, trial)
         calm, calm_cpu = observer.read(), roles.read()
         with PaceWatch() as calm_pace:
             time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
@@ -192,7 +191,7 @@ def real_run(hosts: int, trial: Trial, network: Network | None) -> Spread:
         idle = spent(calm, before, roles.since(calm_cpu)[0], calm_pace.ms)
         with PaceWatch() as pace:
             enqueue(url, accounts, trial.jobs, duration=5)
-            wait_until_ended(observer, WARM + trial.jobs)
+            wait_until_ended(observer, trial.warm + trial.jobs)
         time.sleep(REPORTED_S)
         used, shares = roles.since(cpu)
         run = spent(before, observer.read(), used, pace.ms)

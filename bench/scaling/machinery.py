@@ -35,6 +35,8 @@ class Layout:
     """Download speed of one connection to a gateway's file server."""
     store_s: float = 0.1
     """Wait for the object store, per copy."""
+    commit_s: float = 0.002
+    """Wait of a commit for the database's disk."""
     poll_min_s: float = _SETTINGS.poll_min_seconds
     poll_max_s: float = _SETTINGS.poll_max_seconds
     lease_s: float = _SETTINGS.lease_seconds

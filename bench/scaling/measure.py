@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from bench.metering import pss_bytes
-from bench.scaling.check import WARM, Ran, Trial, layout_of, real_run
+from bench.scaling.check import Ran, Trial, layout_of, real_run
 from bench.scaling.comparing import RUNS, Spent
 from bench.scaling.costs import COSTS_FILE, PARTS, WAL, Costs, Memory, TableCosts, load_costs, save_costs
 from bench.scaling.observed import Observed
@@ -28,11 +28,11 @@ from bench.scaling.stack import TICK_S
 from bench.scaling.storing import stored
 
 SHAPES = {
-    "one by one": Trial(60, per_second=6.0),
-    "slow generations, large videos": Trial(120, slots=120, median_s=4.0, video_bytes=8 * 2**20),
-    "claimed polls": Trial(120, slots=120, median_s=4.0, lease_s=24.0),
-    "several accounts, large videos": Trial(120, accounts=8, slots=8, video_bytes=8 * 2**20),
-    "many at once": Trial(500, slots=500),
+    "one by one": Trial(240, per_second=8.0),
+    "slow generations, large videos": Trial(240, slots=120, median_s=4.0, video_bytes=4 * 2**20),
+    "claimed polls": Trial(360, slots=120, median_s=4.0, lease_s=24.0),
+    "several accounts": Trial(240, accounts=8, slots=8),
+    "many at once": Trial(1000, slots=500),
 }
 PASSES = 3
 """How often the costs are solved for: the model of a run needs costs, which it hardly depends on."""
@@ -100,7 +100,7 @@ def measure(*, quick: bool = False) -> Costs:
         with real_run(given) as ran:
             runs += observed(name, given, ran)
             # Those of the last shape, which has the most jobs, are kept.
-            memory, tables = _memory(ran.pids), _tables(ran.conn, WARM + given.jobs)
+            memory, tables = _memory(ran.pids), _tables(ran.conn, given.warm + given.jobs)
     kept = load_costs()
     return replace(
         solved(runs, replace(kept, pace_ms=sum(run.pace_ms for run in runs) / len(runs))),

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from bench.scaling import shards
 from bench.scaling.comparing import BY_TIME_WITHIN, WITHIN
 from bench.scaling.costs import PARTS, WAL, Costs, load_costs
-from bench.scaling.figures import Stored, load_figures, too_far_off
+from bench.scaling.figures import Stored, load_figures
 from bench.scaling.machinery import THREADS, Layout
 from bench.scaling.measure import SHAPES
 from bench.scaling.plan import MOST_BUSY, SIZES, SLOTS_BUSY, held_s, workload
@@ -113,15 +113,6 @@ def tables(model: Stored) -> str:
     return "\n\n".join([steady_table(model), outage_table(model), behind_table(model)])
 
 
-def servers_off(kept: Stored) -> list[float]:
-    """How far the CPU of PostgreSQL and Valkey is off in the real runs, the least and the most; empty: all is near
-    enough, or too low."""
-    name = "servers_ms_per_job"
-    runs = [*kept["checks"], kept["spread"]]
-    off = [float(one["off"]) for run in runs for one in run["figures"] if one["name"] == name]
-    return [min(off), max(off)] if name in too_far_off(kept) and min(off) > 0 else []
-
-
 def context(costs: Costs, kept: Stored) -> dict[str, Any]:
     """Everything that the template names."""
     sizes: dict[str, Any] = kept["model"]["sizes"]
@@ -170,7 +161,6 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "forgotten_per_day": JOBS / tick_s * DAY_S,
         "within": WITHIN,
         "by_time_within": BY_TIME_WITHIN,
-        "servers_off": servers_off(kept),
         "wal_kb": costs.of(WAL, enqueued=1, job=1) / 1000,
         "what_to_run": what_to_run(sizes, costs),
         "steady": steady_table(kept["model"]),

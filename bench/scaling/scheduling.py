@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
 from bench.scaling.system import Message, Steps, System
 from worker.scheduling import batches
-from worker.scheduling.batches import POLL_BATCH, SUBMIT_BATCH, TRANSFER_BATCH, Limit
+from worker.scheduling.batches import (
+    MAX_SUBMITS_A_ROUND,
+    MAX_TRANSFERS_A_ROUND,
+    POLL_BATCH,
+    SUBMIT_BATCH,
+    TRANSFER_BATCH,
+    Limit,
+)
 from worker.scheduling.hinted import PAUSE_S, SHARE, Pace
 
 ALL = ("submit", "poll", "transfer")
@@ -64,6 +71,7 @@ def _followed(system: System, awaited: set[str]) -> float:
     if not system.unfollowed or "transfer" not in awaited:
         return 0.0
     round_s = (system.costs.of("scheduler", claim=1) + system.costs.of("database", transaction=1)) / 1000
+    round_s += system.layout.commit_s
     most = system.layout.tick_s / max(PAUSE_S + round_s, round_s / SHARE)
     followed = min(system.unfollowed, most)
     # Hints that come together are one.
@@ -80,6 +88,7 @@ def _dispatch(
     units, claims = sum(message.units for message in messages), max(looks, found)
     own_s = system.spend("scheduler", claim=claims)
     done_s = system.database.book(cpu.book(from_s, own_s), system.spend("database", transaction=claims))
+    done_s += system.layout.commit_s if messages else 0.0
     system.spend("broker", message=units)
     system.tally.messages += units
     system.tally.transactions += ceil(looks)
@@ -101,17 +110,20 @@ def _claim(system: System, awaited: set[str], queues: Collection[str]) -> tuple[
         limit = _most(batches.transfers_to_claim(room["transfer"]))
         others = table.claim_transfers(now_s, _lots(limit, weight), lease_s, urgent=False) if limit else []
         for copies in (urgent, others):
-            messages += _messages(system, "transfer", batches.mixed_messages(copies, _lots(TRANSFER_BATCH, weight)))
+            of_round = min(len(copies) * weight, MAX_TRANSFERS_A_ROUND)
+            size = batches.jobs_a_message(of_round, system.layout.transfer, TRANSFER_BATCH)
+            messages += _messages(system, "transfer", size, batches.mixed_messages(copies, _lots(size, weight)))
         found += bool(urgent or others)
         if len(others) < _lots(limit, weight):
             awaited.add("transfer")
     if room["poll"]:
         polls = table.claim_polls(now_s, _lots(_most(batches.polls_to_claim(room["poll"])), weight), lease_of_poll_s)
-        messages += _messages(system, "poll", _of_one_account(polls, POLL_BATCH, weight))
+        messages += _messages(system, "poll", POLL_BATCH, batches.messages(polls, _lots(POLL_BATCH, weight)))
         found += bool(polls)
     served = False
     left = _lots(_most(batches.submits_to_claim(room["submit"], SUBMIT_BATCH)), weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
+    submits: list[Job] = []
     for number, quota in enumerate(system.quotas):
         while table.lost:
             system.quotas[table.lost.pop()].claim(-weight)
@@ -123,8 +135,11 @@ def _claim(system: System, awaited: set[str], queues: Collection[str]) -> tuple[
         claimed = table.claim_submits(number, now_s, min(free // weight, left), lease_s)
         quota.claim(len(claimed) * weight)
         left -= len(claimed)
-        messages += _messages(system, "submit", _of_one_account(claimed, SUBMIT_BATCH, weight))
+        submits += claimed
         served = True
+    of_round = min(len(submits) * weight, MAX_SUBMITS_A_ROUND)
+    size = batches.jobs_a_message(of_round, system.layout.submit_poll, SUBMIT_BATCH)
+    messages += _messages(system, "submit", size, batches.messages(submits, _lots(size, weight)))
     if room["submit"] and not table.has_queued(now_s):
         awaited.add("submit")
     return messages, found + served
@@ -138,10 +153,5 @@ def _lots(jobs: int, weight: int) -> int:
     return max(1, jobs // weight)
 
 
-def _of_one_account(jobs: Sequence[Job], size: int, weight: int) -> Iterator[Sequence[Job]]:
-    return batches.messages(jobs, _lots(size, weight))
-
-
-def _messages(system: System, kind: str, split: Iterable[Sequence[Job]]) -> list[Message]:
-    size = {"submit": SUBMIT_BATCH, "poll": POLL_BATCH, "transfer": TRANSFER_BATCH}[kind]
+def _messages(system: System, kind: str, size: int, split: Iterable[Sequence[Job]]) -> list[Message]:
     return [Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size)) for batch in split]

@@ -33,6 +33,7 @@ from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.transfer import GATHER_S as COPIES_GATHER_S
 from worker.transferring.upload import Stored, held_bytes
+from worker.watching.gathered_events import GATHER_S as EVENTS_GATHER_S
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20
@@ -60,6 +61,20 @@ def intake(system: System, queue: str, threads: int) -> simpy.Store:
     return own
 
 
+class Events:
+    """How often a worker process sends the events of its tasks."""
+
+    def __init__(self, system: System) -> None:
+        self._system, self._planned_until_s = system, 0.0
+
+    def due(self) -> int:
+        """1 for the first message of a second, else 0."""
+        if self._system.now_s < self._planned_until_s:
+            return 0
+        self._planned_until_s = self._system.now_s + EVENTS_GATHER_S
+        return 1
+
+
 class SubmitPollWorker:
     """A worker process of the submit and poll queues; its threads share one core."""
 
@@ -69,6 +84,7 @@ class SubmitPollWorker:
         self._held = HeldPolls(system, self._poll_held)
         self._learnt: defaultdict[int, Learning] = defaultdict(Learning)
         self._answers: list[Outcome] = []
+        self._events = Events(system)
         for _ in range(THREADS["work"]):
             system.env.process(self._thread())
 
@@ -82,7 +98,8 @@ class SubmitPollWorker:
 
     def _handle(self, message: Message) -> Steps:
         system = self._system
-        yield system.until(self._cpu.book(system.now_s, system.spend("submit_poll", transaction=message.units)))
+        own_s = system.spend("submit_poll", transaction=message.units, events=self._events.due())
+        yield system.until(self._cpu.book(system.now_s, own_s))
         if system.outages.down("database", system.now_s):
             yield system.env.timeout(CONNECT_TIMEOUT_S)
             return
@@ -90,14 +107,13 @@ class SubmitPollWorker:
         yield system.until(system.transact(self._cpu, system.now_s, message.units))
         held = message.held(state, system.now_s)
         if held and message.kind == "submit":
-            yield from self._submit(held)
+            yield from self._submit(held, message.units)
         elif held:
             yield from self._poll(held)
 
-    def _submit(self, held: list[Job]) -> Steps:
+    def _submit(self, held: list[Job], messages: int) -> Steps:
         system, weight = self._system, self._system.weight
-        units = system.batches(len(held), SUBMIT_BATCH)
-        yield system.until(self._write(units, jobs=len(held)))
+        yield system.until(self._write(messages, jobs=len(held)))
         quota = system.quotas[held[0].account]
         quota.begin(len(held) * weight)
         outcomes: list[Outcome] = []
@@ -120,7 +136,8 @@ class SubmitPollWorker:
     def _write(self, calls: float, **rows: float) -> float:
         """Run transactions that write; returns the time of the last commit."""
         own_s = self._system.spend("submit_poll", transaction=calls)
-        return self._system.transact(self._cpu, self._system.now_s, calls, own_s, **rows)
+        committing_s = self._system.transact(self._cpu, self._system.now_s, calls, own_s, **rows)
+        return committing_s + self._system.layout.commit_s
 
     def _submitted(self, job: Job, ends_s: float | None) -> None:
         """`ends_s`: when the generation ends. None: the gateway could not be reached."""
@@ -247,6 +264,7 @@ class TransferWorker:
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
         self._decoder = Cpu()
+        self._events = Events(system)
         # A lot of many videos occupies the process for as long as its videos take in sequence.
         self._lots = max(1, ONE_HOST_COPIES // system.weight)
         self._slots = simpy.Resource(system.env, self._lots)
@@ -264,7 +282,8 @@ class TransferWorker:
         system = self._system
         while True:
             message: Message = yield self._messages.get()
-            yield system.until(self._cpu.book(system.now_s, system.spend("transfer", message=message.units)))
+            own_s = system.spend("transfer", message=message.units, events=self._events.due())
+            yield system.until(self._cpu.book(system.now_s, own_s))
             while self._waiting >= LINE_AT_MOST:
                 yield self._left
             self._waiting += len(message.items)
@@ -335,7 +354,8 @@ class TransferWorker:
         system = self._system
         stored = sum(1 for _, _, outcome in group if outcome)
         calls = max(1.0, len(group) * system.weight / TRANSFER_BATCH * 2) if system.weight > 1 else 1.0
-        return system.transact(self._cpu, system.now_s, calls, still=len(group) - stored)
+        committing_s = system.transact(self._cpu, system.now_s, calls, still=len(group) - stored)
+        return committing_s + system.layout.commit_s
 
     def _copied(self, job: Job, stored: bool) -> None:
         """A video whose URL has expired is lost: the gateway of the model returns no new one."""

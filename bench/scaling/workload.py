@@ -15,13 +15,15 @@ Part = Literal["gateway", "store", "broker", "database"]
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds until an answer: log-normal with this median."""
+    """Seconds until an answer: log-normal with this median, after a way that takes the same time for all."""
 
     median_s: float
     sigma: float = 0.5
+    away_s: float = 0.0
 
     def draw(self, rng: random.Random) -> float:
-        return self.median_s * math.exp(self.sigma * rng.gauss(0.0, 1.0)) if self.sigma else self.median_s
+        varied = math.exp(self.sigma * rng.gauss(0.0, 1.0)) if self.sigma else 1.0
+        return self.away_s + self.median_s * varied
 
 
 @dataclass(frozen=True, slots=True)

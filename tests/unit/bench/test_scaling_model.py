@@ -230,6 +230,12 @@ def test_the_load_of_processes_is_what_their_parts_cost() -> None:
     )
 
 
+def test_a_worker_sends_the_events_of_its_tasks_once_a_second() -> None:
+    seen = run()
+    for role in ("submit_poll", "transfer"):
+        assert 0 < seen.parts[role]["events"] <= seen.makespan_s + 1
+
+
 def test_every_compared_figure_is_a_figure_of_the_model() -> None:
     assert set(COMPARED) - {"transactions_per_s"} <= set(Figures.__slots__)
 
@@ -264,3 +270,24 @@ def test_latencies_are_drawn_around_their_median() -> None:
     drawn = sorted(Latency(2.0, 0.5).draw(rng) for _ in range(2001))
     assert drawn[1000] == pytest.approx(2.0, rel=0.1)
     assert Latency(2.0, 0.0).draw(rng) == 2.0
+    assert Latency(2.0, 0.0, away_s=0.5).draw(rng) == 2.5
+
+
+def test_answers_from_afar_come_as_close_together_as_from_near() -> None:
+    near, far = (replace(QUICK, submit=Latency(0.001, 0.3, away_s=away_s)) for away_s in (0.0, 0.5))
+    assert run(far).parts["submit_poll"]["transaction"] < 1.2 * run(near).parts["submit_poll"]["transaction"]
+
+
+@pytest.mark.parametrize(("workers", "messages"), [(1, 1), (3, 2)])
+def test_a_worker_that_is_alone_gets_the_submits_of_a_round_in_one_message(workers: int, messages: int) -> None:
+    work = Workload(90, generation=Timing(median_s=60.0, sigma=0.0))
+    layout = Layout(max_in_flight=90, submit_poll=workers)
+    seen = simulate(work, layout, COSTS, horizon_s=3.0)
+    assert seen.posts == 90
+    assert seen.parts["broker"]["message"] == messages
+
+
+def test_a_slow_disk_delays_what_waits_for_a_commit_and_takes_no_cpu() -> None:
+    fast, slow = (run(layout=replace(SMALL, commit_s=commit_s)) for commit_s in (0.0, 0.5))
+    assert slow.makespan_s > fast.makespan_s + 1.0
+    assert slow.cpu_ms_per_job < 1.1 * fast.cpu_ms_per_job

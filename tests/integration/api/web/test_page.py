@@ -254,7 +254,8 @@ def test_a_campaign_shows_its_budget_and_what_is_left(page: httpx.Client, produc
     producer.enqueue_many([{"prompt": "a fox"}], campaign="spring")
     with producer.database.begin() as conn:
         set_budget(conn, "default", campaign_status(conn, "default", "spring").id, Decimal(60), "CNY")
-    assert "<dt>Budget</dt><dd>CNY 60.00<small>CNY 60.00 left</small>" in page.get("/campaigns/spring").text
+    shown = "<dt>Budget</dt><dd>CNY 60.00<small>CNY 60.00 left</small>"
+    wait_for("the page shows it", lambda: shown in page.get("/campaigns/spring").text)
     assert "剩余 CNY 60.00" in page.get("/campaigns/spring", headers=ZH).text
 
 

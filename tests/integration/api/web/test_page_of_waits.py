@@ -14,6 +14,7 @@ from storage.settings import Settings
 from tests.integration.api.api_server import serving
 from tests.integration.api.web.test_page import make_key
 from tests.integration.api.web.test_page_of_holds import commands_use
+from tests.waiting import wait_for
 
 
 def test_the_page_says_why_jobs_of_a_campaign_wait(
@@ -40,6 +41,9 @@ def test_the_page_says_why_jobs_of_a_campaign_wait(
         for language in LANGUAGES:
             texts = catalogue(language)
             kept = texts.text("campaign.waits", jobs="2", reason=texts.word("reason", "kept_back"))
+            wait_for(
+                "the page says it", lambda kept=kept, language=language: kept in the_page("/campaigns/first", language)
+            )
             first = the_page("/campaigns/first", language)
             assert kept in first and texts.text("campaign.kept_back_why") in first
             assert 'id="resume"' in first and 'id="pause"' in first

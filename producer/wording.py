@@ -1,4 +1,4 @@
-"""Texts that count something."""
+"""Texts that several doors show."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def plural(number: int, word: str) -> str:
 def continues(number: int | None) -> str:
     """Of jobs that are no longer waited for; None: of an unknown number."""
     return "it continues" if number == 1 else "they continue"
+
+
+def repair_account(name: str) -> str:
+    """What to do about an account that its gateway refuses."""
+    return f"repair its key or credit, then run `reelq accounts resume {name}`"

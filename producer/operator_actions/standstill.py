@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shlex import quote
 from uuid import UUID
 
+from producer.wording import repair_account
 from seedance.problems import shorten
 from storage.admission import grants
 from storage.admission.grants import Hold
@@ -87,7 +88,7 @@ def _reasons(
                 account.name for account in able_accounts(settings, group.account_pin, group.gateways, group.lane)
             ]
             holds = [survey[account].hold_of(group.lane) for account in accounts]
-            code, advice = "suspended", _reopen(accounts[0], holds)
+            code, advice = "suspended", _reopen(accounts, holds)
         if advice is None:
             return []
         counts[code, advice] += group.jobs
@@ -112,11 +113,21 @@ def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
     return f'{left} is left; raise it with `{command} --budget "AMOUNT {budget.currency}"`'
 
 
-def _reopen(account: str, holds: Sequence[Hold | None]) -> str | None:
-    """What to do about the first of the accounts that could serve a job; None: one of them may serve it by itself."""
-    closed = [hold for hold in holds if hold is not None and hold.code in _CLOSED]
+def _reopen(accounts: Sequence[str], holds: Sequence[Hold | None]) -> str | None:
+    """What to do about one of the accounts that could serve a job, first of all one that stays; None: one of them may
+    serve it by itself."""
+    closed = [(name, hold) for name, hold in zip(accounts, holds, strict=True) if hold and hold.code in _CLOSED]
     if len(closed) < len(holds):
         return None
-    said = (closed[0].values.get("error") or {}).get("message")
-    resume = f"run `reelq accounts resume {account}`"
-    return f"{account} says: {shorten(said, 200)}; repair its key or credit, then {resume}" if said else resume
+    account, hold = min(closed, key=lambda one: one[1].code == "removing")
+    message = (hold.values.get("error") or {}).get("message")
+    said = f"{account} says: {shorten(message, 200)}; " if message else ""
+    match hold.code:
+        case "removing":
+            return f"account {account} is being removed; add another that can serve these jobs"
+        case "model_closed":
+            model = f"model {hold.values['model']}"
+            return f"{said}let the gateway open {model} for the key of {account}, or add another account"
+        case "suspended" if said:
+            return said + repair_account(account)
+    return f"run `reelq accounts resume {account}`"

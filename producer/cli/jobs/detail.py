@@ -16,7 +16,7 @@ from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
-from producer.wording import plural
+from producer.wording import plural, repair_account
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.journal.state import RESTORED
@@ -202,8 +202,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "removing":
             return f"account {found['account']} is being removed; add another that can serve this job"
         case "suspended":
-            repair = f"repair its key or credit, then run `reelq accounts resume {found['account']}`"
-            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}; {repair}"
+            until, error = _clock(found["until"]), error_line(found["error"])
+            return f"{_of(found)} is suspended until {until}: {error}; {repair_account(found['account'])}"
         case "misrouted":
             return (
                 f"the base_url of {_of(found)} does not lead to its gateway's API since {_clock(found['since'])}; "

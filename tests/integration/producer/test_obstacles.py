@@ -12,7 +12,9 @@ import pytest
 
 from producer.cli import main as cli
 from producer.client import Producer
+from producer.operator_actions.standstill import standstill_of
 from storage.admission.circuit_breaker import Cause
+from storage.configuration.account_book import AccountBook
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -91,6 +93,33 @@ def test_a_job_without_an_able_account_says_so_and_can_end(
             "code": "deadline_exceeded",
             "message": "the deadline passed before a slot was free; nothing was submitted or billed",
         }
+
+
+def test_a_campaign_whose_accounts_are_closed_says_what_to_do(settings: Settings) -> None:
+    """Seen: "ark says: 'not activated'; repair its key or credit", of a key that only may not use a model."""
+    both = Settings.model_validate(settings.model_dump() | {"accounts": [ARK, OTHER]})
+
+    def advice(removing: tuple[str, ...] = ()) -> list[str]:
+        book = AccountBook(paused=frozenset(removing), removing=frozenset(removing))
+        with producer.database.begin() as conn:
+            found = standstill_of(conn, both.with_book(book), "default", "spring")
+        assert {why.code for why in found} <= {"suspended"}
+        return [why.advice for why in found]
+
+    with Producer(both) as producer:
+        producer.enqueue_many([{"prompt": "a cat"}], campaign="spring")
+        with producer.database.begin() as conn:
+            close_account(conn, "ark", Cause.MODEL, "not activated", model="seedance-2", code="model_problem")
+        assert advice() == [], "the other account serves it"
+        with producer.database.begin() as conn:
+            close_account(conn, "other", Cause.ACCOUNT, "no credit")
+        [model] = advice()
+        [suspended] = advice(removing=("ark",))
+        [removed] = advice(removing=("ark", "other"))
+    opened = "let the gateway open model seedance-2 for the key of ark, or add another account"
+    assert model == f"ark says: 'not activated'; {opened}"
+    assert suspended == "other says: 'no credit'; repair its key or credit, then run `reelq accounts resume other`"
+    assert removed == "account ark is being removed; add another that can serve these jobs"
 
 
 def _reason_in(api: httpx.Client, path: str) -> str:

@@ -262,12 +262,15 @@ def test_a_campaign_shows_its_budget_and_what_is_left(page: httpx.Client, produc
 def test_a_campaign_says_when_every_account_for_it_is_closed(page: httpx.Client, producer: Producer) -> None:
     """Seen: `1 queued`, and the reason on other pages only."""
     producer.enqueue_many([{"prompt": "a fox", "account": "main"}], campaign="spring")
-    assert "every account for them" not in page.get("/campaigns/spring").text
+    assert "no account for them" not in page.get("/campaigns/spring").text
     with producer.database.begin() as conn:
         close_account(conn, "main", Cause.ACCOUNT, "no credit left")
-    said = "1 queued: every account for them is suspended or paused"
+    said = "1 queued: no account for them is open: each is suspended, paused, being removed, or its key may not use"
     wait_for("the page says it", lambda: said in page.get("/campaigns/spring").text)
-    assert "1 个排队中：可用的账号均已停用或暂停" in page.get("/campaigns/spring", headers=ZH).text
+    assert (
+        "1 个排队中：没有可用的账号：已停用、已暂停、正在移除，或密钥不能使用该模型"
+        in page.get("/campaigns/spring", headers=ZH).text
+    )
 
 
 def test_a_retry_says_when_the_same_request_would_fail_again(page: httpx.Client, producer: Producer) -> None:

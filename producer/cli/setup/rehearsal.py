@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from types import ModuleType
 from typing import Annotated
@@ -47,12 +47,15 @@ def check_simulator_options(options: Sequence[str]) -> None:
     Raises:
         InvalidInput: it does not know one of them, or it is not installed.
     """
-    said = io.StringIO()
+    shown, said = io.StringIO(), io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stdout(shown), redirect_stderr(said):
             _simulator().read_options(options)
     except SystemExit as exc:
-        raise InvalidInput([Problem("--simulator", said.getvalue().rpartition("error: ")[2].strip())]) from exc
+        message = said.getvalue().rpartition("error: ")[2].strip()
+        if not message:  # an option that shows something and ends
+            message = f"{' '.join(options)} cannot be used here; `reelq simulator --help` lists the options"
+        raise InvalidInput([Problem("--simulator", message)]) from exc
     except ValueError as exc:
         raise InvalidInput([Problem("--simulator", str(exc))]) from exc
 

@@ -79,6 +79,7 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["up", "--port", "0"], "Invalid value for '--port'"),
     (["up", "--simulator", "mean-seconds=1"], "--simulator: unrecognized arguments: --mean-seconds=1"),
     (["up", "--simulator", "sigma=x"], "--simulator: argument --sigma: invalid float value: 'x'"),
+    (["up", "--simulator", "help"], "--simulator: --help cannot be used here; `reelq simulator --help` lists"),
     (["up", "--simulator", "median-seconds=-1"], "--simulator: median_seconds: must be"),
 ]
 

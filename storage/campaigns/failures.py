@@ -13,7 +13,7 @@ from storage.jobs.states import JobState
 SHOWN_ROWS = 20
 SHOWN_WORDS = 3
 WORDS_READ = 30
-"""The newest jobs of a group, whose words are read."""
+"""The newest rows of a group, whose words are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,11 @@ FROM groups g CROSS JOIN LATERAL (
     ) first CROSS JOIN LATERAL (SELECT number FROM campaign_rows WHERE id = first.id OFFSET 0) c
 ) f LEFT JOIN LATERAL (
     SELECT message, gateway_code, round(count(*) * g.rows / sum(count(*)) OVER ())::bigint AS rows FROM (
-        SELECT message, gateway_code
-        FROM (SELECT {_SAID} {_OF_GROUP} ORDER BY {LABELS} DESC, r.id DESC LIMIT {WORDS_READ}) walked
+        SELECT id, message, gateway_code
+        FROM (SELECT r.id, {_SAID} {_OF_GROUP} ORDER BY {LABELS} DESC, r.id DESC LIMIT {WORDS_READ}) walked
         UNION ALL
-        SELECT message, gateway_code FROM newest n WHERE n.labels = g.labels
+        SELECT id, message, gateway_code FROM newest n WHERE n.labels = g.labels
+        ORDER BY id DESC LIMIT {WORDS_READ}
     ) read GROUP BY message, gateway_code
     ORDER BY message = '', count(*) DESC, message, gateway_code LIMIT {SHOWN_WORDS}
 ) w ON w.message <> ''

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
+from math import floor
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -11,7 +14,7 @@ import psycopg
 import pytest
 
 from storage.campaigns import controls
-from storage.campaigns.failures import SHOWN_ROWS, SHOWN_WORDS, WORDS_READ, FailureGroup, failures_of
+from storage.campaigns.failures import SHOWN_ROWS, SHOWN_WORDS, WORDS_READ, FailureGroup, Words, failures_of
 from storage.database import Connection, connect, upgrade
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
@@ -42,11 +45,12 @@ FROM lost l LEFT JOIN campaign_rows r ON r.id = l.row_id ORDER BY l.row_id
 """
 _JOBS: LiteralString = """
 INSERT INTO jobs (id, campaign_id, request, request_hash, gateways)
-SELECT gen_random_uuid(), %(campaign)s, '{}', 'h', '{ark}' FROM generate_series(1, %(jobs)s) n
+SELECT id, %(campaign)s, '{}', 'h', '{ark}' FROM unnest(%(ids)s::uuid[]) id
 """
 _ROWS: LiteralString = """
 INSERT INTO campaign_rows (id, campaign_id, number, job_id)
-SELECT id, campaign_id, row_number() OVER () + 1, id FROM jobs WHERE campaign_id IS NOT NULL AND random() < 0.9
+SELECT id, campaign_id, row_number() OVER (ORDER BY id) + 1, id FROM jobs
+WHERE campaign_id IS NOT NULL AND id = ANY(%(ids)s)
 """
 _ERRORS = (
     *('{"code": "generation_failed", "message": "no"}', '{"code": "generation_failed", "message": "out of memory"}'),
@@ -71,31 +75,42 @@ _WRITES: tuple[LiteralString, ...] = (
     "error = %(error)s",
     "claim = claim + 1",
     "campaign_id = NULL",
-    "campaign_id = (SELECT max(id::text)::uuid FROM campaigns)",
-    "campaign_id = (SELECT min(id::text)::uuid FROM campaigns)",
+    "campaign_id = (SELECT id FROM campaigns WHERE name = 'summer')",
+    "campaign_id = (SELECT id FROM campaigns WHERE name = 'spring')",
 )
 _VERSION: LiteralString = """
-WITH chosen AS (
-    SELECT r.id, r.versions, r.job_id, (SELECT j.id FROM jobs j WHERE NOT EXISTS (
-        SELECT FROM campaign_rows o WHERE j.id IN (o.id, o.job_id))
-        AND NOT EXISTS (SELECT FROM campaign_versions v WHERE v.job_id = j.id) ORDER BY random() LIMIT 1) AS new
-    FROM campaign_rows r ORDER BY random() LIMIT 1
-), noted AS (
+WITH noted AS (
     INSERT INTO campaign_versions (row_id, version, job_id, kind)
-    SELECT id, versions + 1, new, 'retry' FROM chosen WHERE new IS NOT NULL
+    SELECT id, versions + 1, %(new)s, 'retry' FROM campaign_rows WHERE id = %(row)s
 )
-UPDATE campaign_rows r SET versions = r.versions + 1, job_id = c.new,
-    kept_job_id = CASE WHEN %(keeps)s THEN c.job_id ELSE r.kept_job_id END
-FROM chosen c WHERE c.id = r.id AND c.new IS NOT NULL
+UPDATE campaign_rows SET versions = versions + 1, job_id = %(new)s,
+    kept_job_id = CASE WHEN %(keeps)s THEN job_id ELSE kept_job_id END
+WHERE id = %(row)s
+"""
+# Jobs that are no version of a row yet.
+_FREE: LiteralString = """
+SELECT j.id FROM jobs j WHERE NOT EXISTS (SELECT FROM campaign_rows o WHERE j.id IN (o.id, o.job_id))
+AND NOT EXISTS (SELECT FROM campaign_versions v WHERE v.job_id = j.id) ORDER BY j.id
 """
 _MANY: LiteralString = """
 INSERT INTO jobs (id, campaign_id, request, request_hash, gateways, state, due_at, finished_at, error)
-SELECT gen_random_uuid(), %(campaign)s, '{}', 'h', '{ark}', 'failed', NULL, now(),
+SELECT id, %(campaign)s, '{}', 'h', '{ark}', 'failed', NULL, now(),
        jsonb_build_object('code', 'c' || n %% 3, 'message', 'word ' || n %% 4)
-FROM generate_series(1, %(jobs)s) n
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY made (id, n)
 """
 # Groups by their labels: how many rows, their first numbers, and the words with how many rows, most first.
 Found = dict[tuple[str | None, ...], tuple[int, list[int], list[tuple[int, str, str]]]]
+
+
+def new_ids(chance: random.Random, jobs: int) -> list[UUID]:
+    """Ids of jobs, the oldest first. All that a test chooses comes from its seed, so that it can be repeated."""
+    return sorted(UUID(int=chance.getrandbits(128)) for _ in range(jobs))
+
+
+def insert_rows(conn: Connection, chance: random.Random) -> None:
+    """Make rows of nine in ten jobs of the campaigns."""
+    ids = [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY id") if chance.random() < 0.9]
+    conn.execute(_ROWS, {"ids": ids})
 
 
 def by_definition(conn: Connection, campaign: UUID) -> Found:
@@ -105,13 +120,12 @@ def by_definition(conn: Connection, campaign: UUID) -> Found:
         lost.setdefault(tuple(group), []).append((number, message, code))
     found: Found = {}
     for labels, rows in lost.items():
-        words: dict[tuple[str, str], int] = {}
-        for _, message, code in rows:
-            if message:
-                words[message, code] = words.get((message, code), 0) + 1
+        read = rows[-WORDS_READ:]
+        words = Counter((message, code) for _, message, code in read if message)
         most = sorted(words.items(), key=lambda item: (-item[1], *item[0]))[:SHOWN_WORDS]
+        share = Fraction(len(rows), len(read))
         numbers = sorted(number for number, _, _ in rows[:SHOWN_ROWS] if number is not None)
-        found[labels] = (len(rows), numbers, [(count, *said) for said, count in most])
+        found[labels] = (len(rows), numbers, [(floor(count * share + Fraction(1, 2)), *said) for said, count in most])
     return found
 
 
@@ -134,7 +148,12 @@ def write(conn: Connection, chance: random.Random) -> None:
     what = chance.random()
     if what < 0.3:
         for _ in range(chance.choice([1, 5])):
-            conn.execute(_VERSION, {"keeps": chance.random() < 0.4})
+            rows, free = (
+                [row[0] for row in conn.execute(query)] for query in ("SELECT id FROM campaign_rows ORDER BY id", _FREE)
+            )
+            if rows and free:
+                chosen = {"row": chance.choice(rows), "new": chance.choice(free)}
+                conn.execute(_VERSION, chosen | {"keeps": chance.random() < 0.4})
     elif what < 0.35:
         conn.execute("DELETE FROM jobs WHERE id = ANY(%s)", [some[:2]])
     else:
@@ -149,11 +168,10 @@ def write(conn: Connection, chance: random.Random) -> None:
 def test_failures_are_those_of_a_look_at_every_job(postgres_url: str, seed: int) -> None:
     chance = random.Random(seed)
     with connect(postgres_url) as conn:
-        conn.execute("SELECT setseed(%s)", [seed / 10])
         campaigns = [controls.ensure_campaign(conn, "default", name) for name in ("spring", "summer")]
         for campaign in (*campaigns, None):
-            conn.execute(_JOBS, {"campaign": campaign, "jobs": 45})
-        conn.execute(_ROWS)
+            conn.execute(_JOBS, {"campaign": campaign, "ids": new_ids(chance, 45)})
+        insert_rows(conn, chance)
     for _ in range(40):
         with connect(postgres_url) as conn:
             write(conn, chance)
@@ -164,28 +182,44 @@ def test_failures_are_those_of_a_look_at_every_job(postgres_url: str, seed: int)
 
 
 def test_words_of_a_large_group_are_those_of_its_newest_jobs(postgres_url: str) -> None:
+    ids = new_ids(random.Random(1), 3 * 10 * WORDS_READ)
+    newest = ids[-3 * WORDS_READ :]  # each third one is of the same group
+    words: LiteralString = "UPDATE jobs SET error = error || jsonb_build_object('message', %s::text) WHERE id = ANY(%s)"
     with connect(postgres_url) as conn:
         campaign = controls.ensure_campaign(conn, "default", "spring")
-        conn.execute(_MANY, {"campaign": campaign, "jobs": 3 * 10 * WORDS_READ})
+        conn.execute(_MANY, {"campaign": campaign, "ids": ids})
+        conn.execute(words, ["the newest word", newest])
+        conn.execute(words, ["rare", newest[:30]])
         groups = failures_of(conn, campaign)
-        plain = by_definition(conn, campaign)
     assert {group.code: group.rows for group in groups} == dict.fromkeys(("c0", "c1", "c2"), 10 * WORDS_READ)
     for group in groups:
-        assert len(group.said) == SHOWN_WORDS
-        counts = [words.rows for words in group.said]
-        assert counts == sorted(counts, reverse=True)
-        assert sum(counts) <= group.rows
-        assert all(words.rows % 10 == 0 for words in group.said)
-        assert group.numbers == plain["failed", group.code, None, None][1] == []
+        assert group.said == [Words("the newest word", "", 200), Words("rare", "", 100)]
+        assert group.numbers == []
+
+
+def test_words_are_those_of_the_newest_rows_of_one_or_several_versions(postgres_url: str) -> None:
+    """Seen: all rows with several versions were read beside the newest others, and so weighed too much."""
+    chance = random.Random(1)
+    with connect(postgres_url) as conn:
+        campaign = controls.ensure_campaign(conn, "default", "spring")
+        ids = new_ids(chance, 3 * 4 * WORDS_READ)
+        conn.execute(_MANY, {"campaign": campaign, "ids": ids})
+        conn.execute(_ROWS, {"ids": ids})
+        again = new_ids(chance, len(ids) // 2)
+        conn.execute(_MANY, {"campaign": campaign, "ids": again})
+        for row, new in zip(chance.sample(ids, len(again)), again, strict=True):
+            conn.execute(_VERSION, {"row": row, "new": new, "keeps": False})
+        assert shown(failures_of(conn, campaign)) == by_definition(conn, campaign)
 
 
 def test_a_campaign_without_statistics_is_not_read_whole(postgres_url: str) -> None:
     read = """SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
               WHERE relname IN ('jobs', 'campaign_rows', 'campaign_versions')"""
+    chance = random.Random(1)
     with connect(postgres_url) as conn:
         campaign = controls.ensure_campaign(conn, "default", "spring")
-        conn.execute(_MANY, {"campaign": campaign, "jobs": 3_000})
-        conn.execute(_ROWS)
+        conn.execute(_MANY, {"campaign": campaign, "ids": new_ids(chance, 3_000)})
+        insert_rows(conn, chance)
     with connect(postgres_url) as conn:
         assert len(failures_of(conn, campaign)) == 3
         [(count,)] = conn.execute(read).fetchall()
@@ -197,7 +231,7 @@ def test_no_error_stops_the_statement_that_writes_it(postgres_url: str) -> None:
     long = "".join(chr(noise.randrange(0x4E00, 0x9FFF)) for _ in range(20_000))
     with connect(postgres_url) as conn:
         campaign = controls.ensure_campaign(conn, "default", "spring")
-        conn.execute(_JOBS, {"campaign": campaign, "jobs": 2})
+        conn.execute(_JOBS, {"campaign": campaign, "ids": new_ids(noise, 2)})
         conn.execute(
             f"""UPDATE jobs SET state = 'failed', {_DEAD},
                 error = jsonb_build_object('code', %(text)s::text, 'stage', %(text)s::text, 'modality', %(text)s::text)
@@ -227,9 +261,9 @@ def test_counts_are_exact_before_and_after_the_migration_and_back(empty_postgres
     with connect(url) as conn:
         campaigns = [controls.ensure_campaign(conn, "default", name) for name in ("spring", "summer")]
         for campaign in campaigns:
-            conn.execute(_MANY, {"campaign": campaign, "jobs": 20})
-        conn.execute(_JOBS, {"campaign": None, "jobs": 20})
-        conn.execute(_ROWS)
+            conn.execute(_MANY, {"campaign": campaign, "ids": new_ids(chance, 20)})
+        conn.execute(_JOBS, {"campaign": None, "ids": new_ids(chance, 20)})
+        insert_rows(conn, chance)
     change()
     upgrade(url)
     change()
@@ -246,7 +280,7 @@ def test_counts_are_exact_before_and_after_the_migration_and_back(empty_postgres
 def test_a_batch_of_failures_adds_a_row_for_each_group_and_other_moves_none(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         campaign = controls.ensure_campaign(conn, "default", "spring")
-        conn.execute(_JOBS, {"campaign": campaign, "jobs": 30})
+        conn.execute(_JOBS, {"campaign": campaign, "ids": new_ids(random.Random(1), 30)})
         conn.execute(f"UPDATE jobs SET state = 'generating', gateway_task_id = id::text, {_LIVE}")
         counted = "SELECT labels, jobs FROM failure_counts WHERE campaign_id = %s ORDER BY labels"
         assert conn.execute(counted, [campaign]).fetchall() == []

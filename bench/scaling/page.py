@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from bench.scaling import shards
 from bench.scaling.comparing import BY_TIME_WITHIN, WITHIN
-from bench.scaling.costs import PARTS, WAL, Costs, load_costs
+from bench.scaling.costs import PARTS, WAL, Cost, Costs, load_costs
 from bench.scaling.figures import Stored, load_figures
 from bench.scaling.machinery import THREADS, Layout
 from bench.scaling.measure import SHAPES
@@ -46,6 +46,8 @@ API_CONNECTIONS = THREADS_OF_API + BATCH_THREADS + UPLOAD_THREADS + WRITERS + 8
 MIB, DAY_S = 2**20, 86400.0
 COMPANIONS = 2
 """The poster and the JSON file beside each video."""
+UNTOLD = "not told apart"
+"""Instead of a cost of 0: the part comes together with others, and solving gave them all of it."""
 _ROLES = {
     "producer": "program that stores jobs",
     "scheduler": "scheduler",
@@ -82,6 +84,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{rounded:,.{max(0, digits - 1 - floor(log10(abs(rounded))))}f}"
 
 
+def taken(one: Cost, unit: str = "ms", size: float = 1.0) -> str:
+    """A cost, in units of this size. A cost of 0 is where solving stops, not what the part takes."""
+    return f"{number(one.each / size)} {unit}" if one.each else UNTOLD
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: bool = False) -> str:
     """A table in Markdown; `right`: columns after the first are aligned to the right."""
     lines = ["| " + " | ".join(head) + " |", "|---" + ("|---:" if right else "|---") * (len(head) - 1) + "|"]
@@ -92,6 +99,7 @@ def environment() -> Environment:
     """How the template is filled. Markdown needs no escapes."""
     made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     made.filters.update({"n": number, "n1": lambda value: number(value, 1), "n3": lambda value: number(value, 3)})
+    made.filters.update({"ms": taken, "kb": lambda one: taken(one, "KB", 1000.0)})
     made.filters["percent"] = lambda value: f"{value:.0%}"
     return made
 
@@ -126,6 +134,7 @@ def context(costs: Costs, kept: Stored) -> dict[str, Any]:
         "costs": costs,
         "parts": costs.parts,
         "costs_table": costs_table(costs),
+        "untold": UNTOLD,
         "shapes": list(SHAPES),
         "message_bytes": message_bytes(),
         "copy_ms": costs.of("transfer", message=1, copy=1, mib=mib) + costs.of("decoder", poster=1),
@@ -193,8 +202,8 @@ def costs_table(costs: Costs) -> str:
     rows = []
     for role, parts in costs.parts.items():
         for part, one in parts.items():
-            unit = "bytes" if role == WAL else "ms"
-            rows.append([_ROLES[role], PARTS[role][part], f"{number(one.each)} {unit}", f"±{number(one.sure)}"])
+            takes = taken(one, "bytes" if role == WAL else "ms")
+            rows.append([_ROLES[role], PARTS[role][part], takes, f"±{number(one.sure)}" if one.each else "–"])
     return table(["process", "part", "takes", "standard error"], rows)
 
 

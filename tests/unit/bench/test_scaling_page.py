@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlmodel import SQLModel
 
 from bench.scaling import figures, page, shards
-from bench.scaling.costs import load_costs
+from bench.scaling.costs import Cost, load_costs
 
 KEPT = figures.load_figures()
 
@@ -46,6 +47,21 @@ def test_the_page_has_every_size_outage_and_comparison() -> None:
 )
 def test_numbers_have_significant_digits(value: float, digits: int, text: str) -> None:
     assert page.number(value, digits) == text
+
+
+def test_a_cost_that_is_solved_as_nothing_is_not_given_as_free() -> None:
+    parts = {"decoder": {"poster": Cost(1.26, 0.04)}, "submit_poll": {"submit": Cost(0.0, 0.0)}}
+    text = page.costs_table(replace(load_costs(), parts=parts))
+    assert text.splitlines()[2:] == [
+        "| its decoder | a poster | 1.3 ms | ±0.040 |",
+        "| submit-poll worker | a job that is submitted, with its rows | not told apart | – |",
+    ]
+    filled = (
+        page.environment()
+        .from_string("{{ submit|ms }}, {{ wal|kb }}")
+        .render(submit=Cost(0.0, 9.0), wal=Cost(1800.0, 3300.0))
+    )
+    assert filled == "not told apart, 1.8 KB"
 
 
 def test_a_server_ends_where_its_first_part_does() -> None:

@@ -113,6 +113,8 @@ def wait_for(
                     raise JobNotFound(missing)
                 return [found[item] for item in ids]
         if deadline is not None and time.monotonic() >= deadline:
+            if waiting is None and len(ids) == 1:  # the database did not say how many
+                waiting = 1
             unfinished, of = "some" if waiting is None else waiting, plural(len(ids), "job")
             raise TimeoutError(f"{unfinished} of {of} did not finish within {timeout:g} s; {continues(waiting)}")
         yield pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))

@@ -40,7 +40,9 @@ def quick_directory(on_disk: Path, memory: Path = MEMORY, free_bytes: int = FREE
             yield directory
         finally:
             for log in directory.rglob("*.log"):
-                shutil.copyfile(log, on_disk / log.name)
+                kept = on_disk / log.relative_to(directory)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(log, kept)
             shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -53,7 +55,7 @@ def _has_room(memory: Path, free_bytes: int) -> bool:
 
 
 def _remove_abandoned(memory: Path) -> None:
-    """Remove what killed test processes have left: nobody holds its lock any more."""
+    """Remove what killed test processes have left: no process holds its lock."""
     for lock in memory.glob(f"{_NAME}*/{_LOCK}"):
         with suppress(OSError), lock.open() as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,12 +15,14 @@ def test_files_in_memory_are_gone_at_the_end_and_logs_are_kept(tmp_path: Path) -
     memory.mkdir()
     with quick_directory(disk, memory, ENOUGH) as directory:
         assert directory.parent == memory
-        (directory / "logs").mkdir()
-        (directory / "logs" / "postgres.log").write_text("ready")
+        for server in ("first", "second"):
+            (directory / server).mkdir()
+            (directory / server / "server.log").write_text(f"{server} is ready")
         with quick_directory(disk, memory, ENOUGH) as other:
             assert directory.is_dir() and other != directory, "a directory in use stays"
     assert list(memory.iterdir()) == []
-    assert (disk / "postgres.log").read_text() == "ready"
+    for server in ("first", "second"):
+        assert (disk / server / "server.log").read_text() == f"{server} is ready"
 
 
 def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ WHERE j.tenant = %(tenant)s AND j.deleted_at IS NULL AND j.created_at > now() - 
        AND coalesce(j.request ->> 'model', '') = %(neutral)s AND coalesce(j.request ->> 'tier', 'standard') = %(tier)s))
 ORDER BY j.id DESC LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - put together from constants
-# Tasks of which the state says all: they are counted in the index, of which those of deleted jobs are few.
+# Where the state alone decides, jobs are counted in the index; deleted jobs, which are few, are subtracted.
 _COUNTED: LiteralString = f"""
 WITH deleted AS MATERIALIZED ({_number("AND f.deleted_at IS NOT NULL", "%(look)s")})
 SELECT deleted.number, ({_number("", "%(look)s + (SELECT number FROM deleted)")}) FROM deleted

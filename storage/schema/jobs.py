@@ -179,7 +179,7 @@ class Job(SQLModel, table=True):
         # Pages of lists, by state; a list of several states merges them. Counts read only the index.
         Index("jobs_campaign_idx", "campaign_id", "state", "id", postgresql_include=["finished_at"]),
         Index("jobs_state_idx", "tenant", "state", "id"),
-        # What a count by the index before has too many.
+        # Deleted jobs: a count by jobs_state_idx subtracts them.
         Index("jobs_deleted_idx", "tenant", "state", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         # Why jobs of a campaign failed: the first and the newest for each reason.
         Index(

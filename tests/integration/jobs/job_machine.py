@@ -340,9 +340,8 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def rows_tell_one_story_and_kept_counts_are_exact(self) -> None:
-        with (
-            self.database.begin() as conn
-        ):  # one for all: after each step, a transaction costs as much as what it reads
+        # One for all: after each step, a transaction costs as much as what it reads.
+        with self.database.begin() as conn:
             self._time_stands_still(conn)
             wrong, story = miscounted(conn), read_story(conn)
         assert wrong == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,14 +39,14 @@ def test_the_page_says_why_jobs_of_a_campaign_wait(
             assert answer.status_code == 200
             return answer.text
 
+        def the_page_with(said: str, at: str, language: str) -> str | None:
+            return shown if said in (shown := the_page(at, language)) else None
+
         for language in LANGUAGES:
             texts = catalogue(language)
             kept = texts.text("campaign.waits", jobs="2", reason=texts.word("reason", "kept_back"))
-            wait_for(
-                "the page says it", lambda kept=kept, language=language: kept in the_page("/campaigns/first", language)
-            )
-            first = the_page("/campaigns/first", language)
-            assert kept in first and texts.text("campaign.kept_back_why") in first
+            first = wait_for("the page says it", partial(the_page_with, kept, "/campaigns/first", language))
+            assert texts.text("campaign.kept_back_why") in first
             assert 'id="resume"' in first and 'id="pause"' in first
             later = the_page("/campaigns/later", language)
             assert f"{texts.word('pace', 'before_start')} <time" in later and "2036-12-04 18:00<" in later

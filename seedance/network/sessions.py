@@ -77,19 +77,23 @@ class Connector(aiohttp.TCPConnector):
         self._used: WeakSet[ResponseHandler] = WeakSet()
         """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
         self._waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
-        """Tasks that wait for a connection of others, or have given that up."""
+        """Tasks that had to wait for a connection of others in their latest `connect`."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class. It does not count
         the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
-            NoFreeConnection: it waited for those of others until the time limit.
+            NoFreeConnection: the time limit ended, and it had waited for those of others: what was left of it may have
+                been too short to make one.
             NotConnected: there is no connection, it took longer, or the other side of a new one did not wait for a
                 request.
         """
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
         limit_s = timeout.connect
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine
+        self._waiting.discard(task)
         try:
             while True:
                 began = boottime_s()
@@ -116,17 +120,14 @@ class Connector(aiohttp.TCPConnector):
         assert task is not None  # noqa: S101 - this is a coroutine
         self._waiting.add(task)
         await super()._wait_for_available_connection(*args)
-        self._waiting.discard(task)
 
     def check_waiting(self) -> None:
         """Call this after a time limit of `connect`.
 
         Raises:
-            NoFreeConnection: the current task was waiting for a connection of others.
+            NoFreeConnection: the current task had to wait for a connection of others.
         """
-        task = asyncio.current_task()
-        if task is not None and task in self._waiting:
-            self._waiting.discard(task)
+        if asyncio.current_task() in self._waiting:
             raise NoFreeConnection(f"all {self.limit} connections were in use")
 
     def _is_stale(self, inner: ResponseHandler | None) -> bool:

@@ -178,7 +178,7 @@ def failure_text(exc: BaseException) -> str:
         what = next(iter(exc.message.splitlines()), "").rstrip(":")
         return f"the response is not valid HTTP ({what or 'it cannot be read'})"
     if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return f"the name {exc.host} cannot be resolved: {exc.os_error.strerror or exc.os_error}"
+        return f"the name {exc.host} cannot be resolved: {_os_words(exc.os_error)}"
     if isinstance(exc, aiohttp.ClientConnectorError):
         return f"cannot connect to {exc.host}:{exc.port}: {_os_words(exc.os_error)}"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
@@ -189,7 +189,11 @@ def _os_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         reason = getattr(error, "reason", None)  # OpenSSL's errors have one
         return f"TLS: {reason.replace('_', ' ').lower() if reason else error}"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    if error.errno and not isinstance(error, socket.gaierror):  # whose numbers are of another list
+        return os.strerror(error.errno).lower()
+    if words := error.strerror or str(error):
+        return words
+    return "connection closed by the other side" if isinstance(error, ConnectionError) else type(error).__name__
 
 
 def open_session(outbound: Outbound, connector: Connector | None = None, **options: Any) -> aiohttp.ClientSession:
@@ -248,7 +252,7 @@ def _explained(exc: Exception, req: aiohttp.ClientRequest) -> str:
         advice = "; check the user and password of the proxy" if exc.status == 407 else ""
         return f"{proxy} refuses to connect to {host}: HTTP {exc.status} {redact(exc.message)[:200]}{advice}"
     if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        return f"{proxy} cannot be reached: {exc.os_error.strerror or exc.os_error}"
+        return f"{proxy} cannot be reached: {_os_words(exc.os_error)}"
     return f"{proxy} gave no connection to {host}: {failure_text(exc)}"
 
 

@@ -133,7 +133,7 @@ def _begin_one_by_one(
         except Exception as exc:  # noqa: BLE001 - the attempts of the others are committed: their POSTs must be made
             # The rest of a database's text holds the row, and in it the prompt.
             because = exc.diag.message_primary if isinstance(exc, psycopg.Error) else f"{type(exc).__name__}: {exc}"
-            log.error("submit.not_begun job_id=%s error=%s", work.id, because, extra=about(work.story))  # noqa: TRY400
+            log.error("submit.not_begun job_id=%s error=%s", work.id, because, extra=about(work.story))
     return begun
 
 

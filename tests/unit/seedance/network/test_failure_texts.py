@@ -85,7 +85,11 @@ def test_a_proxy_that_does_not_listen_is_named_with_the_words_of_the_system() ->
             socket.gaierror(-2, "Name or service not known"),
             "cannot connect to a.example:443: Name or service not known",
         ),
-        (aiohttp.ClientConnectorDNSError, OSError(None, "no answer"), "the name a.example cannot be resolved: no answer"),
+        (
+            aiohttp.ClientConnectorDNSError,
+            OSError(None, "no answer"),
+            "the name a.example cannot be resolved: no answer",
+        ),
         (
             aiohttp.ClientConnectorError,
             ConnectionResetError(),

@@ -41,7 +41,7 @@ class OneConnection:
     async def in_use(self) -> AsyncIterator[None]:
         """Another task has the connection."""
         other = asyncio.create_task(self.post(PATIENCE_S))
-        while not self._connector._acquired:
+        while not self._connector._acquired:  # noqa: ASYNC110 - aiohttp tells nobody
             await asyncio.sleep(0.001)
         yield
         other.cancel()
@@ -49,7 +49,7 @@ class OneConnection:
             await other
 
     async def somebody_waits(self) -> None:
-        while not self._connector._waiters:
+        while not self._connector._waiters:  # noqa: ASYNC110 - aiohttp tells nobody
             await asyncio.sleep(0.001)
 
 

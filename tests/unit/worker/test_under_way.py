@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.threads import is_waited_for
-from tests.waiting import wait_for
+from tests.waiting import is_waited_for, wait_for
 from worker.submitting.under_way import MOST_JOBS, UnderWay
 
 LONG_S = 30.0

@@ -11,8 +11,7 @@ from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.held_door import HeldDoor, held_door
 from tests.integration.submitting.rounds import World
-from tests.threads import is_waited_for
-from tests.waiting import PATIENCE_S, wait_for
+from tests.waiting import PATIENCE_S, is_waited_for, wait_for
 from worker.submitting import under_way
 from worker.submitting.submit import submit_batch
 from worker.submitting.under_way import UnderWay

@@ -33,8 +33,12 @@ _IDLE: LiteralString = """NOT EXISTS (
         SELECT FROM unnest(%(live)s::text[]) AS s(state)
         WHERE (SELECT j.state = s.state FROM jobs j WHERE j.campaign_id = c.id AND j.state >= s.state
                ORDER BY j.state LIMIT 1))"""
+# Kept counts say quickly of most that they have not ended. A campaign of which they are wrong ends when that was found.
 _LOCK: LiteralString = f"""
-SELECT c.id FROM campaigns c WHERE NOT c.settled AND {_IDLE}
+SELECT c.id FROM campaigns c WHERE NOT c.settled AND CASE
+    WHEN (SELECT sum(jobs) FROM job_counts
+          WHERE tenant = c.tenant AND campaign_id = c.id AND state = ANY(%(live)s)) > 0 THEN false
+    ELSE {_IDLE} END
 ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
 """  # noqa: S608 - put together from constants
 # A statement of its own: it sees the jobs of an enqueue that ended while the other statement looked for campaigns.

@@ -254,17 +254,20 @@ def test_parts_are_under_way_at_once_as_memory_allows(
         yield video
 
     async def run() -> Stored:
-        async with gate.open() as url, aiohttp.ClientSession() as session:
-            behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
-            async with shares.hold(2 * PART_BYTES, "gateway", urgent=False):
-                spare = Spare(shares, "gateway", urgent=False)
-                copying = asyncio.create_task(store_video(session, behind, KEY, chunks(), spare=spare))
-                await asyncio.wait_for(gate.arrived.wait(), PATIENCE_S)
-                await asyncio.sleep(0.1)
-                assert gate.waiting == at_once
-                gate.faults["part"] = [an_error(400, "InvalidPart")] * fails
-                gate.opened.set()
-                return await copying
+        try:
+            async with gate.open() as url, aiohttp.ClientSession() as session:
+                behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
+                async with shares.hold(2 * PART_BYTES, "gateway", urgent=False):
+                    spare = Spare(shares, "gateway", urgent=False)
+                    copying = asyncio.create_task(store_video(session, behind, KEY, chunks(), spare=spare))
+                    await asyncio.wait_for(gate.arrived.wait(), PATIENCE_S)
+                    await asyncio.sleep(0.1)
+                    assert gate.waiting == at_once
+                    gate.faults["part"] = [an_error(400, "InvalidPart")] * fails
+                    gate.opened.set()
+                    return await copying
+        finally:
+            await connections_closed()  # a failed part ends the others half way
 
     if fails:
         with pytest.raises(StoreUnavailable, match="InvalidPart"):

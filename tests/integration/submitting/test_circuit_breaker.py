@@ -28,8 +28,8 @@ from storage.leases import Claimed
 from storage.reporting import gauges
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from tests.integration.submitting.held_door import held_door
 from tests.integration.submitting.rounds import World
+from tests.tcp_door import held_door
 from tests.waiting import PATIENCE_S, wait_for
 from worker.submitting.decisions import MAX_INPUT_NOT_READY
 

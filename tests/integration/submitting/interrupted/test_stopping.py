@@ -9,8 +9,8 @@ import pytest
 
 from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
-from tests.integration.submitting.held_door import HeldDoor, held_door
 from tests.integration.submitting.rounds import World
+from tests.tcp_door import HeldDoor, held_door
 from tests.waiting import PATIENCE_S, is_waited_for, wait_for
 from worker.submitting import under_way
 from worker.submitting.submit import submit_batch

@@ -8,6 +8,10 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tests.waiting import PATIENCE_S
 
 FirstWords = Callable[[socket.socket, bytes], bytes | None]
 """Sees the first bytes of a connection and gives what the server is to get; None: it answered, and there is more to
@@ -112,3 +116,30 @@ def door(
         yield made
     finally:
         made.close()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDoor:
+    """`url`: of the server behind the door. `go_on`: set it to let requests through."""
+
+    url: str
+    go_on: threading.Event
+
+
+@contextmanager
+def held_door(url: str) -> Iterator[HeldDoor]:
+    """A door to an HTTP server: connections are made at once, and the first request on each waits for `go_on`."""
+    go_on = threading.Event()
+
+    def hold(_client: socket.socket, data: bytes) -> bytes:
+        go_on.wait(PATIENCE_S)
+        return data
+
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    with door((parts.hostname, parts.port), first=hold) as opened:
+        try:
+            yield HeldDoor(f"http://127.0.0.1:{opened.port}", go_on)
+        finally:
+            go_on.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,3 +20,8 @@ def wait_for(what: str, condition: Callable[[], T | None], timeout_s: float = PA
         assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
         time.sleep(every_s)
     return answer
+
+
+def is_waited_for(condition: threading.Condition) -> bool:
+    """Whether a thread waits for this condition now."""
+    return bool(vars(condition)["_waiters"])

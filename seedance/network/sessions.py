@@ -77,19 +77,23 @@ class Connector(aiohttp.TCPConnector):
         self._used: WeakSet[ResponseHandler] = WeakSet()
         """The connections that were given to a request. A new one may be readable: TLS has messages of its own."""
         self._waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
-        """Tasks that wait for a connection of others, or have given that up."""
+        """Tasks that had to wait for a connection of others in their latest `connect`."""
 
     async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
         """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class. It does not count
         the time for which the machine is stopped, after which a request may not be wanted any more.
 
         Raises:
-            NoFreeConnection: it waited for those of others until the time limit.
+            NoFreeConnection: the time limit ended, and it had waited for those of others: what was left of it may have
+                been too short to make one.
             NotConnected: there is no connection, it took longer, or the other side of a new one did not wait for a
                 request.
         """
         timeout: aiohttp.ClientTimeout = options.get("timeout") or args[-1]
         limit_s = timeout.connect
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine
+        self._waiting.discard(task)
         try:
             while True:
                 began = boottime_s()
@@ -116,17 +120,14 @@ class Connector(aiohttp.TCPConnector):
         assert task is not None  # noqa: S101 - this is a coroutine
         self._waiting.add(task)
         await super()._wait_for_available_connection(*args)
-        self._waiting.discard(task)
 
     def check_waiting(self) -> None:
         """Call this after a time limit of `connect`.
 
         Raises:
-            NoFreeConnection: the current task was waiting for a connection of others.
+            NoFreeConnection: the current task had to wait for a connection of others.
         """
-        task = asyncio.current_task()
-        if task is not None and task in self._waiting:
-            self._waiting.discard(task)
+        if asyncio.current_task() in self._waiting:
             raise NoFreeConnection(f"all {self.limit} connections were in use")
 
     def _is_stale(self, inner: ResponseHandler | None) -> bool:
@@ -177,7 +178,7 @@ def failure_text(exc: BaseException) -> str:
         what = next(iter(exc.message.splitlines()), "").rstrip(":")
         return f"the response is not valid HTTP ({what or 'it cannot be read'})"
     if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return f"the name {exc.host} cannot be resolved: {exc.os_error.strerror or exc.os_error}"
+        return f"the name {exc.host} cannot be resolved: {_os_words(exc.os_error)}"
     if isinstance(exc, aiohttp.ClientConnectorError):
         return f"cannot connect to {exc.host}:{exc.port}: {_os_words(exc.os_error)}"
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
@@ -188,7 +189,11 @@ def _os_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         reason = getattr(error, "reason", None)  # OpenSSL's errors have one
         return f"TLS: {reason.replace('_', ' ').lower() if reason else error}"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    if error.errno and not isinstance(error, socket.gaierror):  # whose numbers are of another list
+        return os.strerror(error.errno).lower()
+    if words := error.strerror or str(error):
+        return words
+    return "connection closed by the other side" if isinstance(error, ConnectionError) else type(error).__name__
 
 
 def open_session(outbound: Outbound, connector: Connector | None = None, **options: Any) -> aiohttp.ClientSession:
@@ -247,7 +252,7 @@ def _explained(exc: Exception, req: aiohttp.ClientRequest) -> str:
         advice = "; check the user and password of the proxy" if exc.status == 407 else ""
         return f"{proxy} refuses to connect to {host}: HTTP {exc.status} {redact(exc.message)[:200]}{advice}"
     if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        return f"{proxy} cannot be reached: {exc.os_error.strerror or exc.os_error}"
+        return f"{proxy} cannot be reached: {_os_words(exc.os_error)}"
     return f"{proxy} gave no connection to {host}: {failure_text(exc)}"
 
 

@@ -76,6 +76,7 @@ def begin_attempts(conn: Connection, moves: Sequence[Move], correlations: Mappin
     return [Begun(item.id, item.claim, item.attempt, marks[item.id]) for item in begun]
 
 
+_LOCK: LiteralString = "SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
 # An attempt of the same number that began at another time is another worker's.
 _COMMITTED: LiteralString = """
 SELECT a.job_id FROM attempts a
@@ -89,7 +90,7 @@ def committed(conn: Connection, begun: Sequence[tuple[UUID, int, datetime]]) -> 
     """The jobs whose attempts (job, number, start) are in the database, after a commit without an answer. Waits for a
     commit that is still being carried out."""
     ids, numbers, started = map(list, zip(*begun, strict=True))
-    lock_jobs(conn, ids)
+    conn.execute(_LOCK, {"ids": ids})
     parameters = {"ids": ids, "numbers": numbers, "started": started}
     return {row[0] for row in conn.execute(_COMMITTED, parameters)}
 
@@ -282,7 +283,7 @@ def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UU
 
 def lock_jobs(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Earlier]:
     """The same for jobs in any state."""
-    conn.execute("SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE", {"ids": list(job_ids)})
+    conn.execute(_LOCK, {"ids": list(job_ids)})
     return earlier_attempts(conn, job_ids)
 
 

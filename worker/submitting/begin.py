@@ -24,6 +24,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Begun, Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.journal import rows
+from storage.logs.context import about
 from storage.metrics.measures import Measures
 from worker.decisions import Decision, draft_expired, fail
 from worker.journal import Journal
@@ -61,7 +62,7 @@ class Ready:
 
 class Interrupted(DatabaseUnavailable):
     """The database stopped answering. `begun`: attempts that are committed, or may be: the answer to their commit was
-    lost. No POST is made for them."""
+    lost. At least one; no POST is made for them. It stays in this process: the requests are in it."""
 
     def __init__(self, cause: DatabaseUnavailable, begun: Sequence[Ready]) -> None:
         super().__init__(str(cause), cause.code)
@@ -124,7 +125,15 @@ def _begin_one_by_one(
         try:
             begun += begin(runtime, client, [work], lag, assets, files)
         except DatabaseUnavailable as exc:
-            raise Interrupted(exc, [*begun, *(exc.begun if isinstance(exc, Interrupted) else ())]) from exc
+            if isinstance(exc, Interrupted):
+                begun += exc.begun
+            if not begun:
+                raise
+            raise Interrupted(exc, begun) from exc
+        except Exception as exc:  # noqa: BLE001 - the attempts of the others are committed: their POSTs must be made
+            # The rest of a database's text holds the row, and in it the prompt.
+            because = exc.diag.message_primary if isinstance(exc, psycopg.Error) else f"{type(exc).__name__}: {exc}"
+            log.error("submit.not_begun job_id=%s error=%s", work.id, because, extra=about(work.story))
     return begun
 
 

@@ -16,7 +16,7 @@ from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotTried, OutcomeUnknown, without_frames
 from seedance.gateways.base import Submitted
 from seedance.problems import Problem
-from storage.database import Connection
+from storage.database import Connection, DatabaseUnavailable
 from storage.jobs import attempts, claims, transitions
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
@@ -95,7 +95,7 @@ def _submit(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]])
         ready = begin(runtime, client, found.ready, lag, found.usable, files)
     except Interrupted as exc:
         write_each(lambda batch: _take_back(runtime, client, batch), list(exc.begun))
-        raise
+        raise DatabaseUnavailable(str(exc), exc.code) from None
     failpoint("submit.after_begin")
     if ready:
         run_batch(

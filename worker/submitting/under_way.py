@@ -1,4 +1,4 @@
-"""How many jobs this process submits at once, and that it begins no more when it must end."""
+"""Limit the jobs that this process submits at once; begin none while it stops."""
 
 from __future__ import annotations
 

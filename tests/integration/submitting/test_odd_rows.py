@@ -166,6 +166,29 @@ def test_a_refused_row_whose_earlier_attempt_may_be_paid_for_is_held(world: Worl
     assert world.rows("SELECT state FROM jobs WHERE id = %s", odd)[0]["state"] == "generating"
 
 
+def test_a_row_that_the_database_does_not_let_change_stops_no_other(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A trigger of another program refuses each new state of a job, also the one in which it would end. The attempts of
+    the others were committed by then, and they were held although nothing had been sent."""
+    before, odd, after = world.enqueue(3)
+    with connect(world.url) as conn:
+        conn.execute(
+            sql.SQL(
+                """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                   $$BEGIN RAISE check_violation USING MESSAGE = 'not this one'; END$$;
+                   CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW
+                   WHEN (OLD.id = {} AND NEW.state <> OLD.state) EXECUTE FUNCTION refuse()"""
+            ).format(sql.Literal(str(odd)))
+        )
+    tick(world)
+    assert ends(world) | {odd: ""} == {before: ACCEPTED, odd: "", after: ACCEPTED}
+    assert world.states() == {"generating": 2, "queued": 1}
+    assert world.rows("SELECT count(*) AS attempts FROM attempts") == [{"attempts": 2}]
+    [said] = [text for record in caplog.records if (text := record.getMessage()).startswith("submit.not_begun")]
+    assert said == f"submit.not_begun job_id={odd} error=not this one"
+
+
 @pytest.mark.parametrize(
     "values",
     [

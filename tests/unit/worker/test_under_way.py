@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import is_waited_for, wait_for
 from worker.submitting.under_way import MOST_JOBS, UnderWay
 
 LONG_S = 30.0
@@ -19,11 +20,13 @@ class Batch(threading.Thread):
     def __init__(self, under_way: UnderWay, jobs: int) -> None:
         super().__init__(daemon=True)
         self.under_way, self.jobs = under_way, jobs
-        self.began, self.may_end = threading.Event(), threading.Event()
+        self.began, self.may_end, self.given_back = threading.Event(), threading.Event(), threading.Event()
 
     def run(self) -> None:
         with self.under_way.of(self.jobs) as may_begin:
-            assert may_begin
+            if not may_begin:
+                self.given_back.set()
+                return
             self.began.set()
             assert self.may_end.wait(LONG_S)
 
@@ -53,3 +56,20 @@ def test_what_fits_does_not_wait() -> None:
         assert batch.began.wait(LONG_S)
     for batch in both:
         batch.may_end.set()
+
+
+def test_what_waits_is_not_begun_once_the_process_must_end() -> None:
+    first, second = batches(MOST_JOBS, 1)
+    first.start()
+    assert first.began.wait(LONG_S)
+    second.start()
+    wait_for("the second waits", lambda: is_waited_for(second.under_way._fewer))
+    second.under_way.runtime.stopping.set()
+    assert second.given_back.wait(LONG_S), "it does not wait for the end of the first"
+    first.may_end.set()
+    first.join(LONG_S)
+    third = Batch(second.under_way, 1)
+    third.start()
+    assert third.given_back.wait(LONG_S), "nor is one that comes later"
+    assert not second.began.is_set()
+    assert not third.began.is_set()

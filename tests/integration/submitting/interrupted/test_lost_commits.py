@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from select import select
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
@@ -28,7 +31,7 @@ JOBS = 3
 
 
 class LosesCommit:
-    """A way to PostgreSQL that breaks at one commit of attempts."""
+    """A way to PostgreSQL that breaks at one commit of attempts, or at another statement after them."""
 
     def __init__(self, target: tuple[str, int], *, is_carried_out: bool) -> None:
         """`is_carried_out`: the commit arrives, and its answer is lost; else it does not arrive."""
@@ -38,6 +41,7 @@ class LosesCommit:
         self.is_over = threading.Event()
         self.at = 1
         """At which commit of attempts."""
+        self.statement = b"COMMIT\0"  # and not the BEGIN, which says READ COMMITTED
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -55,7 +59,7 @@ class LosesCommit:
                     if not data:
                         return
                     begins = begins or (source is client and b"INSERT INTO attempts" in data)
-                    if begins and b"COMMIT" in data and source is client and not self.is_over.is_set():
+                    if begins and self.statement in data and source is client and not self.is_over.is_set():
                         self.at -= 1
                         if not self.at:
                             self._break(server, data)
@@ -101,6 +105,21 @@ def world(settings: Settings, gateway: DoubtfulGateway) -> Iterator[World]:
         yield made
 
 
+def outcomes(world: World) -> Counter[str | None]:
+    """How the attempts ended."""
+    return Counter(row["outcome"] for row in world.rows("SELECT outcome FROM attempts"))
+
+
+def refuse_first_attempt(world: World, job_id: UUID) -> None:
+    """Let the database refuse the first attempt of a job, and with it those of the others of its message."""
+    with world.begin() as conn:
+        conn.execute(
+            """INSERT INTO attempts (job_id, number, account, gateway, model, outcome, finished_at)
+               VALUES (%s, 1, 'main', 'anyfast', 'm', 'throttled', now())""",
+            [job_id],
+        )
+
+
 @pytest.mark.parametrize("is_carried_out", [True, False])
 def test_jobs_whose_attempts_were_begun_by_a_commit_without_an_answer_are_submitted_again(
     world: World, gateway: DoubtfulGateway, *, is_carried_out: bool
@@ -110,7 +129,7 @@ def test_jobs_whose_attempts_were_begun_by_a_commit_without_an_answer_are_submit
         with pytest.raises(DatabaseUnavailable):
             world.submit(world.claim())
         assert way.is_over.is_set()
-    assert (world.attempts(), gateway.prompts()) == (JOBS if is_carried_out else 0, {})
+    assert (outcomes(world), gateway.prompts()) == ({"not_tried": JOBS} if is_carried_out else {}, {})
     with world.begin() as conn:  # a lease of the queue, where it did not arrive
         conn.execute("UPDATE jobs SET account = NULL WHERE state = 'queued'")
     assert world.states() == {"queued": JOBS}
@@ -119,26 +138,51 @@ def test_jobs_whose_attempts_were_begun_by_a_commit_without_an_answer_are_submit
     assert set(gateway.generations().values()) == {1}
 
 
-@pytest.mark.parametrize("at", [2, 3])
-def test_so_are_those_that_were_begun_one_by_one_before(world: World, gateway: DoubtfulGateway, at: int) -> None:
+@pytest.mark.parametrize(("at", "begun"), [(1, 1), (2, 2), (3, 2), (4, 3)])  # the third counts the attempts of `odd`
+def test_so_are_those_that_were_begun_one_by_one_before(
+    world: World, gateway: DoubtfulGateway, at: int, begun: int
+) -> None:
     *_, odd = world.enqueue(JOBS)
-    with world.begin() as conn:  # the database refuses its first attempt, and with it those of the others
-        conn.execute(
-            """INSERT INTO attempts (job_id, number, account, gateway, model, outcome, finished_at)
-               VALUES (%s, 1, 'main', 'anyfast', 'm', 'throttled', now())""",
-            [odd],
-        )
+    refuse_first_attempt(world, odd)
     with losing_commit(world, is_carried_out=True) as way:
         way.at = at
         with pytest.raises(DatabaseUnavailable):
             world.submit(world.claim())
         assert way.is_over.is_set()
-    assert (set(world.states()), gateway.prompts()) == ({"queued"}, {})
+    assert (world.states(), gateway.prompts()) == ({"queued": JOBS}, {})
+    assert outcomes(world) == {"throttled": 1, "not_tried": begun}
     with world.begin() as conn:
         conn.execute("UPDATE jobs SET account = NULL")
     world.round()
     assert world.states() == {"generating": JOBS}
     assert set(gateway.generations().values()) == {1}
+
+
+def test_nothing_is_taken_back_if_none_was_begun(
+    world: World, gateway: DoubtfulGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message waited up to ten minutes for the database to take back nothing, and failed at that."""
+    *_, odd = world.enqueue(JOBS)
+    refuse_first_attempt(world, odd)
+    with losing_commit(world, is_carried_out=False) as way:
+        way.statement = b"BEGIN "  # of the first job alone
+        with pytest.raises(DatabaseUnavailable):
+            world.submit(world.claim())
+        assert way.is_over.is_set()
+    said = [record.getMessage().split()[0] for record in caplog.records]
+    assert "submit.begun_one_by_one" in said
+    assert not [word for word in said if word.startswith("batch.")]
+    assert (world.states(), outcomes(world), gateway.prompts()) == ({"queued": JOBS}, {"throttled": 1}, {})
+
+
+def test_the_error_of_an_interrupted_message_holds_no_requests(world: World) -> None:
+    """It could not be unpickled, and had the requests of all its jobs in it."""
+    world.enqueue(JOBS)
+    with losing_commit(world, is_carried_out=True), pytest.raises(DatabaseUnavailable) as failed:
+        world.submit(world.claim())
+    again = pickle.loads(pickle.dumps(failed.value))
+    assert type(again) is DatabaseUnavailable
+    assert (str(again), again.code) == (str(failed.value), failed.value.code)
 
 
 def test_an_attempt_of_another_worker_with_the_same_number_is_not_taken_back(

@@ -164,7 +164,7 @@ SELECT f.id FROM (SELECT * FROM jobs WHERE tags @> %(tags)s::text[] AND tags <> 
 WHERE f.tenant = %(tenant)s AND f.state = ANY(%(states)s::text[]) AND f.id > %(above)s AND f.id < %(below)s {conditions}
 ORDER BY f.id DESC LIMIT %(limit)s
 """
-LOOKED_AT, LOOKS = 2_000, 2
+LOOKED_AT, LOOKS = 1_250, 2
 """How many jobs one look checks, and how many looks a page takes at most."""
 _PAGE_READS = 5
 """A page of which jobs were deleted in between is read again: a short one would be taken for the last one."""

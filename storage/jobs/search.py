@@ -15,7 +15,7 @@ from storage.database import Connection, reading_in_order
 from storage.jobs.states import JobState
 from storage.jobs.walks import FIRST, LAST, walk
 
-LOOKED_AT = 4_000
+LOOKED_AT = 2_500
 MIN_PREFIX = 4
 
 _WITH_TAG: LiteralString = """

@@ -121,14 +121,18 @@ def create_statements(revision: str) -> list[str]:
     ]
 
 
-def wait_alone(held: psycopg.Connection) -> None:
+def wait_alone(held: psycopg.Connection, beginning: sql.Composed) -> None:
     """Wait until no other process prepares a migration of this database, and keep others out until the transaction of
-    this connection ends.
+    this connection ends. `beginning`: what its transaction begins with.
 
     Builds wait for every transaction with a snapshot: a process that waited in the database would stop them. For the
     same reason `held` runs statements without parameters only: a portal would keep its snapshot.
     """
-    while held.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() != (True,):
+    while True:
+        held.execute(beginning, prepare=False)
+        if held.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() == (True,):
+            return
+        held.rollback()  # a build that came upon this statement waits for the end of its transaction
         time.sleep(_LOOK_S)
 
 

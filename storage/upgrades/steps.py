@@ -103,7 +103,7 @@ def _prepare(server: Server, scripts: ScriptDirectory) -> str | None:
         held.execute(server.build, prepare=False)
         if _after(revisions.current_revision(held), scripts) is None:
             return None
-        wait_alone(held)
+        wait_alone(held, server.build)
         found = revisions.current_revision(held)
         revision = _after(found, scripts)
         if found is not None and revision is not None:

@@ -12,9 +12,10 @@ from psycopg import sql
 from storage.counted.ahead import KEPT_COUNTS, count_ahead
 from storage.counted.kept_count import KeptCount
 from storage.database import connect, upgrade
-from storage.large_indexes import LARGE_INDEXES
+from storage.large_indexes import LARGE_INDEXES, wait_alone
 from tests.integration.jobs.counts.kept_counts import miscounted
 from tests.integration.jobs.migrations.test_migrations import migrate
+from tests.waiting import wait_for
 
 _JOBS = """INSERT INTO jobs (id, tenant, request, request_hash, gateways)
 SELECT gen_random_uuid(), 't' || n % 2, '{}', 'h', '{anyfast}' FROM generate_series(1, 2000) n"""
@@ -102,6 +103,26 @@ def test_two_upgrades_at_once_and_a_writer_do_not_stop_each_other(empty_postgres
     assert failures == []
     with connect(empty_postgres_url) as conn:
         assert miscounted(conn) == []
+
+
+def test_an_upgrade_that_waits_for_another_holds_no_transaction_open(postgres_url: str) -> None:
+    """A build of the other one that came upon one of its looks waited for it for ever."""
+    beginning = sql.Composed([sql.SQL("SET LOCAL statement_timeout = 0")])
+    started = "SELECT xact_start FROM pg_stat_activity WHERE pid = %s AND xact_start IS NOT NULL"
+    with psycopg.connect(postgres_url) as first, psycopg.connect(postgres_url) as second:
+        wait_alone(first, beginning)
+        waiting = threading.Thread(target=wait_alone, args=(second, beginning))
+        waiting.start()
+        with psycopg.connect(postgres_url, autocommit=True) as own:
+            seen: set[object] = set()
+
+            def saw_three() -> bool:
+                seen.update(own.execute(started, [second.info.backend_pid]))
+                return len(seen) >= 3
+
+            wait_for("three transactions", saw_three)
+        first.rollback()
+        waiting.join()
 
 
 @pytest.mark.parametrize("kept", KEPT_COUNTS, ids=lambda kept: kept.table)

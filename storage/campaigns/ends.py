@@ -33,7 +33,7 @@ _IDLE: LiteralString = """NOT EXISTS (
         SELECT FROM unnest(%(live)s::text[]) AS s(state)
         WHERE (SELECT j.state = s.state FROM jobs j WHERE j.campaign_id = c.id AND j.state >= s.state
                ORDER BY j.state LIMIT 1))"""
-# Kept counts say quickly of most that they have not ended. A campaign of which they are wrong ends when that was found.
+# Kept counts rule most campaigns out quickly. A campaign with wrong counts ends after they have been repaired.
 _LOCK: LiteralString = f"""
 SELECT c.id FROM campaigns c WHERE NOT c.settled AND CASE
     WHEN (SELECT sum(jobs) FROM job_counts

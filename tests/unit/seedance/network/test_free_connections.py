@@ -41,7 +41,7 @@ class OneConnection:
     async def in_use(self) -> AsyncIterator[None]:
         """Another task has the connection."""
         other = asyncio.create_task(self.post(PATIENCE_S))
-        while not self._connector._acquired:  # noqa: ASYNC110 - aiohttp tells nobody
+        while not self._connector._acquired:  # noqa: ASYNC110 - aiohttp has no event for it
             await asyncio.sleep(0.001)
         yield
         other.cancel()
@@ -49,13 +49,13 @@ class OneConnection:
             await other
 
     async def somebody_waits(self) -> None:
-        while not self._connector._waiters:  # noqa: ASYNC110 - aiohttp tells nobody
+        while not self._connector._waiters:  # noqa: ASYNC110 - aiohttp has no event for it
             await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def one_connection(*, directly: bool) -> AsyncIterator[OneConnection]:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody reads
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, no process reads
         url = URL(f"https://127.0.0.1:{silent.getsockname()[1]}/")
         connector = Connector(limit=1)
         async with aiohttp.ClientSession(connector=connector) as session:
